@@ -1,0 +1,303 @@
+//! Blocked Cholesky factor of Ω = ΛᵀAΛ + I: the first grouping factor is block-diagonal and
+//! eliminated level by level, what is left goes to `rest.rs` (Bates et al. 2015; MixedModels.jl).
+
+use rayon::prelude::*;
+
+use crate::crossproducts::CrossProducts;
+use crate::dense;
+use crate::error::NumericsError;
+use crate::rest::Rest;
+
+/// Levels a task: fixed, so that sums are the same for any number of threads.
+pub(crate) const LEVELS_PER_TASK: usize = 2048;
+
+/// The factor at one value of Λ.
+#[derive(Debug, Clone)]
+pub struct Blocked {
+    /// Λ of each factor, `k x k` row-major (any square matrix, triangular at the optimum).
+    pub lam: Vec<Vec<f64>>,
+    /// Cholesky factors of the first factor's diagonal blocks.
+    pub l0: Vec<f64>,
+    /// `L₀⁻¹ Ω₀ⱼ`, laid out as the cross-products' `lead`.
+    pub c: Vec<f64>,
+    /// Factor of the Schur complement.
+    pub rest: Rest,
+    /// log|Ω|.
+    pub logdet: f64,
+    owner: Vec<u16>,
+}
+
+impl Blocked {
+    /// Storage for a design.
+    pub fn new(cp: &CrossProducts) -> Result<Self, NumericsError> {
+        Ok(Blocked {
+            lam: cp.factors.iter().map(|f| dense::identity(f.k)).collect(),
+            l0: vec![0.0; cp.zz.first().map_or(0, Vec::len)],
+            c: vec![0.0; cp.lead.vals.len()],
+            rest: Rest::choose(cp)?,
+            logdet: 0.0,
+            owner: cp.rest_owner(),
+        })
+    }
+
+    /// Factor at Λ.
+    pub fn factor(&mut self, cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<(), NumericsError> {
+        self.lam.clone_from_slice(lam);
+        self.logdet = self.factor_lead(cp)?;
+        if cp.factors.len() > 1 {
+            self.assemble(cp);
+            self.logdet += self.rest.factor()?;
+        }
+        if self.logdet.is_finite() {
+            Ok(())
+        } else {
+            Err(NumericsError::NotPositive(0))
+        }
+    }
+
+    fn factor_lead(&mut self, cp: &CrossProducts) -> Result<f64, NumericsError> {
+        let (f, lead) = (&cp.factors[0], &cp.lead);
+        let k = f.k;
+        let (lam, owner) = (&self.lam, &self.owner);
+        let one = |first: usize, l0: &mut [f64], c: &mut [f64]| -> Result<f64, NumericsError> {
+            let mut half = vec![0.0; k * k];
+            let mut cross: Vec<f64> = Vec::new();
+            let mut logdet = 0.0;
+            let base = k * lead.ptr[first];
+            for (t, block) in l0.chunks_exact_mut(k * k).enumerate() {
+                let l = first + t;
+                half.fill(0.0);
+                dense::gemm(&mut half, &cp.zz[0][l * k * k..(l + 1) * k * k], &lam[0], (k, k, k), 1.0);
+                block.fill(0.0);
+                dense::gemm_tn(block, &lam[0], &half, (k, k, k), 1.0);
+                (0..k).for_each(|i| block[i * k + i] += 1.0);
+                dense::cholesky(block, k)?;
+                logdet += (0..k).map(|i| block[i * k + i]).product::<f64>().ln();
+                let span = lead.span(l, k);
+                if !span.is_empty() {
+                    let w = span.len() / k;
+                    cross.clear();
+                    cross.resize(span.len(), 0.0);
+                    scale_columns(cp, lam, owner, l, &mut cross);
+                    let out = &mut c[span.start - base..span.end - base];
+                    out.fill(0.0);
+                    dense::gemm_tn(out, &lam[0], &cross, (k, k, w), 1.0);
+                    dense::solve_lower(block, k, out, w);
+                }
+            }
+            Ok(2.0 * logdet)
+        };
+        if f.levels <= LEVELS_PER_TASK {
+            return one(0, &mut self.l0, &mut self.c);
+        }
+        let mut tasks = Vec::new();
+        let mut c_rest: &mut [f64] = &mut self.c;
+        for (t, l0) in self.l0.chunks_mut(LEVELS_PER_TASK * k * k).enumerate() {
+            let first = t * LEVELS_PER_TASK;
+            let last = (first + LEVELS_PER_TASK).min(f.levels);
+            let (mine, other) = c_rest.split_at_mut(k * (lead.ptr[last] - lead.ptr[first]));
+            c_rest = other;
+            tasks.push((first, l0, mine));
+        }
+        let parts: Result<Vec<f64>, _> = tasks.into_par_iter().map(|(first, l0, c)| one(first, l0, c)).collect();
+        Ok(parts?.iter().sum())
+    }
+
+    /// Schur complement of the first factor.
+    fn assemble(&mut self, cp: &CrossProducts) {
+        self.rest.reset();
+        let first = cp.q_lead();
+        for (g, f) in cp.factors.iter().enumerate().skip(1) {
+            let k = f.k;
+            let mut block = vec![0.0; k * k];
+            for (level, zz) in cp.zz[g].chunks_exact(k * k).enumerate() {
+                let half = dense::product(zz, &self.lam[g], (k, k, k));
+                block.fill(0.0);
+                dense::gemm_tn(&mut block, &self.lam[g], &half, (k, k, k), 1.0);
+                let at = f.offset - first + level * k;
+                for i in 0..k {
+                    (0..=i).for_each(|j| self.rest.add(at + i, at + j, block[i * k + j]));
+                }
+            }
+        }
+        for pair in &cp.pairs {
+            let (f, g) = (&cp.factors[pair.first], &cp.factors[pair.second]);
+            for (&(l, m), zz) in pair.levels.iter().zip(pair.vals.chunks_exact(f.k * g.k)) {
+                let half = dense::product(zz, &self.lam[pair.second], (f.k, g.k, g.k));
+                let mut block = vec![0.0; f.k * g.k];
+                dense::gemm_tn(&mut block, &self.lam[pair.first], &half, (f.k, f.k, g.k), 1.0);
+                let (col, row) = (f.offset - first + l as usize * f.k, g.offset - first + m as usize * g.k);
+                for a in 0..f.k {
+                    (0..g.k).for_each(|b| self.rest.add(row + b, col + a, block[a * g.k + b]));
+                }
+            }
+        }
+        self.subtract_lead(cp);
+    }
+
+    fn subtract_lead(&mut self, cp: &CrossProducts) {
+        let (k, lead) = (cp.factors[0].k, &cp.lead);
+        let levels = cp.factors[0].levels;
+        if lead.full && matches!(self.rest, Rest::Dense { .. }) {
+            self.rest.subtract_gram(&self.c, levels * k);
+            return;
+        }
+        let c = &self.c;
+        if let Rest::Dense { n, l, .. } = &mut self.rest {
+            let n = *n;
+            let width = n.div_ceil(16).max(16);
+            l.par_chunks_mut(n * width).enumerate().for_each(|(t, chunk)| {
+                let low = (t * width) as u32;
+                let high = low + (chunk.len() / n) as u32;
+                for level in 0..levels {
+                    let cols = lead.columns(level);
+                    let w = cols.len();
+                    let block = &c[lead.span(level, k)];
+                    let from = cols.partition_point(|&j| j < low);
+                    let to = cols.partition_point(|&j| j < high);
+                    for a in from..to {
+                        let column = &mut chunk[(cols[a] - low) as usize * n..][..n];
+                        for row in block.chunks_exact(w) {
+                            let v = row[a];
+                            for (&i, x) in cols[a..].iter().zip(&row[a..]) {
+                                column[i as usize] -= v * x;
+                            }
+                        }
+                    }
+                }
+            });
+            return;
+        }
+        for level in 0..levels {
+            let cols = lead.columns(level);
+            let w = cols.len();
+            let block = &c[lead.span(level, k)];
+            for a in 0..w {
+                for b in a..w {
+                    let s: f64 = block.chunks_exact(w).map(|row| row[a] * row[b]).sum();
+                    self.rest.add(cols[b] as usize, cols[a] as usize, -s);
+                }
+            }
+        }
+    }
+
+    /// `b ← L⁻¹ b` for a row-major `q x c` matrix.
+    pub fn forward(&self, cp: &CrossProducts, b: &mut [f64], c: usize) {
+        let (f, lead) = (&cp.factors[0], &cp.lead);
+        let k = f.k;
+        let (top, rest) = b.split_at_mut(cp.q_lead() * c);
+        for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
+            dense::solve_lower(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
+            let cols = lead.columns(l);
+            for (values, row) in self.c[lead.span(l, k)].chunks(cols.len().max(1)).zip(part.chunks_exact(c)) {
+                for (&j, v) in cols.iter().zip(values) {
+                    let to = &mut rest[j as usize * c..(j as usize + 1) * c];
+                    to.iter_mut().zip(row).for_each(|(t, r)| *t -= v * r);
+                }
+            }
+        }
+        self.rest.solve_lower(rest, c);
+    }
+
+    /// `b ← L⁻ᵀ b`.
+    pub fn backward(&self, cp: &CrossProducts, b: &mut [f64], c: usize) {
+        let (f, lead) = (&cp.factors[0], &cp.lead);
+        let k = f.k;
+        let (top, rest) = b.split_at_mut(cp.q_lead() * c);
+        self.rest.solve_upper(rest, c);
+        for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
+            let cols = lead.columns(l);
+            for (values, row) in self.c[lead.span(l, k)].chunks(cols.len().max(1)).zip(part.chunks_exact_mut(c)) {
+                for (&j, v) in cols.iter().zip(values) {
+                    let from = &rest[j as usize * c..(j as usize + 1) * c];
+                    row.iter_mut().zip(from).for_each(|(r, x)| *r -= v * x);
+                }
+            }
+            dense::solve_lower_transposed(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
+        }
+    }
+}
+
+/// `A₀ⱼ Λⱼ` for level `l` of the first factor (`k x width`).
+pub(crate) fn scale_columns(cp: &CrossProducts, lam: &[Vec<f64>], owner: &[u16], l: usize, out: &mut [f64]) {
+    let (k, lead) = (cp.factors[0].k, &cp.lead);
+    let cols = lead.columns(l);
+    let w = cols.len();
+    let values = &lead.vals[lead.span(l, k)];
+    let mut j = 0;
+    while j < w {
+        let g = owner[cols[j] as usize] as usize;
+        let kg = cp.factors[g].k;
+        if kg == 1 {
+            for row in 0..k {
+                out[row * w + j] = values[row * w + j] * lam[g][0];
+            }
+        } else {
+            for row in 0..k {
+                let from = &values[row * w + j..row * w + j + kg];
+                dense::gemm(&mut out[row * w + j..row * w + j + kg], from, &lam[g], (1, kg, kg), 1.0);
+            }
+        }
+        j += kg;
+    }
+}
+
+/// `Λ m` (or `Λᵀ m`) for a row-major `q x c` matrix.
+#[must_use]
+pub fn apply_lambda(cp: &CrossProducts, lam: &[Vec<f64>], m: &[f64], c: usize, transposed: bool) -> Vec<f64> {
+    let mut out = vec![0.0; m.len()];
+    for (f, lam) in cp.factors.iter().zip(lam) {
+        let rows = f.offset * c..(f.offset + f.levels * f.k) * c;
+        let parts = out[rows.clone()].chunks_exact_mut(f.k * c).zip(m[rows].chunks_exact(f.k * c));
+        for (to, from) in parts {
+            if transposed {
+                dense::gemm_tn(to, lam, from, (f.k, f.k, c), 1.0);
+            } else {
+                dense::gemm(to, lam, from, (f.k, f.k, c), 1.0);
+            }
+        }
+    }
+    out
+}
+
+/// `ZᵀWZ m` for a row-major `q x c` matrix.
+#[must_use]
+pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
+    let mut out = vec![0.0; m.len()];
+    for (f, zz) in cp.factors.iter().zip(&cp.zz) {
+        let rows = f.offset * c..(f.offset + f.levels * f.k) * c;
+        let parts = out[rows.clone()].chunks_exact_mut(f.k * c).zip(m[rows].chunks_exact(f.k * c));
+        for ((to, from), block) in parts.zip(zz.chunks_exact(f.k * f.k)) {
+            dense::gemm(to, block, from, (f.k, f.k, c), 1.0);
+        }
+    }
+    let Some(f) = cp.factors.first() else { return out };
+    let k = f.k;
+    let first = cp.q_lead();
+    let (top, rest) = out.split_at_mut(first * c);
+    let (m_top, m_rest) = m.split_at(first * c);
+    for l in 0..f.levels {
+        let cols = cp.lead.columns(l);
+        let values = &cp.lead.vals[cp.lead.span(l, k)];
+        for (a, row) in values.chunks(cols.len().max(1)).enumerate() {
+            let at = (l * k + a) * c;
+            for (&j, v) in cols.iter().zip(row) {
+                let j = j as usize * c;
+                for t in 0..c {
+                    top[at + t] += v * m_rest[j + t];
+                    rest[j + t] += v * m_top[at + t];
+                }
+            }
+        }
+    }
+    for pair in &cp.pairs {
+        let (f, g) = (&cp.factors[pair.first], &cp.factors[pair.second]);
+        for (&(l, n), block) in pair.levels.iter().zip(pair.vals.chunks_exact(f.k * g.k)) {
+            let (i, j) = ((f.offset - first + l as usize * f.k) * c, (g.offset - first + n as usize * g.k) * c);
+            let (mi, mj) = (&m_rest[i..i + f.k * c], &m_rest[j..j + g.k * c]);
+            dense::gemm(&mut rest[i..i + f.k * c], block, mj, (f.k, g.k, c), 1.0);
+            dense::gemm_tn(&mut rest[j..j + g.k * c], block, mi, (g.k, f.k, c), 1.0);
+        }
+    }
+    out
+}
