@@ -140,11 +140,9 @@ impl PyCrossProducts {
         Ok(PyFit { inner })
     }
 
-    /// Criterion and its exact gradient in the entries of each working Λ at raw Λ (for tests).
-    fn evaluate(&self, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<f64> {
-        let zero = vec![0.0; self.inner.n_theta().pow(2)];
-        let fit = Fit::at(self.inner.clone(), reml, &lambdas, Convergence::default(), zero).map_err(raise)?;
-        Ok(fit.state.criterion)
+    /// Criterion and its exact gradient in every entry of each raw Λ.
+    fn evaluate(&self, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<(f64, Vec<Vec<f64>>)> {
+        Fit::evaluate_raw(&self.inner, reml, &lambdas).map_err(raise)
     }
 }
 
@@ -312,8 +310,11 @@ impl PyFit {
         x: Vec<Bound<'py, PyAny>>,
         factors: Vec<RowArgs<'py>>,
         with: Vec<bool>,
+        unknown: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let out = with_rows!(n, x, factors, |rows| py.detach(|| self.inner.prediction_variances(&rows, &with)));
+        let out = with_rows!(n, x, factors, |rows| {
+            py.detach(|| self.inner.prediction_variances(&rows, &with, unknown))
+        });
         Ok(out.into_pyarray(py))
     }
 }

@@ -117,6 +117,26 @@ impl Fit {
         Ok(Fit { cp, state, convergence: c, hessian: h, null_directions })
     }
 
+    /// Criterion at raw Λ (caller's order) and its exact gradient in every entry of each.
+    pub fn evaluate_raw(
+        cp: &CrossProducts,
+        reml: bool,
+        raw: &[Vec<f64>],
+    ) -> Result<(f64, Vec<Vec<f64>>), NumericsError> {
+        let mut state = Profiled::new(cp, reml)?;
+        let back = inverse_basis(cp)?;
+        let lam = untriangular(cp, &back, raw)?;
+        let criterion = state.evaluate(cp, &lam)?;
+        let working = state.gradient(cp);
+        let mut out = vec![Vec::new(); back.len()];
+        for (i, f) in cp.factors.iter().enumerate() {
+            let mut g = vec![0.0; f.k * f.k];
+            dense::gemm_tn(&mut g, &back[i], &working[i], (f.k, f.k, f.k), 1.0);
+            out[cp.order[i]] = g;
+        }
+        Ok((criterion, out))
+    }
+
     /// Λ on the raw scale (lower-triangular, non-negative diagonal), caller's order of factors.
     #[must_use]
     pub fn raw_lambda(&self) -> Vec<Vec<f64>> {
@@ -216,7 +236,8 @@ impl Fit {
             (self.hessian.clone(), cp.factors.iter().map(|f| dense::identity(f.k)).collect())
         };
         if singular {
-            let lam = working_lambda(&cp, &self.raw_lambda())?;
+            // T⁻¹Λ itself, not its triangular form: derivatives are taken in the raw entries.
+            let lam = untriangular(&cp, &to_working, &self.raw_lambda())?;
             self.state.evaluate(&cp, &lam)?;
             self.state.back_substitute(&cp);
         }
@@ -320,20 +341,23 @@ fn inverse_basis(cp: &CrossProducts) -> Result<Vec<Vec<f64>>, NumericsError> {
     cp.basis.z.iter().zip(&cp.factors).map(|(t, f)| dense::inverse(t, f.k)).collect()
 }
 
-/// Working Λ (lower-triangular) from raw ones in the caller's order.
-fn working_lambda(cp: &CrossProducts, raw: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, NumericsError> {
-    let back = inverse_basis(cp)?;
+/// T⁻¹Λ for raw Λ in the caller's order: square, not triangular.
+fn untriangular(cp: &CrossProducts, back: &[Vec<f64>], raw: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, NumericsError> {
     cp.factors
         .iter()
         .zip(&cp.order)
-        .zip(&back)
+        .zip(back)
         .map(|((f, &i), b)| {
-            let Some(l) = raw.get(i).filter(|l| l.len() == f.k * f.k) else {
-                return Err(NumericsError::Mismatch("starting values"));
-            };
-            Ok(dense::lower_factor_of_gram(&dense::product(b, l, (f.k, f.k, f.k)), f.k, f.k))
+            let l = raw.get(i).filter(|l| l.len() == f.k * f.k).ok_or(NumericsError::Mismatch("starting values"))?;
+            Ok(dense::product(b, l, (f.k, f.k, f.k)))
         })
         .collect()
+}
+
+/// Working Λ (lower-triangular) from raw ones in the caller's order.
+fn working_lambda(cp: &CrossProducts, raw: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, NumericsError> {
+    let square = untriangular(cp, &inverse_basis(cp)?, raw)?;
+    Ok(square.iter().zip(&cp.factors).map(|(l, f)| dense::lower_factor_of_gram(l, f.k, f.k)).collect())
 }
 
 /// Diagonal Λ from the spread of each column's per-level coefficients (moments, one factor and

@@ -94,10 +94,10 @@ impl Fit {
         dense::product(&w, &self.state.blocked.lam[factor], (1, k, k))
     }
 
-    /// Variance of `x β̂ + z b̃ - z b` over σ², a row; unknown levels add `|Λᵀz|²`. With
-    /// `with[f]` false the factor's random effects are left out of the target.
+    /// Variance of `x β̂ + z b̃ - z b` over σ², a row; levels never seen add `|Λᵀz|²` if `unknown`.
+    /// With `with[f]` false the factor's random effects are left out of the target.
     #[must_use]
-    pub fn prediction_variances(&self, rows: &Rows, with: &[bool]) -> Vec<f64> {
+    pub fn prediction_variances(&self, rows: &Rows, with: &[bool], unknown: bool) -> Vec<f64> {
         let cp = &self.cp;
         let (q, p) = (cp.q(), cp.p);
         let mut t = vec![0.0; q];
@@ -111,7 +111,9 @@ impl Fit {
                     let (columns, codes) = &rows.factors[caller];
                     let z = self.scaled_row(f, columns, i);
                     if codes[i] < 0 {
-                        extra += z.iter().map(|v| v * v).sum::<f64>();
+                        if unknown {
+                            extra += z.iter().map(|v| v * v).sum::<f64>();
+                        }
                         continue;
                     }
                     let first = cp.factors[f].offset + codes[i] as usize * cp.factors[f].k;

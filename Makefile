@@ -1,0 +1,55 @@
+# `make` alone lists the targets.
+PY ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+SOURCES := $(shell find crates -name '*.rs') Cargo.toml Cargo.lock crates/numerics/Cargo.toml crates/bindings/Cargo.toml
+
+.PHONY: help demo test lint check bench format clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.tools: pyproject.toml
+	test -d $(VENV) || $(PY) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "maturin>=1.13,<2"
+	touch $@
+
+# An editable install: Python sources are used in place, the native module is built in release mode.
+$(STAMP): $(VENV)/.tools $(SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin develop --release --quiet
+	touch $@
+
+$(VENV)/.dev: $(STAMP)
+	$(BIN)/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dev"]))' > $(VENV)/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/dev.txt
+	touch $@
+
+demo: $(STAMP)  ## build, fit the sleepstudy model, write sleepstudy.png
+	$(BIN)/partialpool fit sleepstudy "Reaction ~ Days + (Days | Subject)" --figure sleepstudy.png
+
+test: $(VENV)/.dev  ## Rust and Python tests, and the README's code
+	cargo test --release --quiet --workspace --exclude partialpool-bindings
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## rustfmt, clippy, ruff, pyright
+	cargo fmt --all --check
+	cargo clippy --release --quiet --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+check: lint test  ## what CI runs
+
+bench: $(VENV)/.dev  ## benchmarks beside the peers (installs them), results in benchmarks/results.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check glmm==0.6.2 mixedlm==1.3.0 "statsmodels>=0.14"
+	$(BIN)/python benchmarks/run_all.py
+
+format:  ## rewrite sources in the house format
+	cargo fmt --all
+	-$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) target

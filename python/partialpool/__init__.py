@@ -1,0 +1,54 @@
+"""Mixed-effects models for Python: lme4's formulas, lmerTest's tests, a small Rust core.
+
+``import partialpool as pp``; the names below are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+#: Public names and the module that each comes from.
+_HOME = {
+    "lmer": "partialpool.models.lmer",
+    "lm": "partialpool.models.baseline",
+    "lm_list": "partialpool.models.baseline",
+    "load": "partialpool.models.storage",
+    "LinearMixedModel": "partialpool.models.linear_mixed",
+    "CrossProducts": "partialpool.crossproducts",
+    "load_dataset": "partialpool.datasets",
+    "list_datasets": "partialpool.datasets",
+    "parse_formula": "partialpool.formula",
+    "errors": "partialpool.errors",
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"partialpool has no {name!r}")
+    module = import_module(home)
+    value = module if name == "errors" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if TYPE_CHECKING:
+    from partialpool import errors as errors
+    from partialpool.crossproducts import CrossProducts as CrossProducts
+    from partialpool.datasets import list_datasets as list_datasets
+    from partialpool.datasets import load_dataset as load_dataset
+    from partialpool.formula import parse_formula as parse_formula
+    from partialpool.models.baseline import lm as lm
+    from partialpool.models.baseline import lm_list as lm_list
+    from partialpool.models.linear_mixed import LinearMixedModel as LinearMixedModel
+    from partialpool.models.lmer import lmer as lmer
+    from partialpool.models.storage import load as load

@@ -1,0 +1,1 @@
+"""One function a figure; each takes or returns matplotlib objects."""

@@ -1,0 +1,1 @@
+"""Small-sample inference: one file a method."""

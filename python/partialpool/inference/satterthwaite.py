@@ -1,0 +1,70 @@
+"""Satterthwaite's degrees of freedom for contrasts of fixed effects.
+
+Source: Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Software 82(13); derivatives are
+analytic here, numeric in lmerTest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool import _core
+
+#: lmerTest drops directions whose curvature is below this, in its parametrisation.
+EIGENVALUE_TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Satterthwaite:
+    """What the method needs of a fit.
+
+    Attributes
+    ----------
+    vcov
+        Covariance of the p fixed effects, (p, p).
+    jacobian
+        Its derivatives in the m covariance parameters and σ, (m + 1, p, p).
+    information
+        Asymptotic covariance of those parameters, (m + 1, m + 1).
+    """
+
+    vcov: NDArray[np.float64]
+    jacobian: NDArray[np.float64]
+    information: NDArray[np.float64]
+
+    def df(self, contrast: NDArray[np.float64]) -> float:
+        """ν = 2 (lᵀVl)² / (gᵀAg), with g the gradient of lᵀVl, for one contrast l, (p,)."""
+        variance = float(contrast @ self.vcov @ contrast)
+        gradient = np.einsum("i,rij,j->r", contrast, self.jacobian, contrast)
+        spread = float(gradient @ self.information @ gradient)
+        return 2.0 * variance**2 / spread if spread > 0 else float("inf")
+
+
+def satterthwaite(native: _core.Fit, p: int) -> Satterthwaite:
+    """The method's ingredients at a fit's optimum."""
+    hessian, jacobian = native.satterthwaite()
+    size = len(jacobian)
+    values, vectors = np.linalg.eigh(hessian.reshape(size, size))
+    positive = values > EIGENVALUE_TOLERANCE
+    inverse = (vectors[:, positive] / values[positive]) @ vectors[:, positive].T
+    vcov = native.sigma**2 * native.unscaled_covariance.reshape(p, p)
+    stacked = np.stack([j.reshape(p, p) for j in jacobian])
+    return Satterthwaite(vcov=vcov, jacobian=stacked, information=2.0 * inverse)
+
+
+def t_tests(
+    estimate: NDArray[np.float64], method: Satterthwaite, rows: Sequence[NDArray[np.float64]] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """df, t and two-sided p of each coefficient (or of the contrasts given)."""
+    from scipy.stats import t as student
+
+    p = len(estimate)
+    contrasts = list(np.eye(p)) if rows is None else list(rows)
+    df = np.array([method.df(c) for c in contrasts])
+    se = np.array([float(c @ method.vcov @ c) for c in contrasts]) ** 0.5
+    statistic = np.array([float(c @ estimate) for c in contrasts]) / se
+    return df, statistic, 2.0 * student.sf(np.abs(statistic), df)

@@ -1,0 +1,1 @@
+"""What a fit is and can always tell: mixed models and their two baselines."""

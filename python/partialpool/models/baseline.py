@@ -1,0 +1,323 @@
+"""The two baselines of partial pooling: complete pooling (`lm`) and no pooling (`lm_list`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool.design import Design, Frame, build_design
+from partialpool.design.design import group_labels
+from partialpool.design.frame import to_native
+from partialpool.errors import DesignError, FormulaError
+from partialpool.formula import parse_formula
+from partialpool.formula.model import parse_grouped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Vector = NDArray[np.float64]
+
+#: R's tolerance of `lm` for a column that the earlier ones determine.
+ALIAS_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """Least squares.
+
+    Attributes
+    ----------
+    design
+    names
+        The p columns estimated.
+    beta
+        (p,)
+    unscaled
+        (XᵀWX)⁻¹, (p, p).
+    fitted
+        (n,), offset included.
+    rss
+        Weighted residual sum of squares.
+    aliased
+        Columns dropped as combinations of earlier ones.
+    """
+
+    design: Design
+    names: tuple[str, ...]
+    beta: Vector
+    unscaled: Vector
+    fitted: Vector
+    rss: float
+    aliased: tuple[str, ...]
+
+    @property
+    def formula(self) -> str:
+        """As written."""
+        return self.design.formula.text
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.design.n
+
+    @property
+    def df_residual(self) -> int:
+        """n - p."""
+        return self.nobs - len(self.beta)
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return float(np.sqrt(self.rss / self.df_residual)) if self.df_residual else float("nan")
+
+    @property
+    def fixef(self) -> pd.Series:
+        """Coefficients by name."""
+        import pandas as pd
+
+        return pd.Series(self.beta, index=list(self.names), name="estimate")
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance of the coefficients."""
+        import pandas as pd
+
+        names = list(self.names)
+        return pd.DataFrame(self.sigma**2 * self.unscaled, index=names, columns=names)
+
+    @property
+    def residuals(self) -> Vector:
+        """Response less fitted values."""
+        offset = 0.0 if self.design.offset is None else self.design.offset
+        return _response(self.design) + offset - self.fitted
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood at its maximum."""
+        n = self.nobs
+        logs = 0.0 if self.design.weights is None else float(np.log(self.design.weights).sum())
+        return -0.5 * (n * (1 + float(np.log(2 * np.pi * self.rss / n))) - logs)
+
+    @property
+    def npar(self) -> int:
+        """Coefficients and σ."""
+        return len(self.beta) + 1
+
+    @property
+    def aic(self) -> float:
+        """-2 loglik + 2 npar."""
+        return -2 * self.loglik + 2 * self.npar
+
+    @property
+    def bic(self) -> float:
+        """-2 loglik + log(n) npar."""
+        return -2 * self.loglik + float(np.log(self.nobs)) * self.npar
+
+    @property
+    def r_squared(self) -> float:
+        """Share of the variance about the mean (about 0 without an intercept) explained."""
+        w = 1.0 if self.design.weights is None else self.design.weights
+        y = _response(self.design)
+        centre = np.average(y, weights=self.design.weights) if "Intercept" in self.names else 0.0
+        return 1.0 - self.rss / float(np.sum(w * (y - centre) ** 2))
+
+    def predict(self, new: Any = None) -> Vector:
+        """Fitted values, or those of new data."""
+        if new is None:
+            return self.fitted
+        columns = self.design.fixed.of(Frame(new))
+        kept = [columns[self.design.fixed.names.index(n)] for n in self.names]
+        out = np.zeros(Frame(new).length)
+        for column, b in zip(kept, self.beta, strict=True):
+            out += column * b
+        return out
+
+    def coefficients(self) -> pd.DataFrame:
+        """term, estimate, std_error, df, statistic, p_value."""
+        import pandas as pd
+        from scipy.stats import t
+
+        se = self.sigma * np.sqrt(np.diag(self.unscaled))
+        statistic = self.beta / se
+        return pd.DataFrame(
+            {
+                "term": list(self.names),
+                "estimate": self.beta,
+                "std_error": se,
+                "df": float(self.df_residual),
+                "statistic": statistic,
+                "p_value": 2 * t.sf(np.abs(statistic), self.df_residual),
+            }
+        )
+
+    def __str__(self) -> str:
+        from partialpool.tables.rformat import coefficient_table
+
+        table = self.coefficients()
+        names = ["(Intercept)" if n == "Intercept" else n for n in self.names]
+        cells = coefficient_table(
+            names,
+            {
+                "Estimate": table["estimate"].to_numpy(),
+                "Std. Error": table["std_error"].to_numpy(),
+                "t value": table["statistic"].to_numpy(),
+                "Pr(>|t|)": table["p_value"].to_numpy(),
+            },
+            joint=("Estimate", "Std. Error"),
+            tests=("t value",),
+            p_value="Pr(>|t|)",
+        )
+        tail = [
+            "",
+            f"Residual standard error: {self.sigma:.4g} on {self.df_residual} degrees of freedom",
+            f"R-squared: {self.r_squared:.4g}",
+        ]
+        if self.aliased:
+            tail.append(f"rank deficient: dropped {', '.join(self.aliased)}")
+        return "\n".join(["Linear model", f"Formula: {self.formula}", "", *cells.lines(), *tail])
+
+
+def _response(design: Design) -> Vector:
+    assert design.y is not None  # least squares is never restored without its rows
+    return design.y
+
+
+def lm(
+    formula: str,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, str] | None = None,
+    na_action: str = "drop",
+) -> LinearModel:
+    """Complete pooling: least squares without random effects (arguments as `lmer`)."""
+    parsed = parse_formula(formula)
+    if parsed.random:
+        bar = parsed.random[0].text
+        raise FormulaError(f"lm has no random effects, but the formula has {bar}; use pp.lmer")
+    design = build_design(
+        parsed, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
+    )
+    return least_squares(design)
+
+
+def least_squares(design: Design) -> LinearModel:
+    """QR of the weighted columns, aliased ones dropped in order."""
+    y, n = _response(design), design.n
+    x = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in design.x])
+    root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
+    kept, q, r = _independent(x * root[:, None])
+    if not kept:
+        raise DesignError(f"`{design.formula.text}` has no column to estimate")
+    names = design.fixed.names
+    beta = np.linalg.solve(r, q.T @ (y * root))
+    inverse = np.linalg.inv(r)
+    linear = x[:, kept] @ beta
+    rss = float(np.sum((root * (y - linear)) ** 2))
+    return LinearModel(
+        design=design,
+        names=tuple(names[j] for j in kept),
+        beta=beta,
+        unscaled=inverse @ inverse.T,
+        fitted=linear if design.offset is None else linear + design.offset,
+        rss=rss,
+        aliased=tuple(n for j, n in enumerate(names) if j not in kept),
+    )
+
+
+def _independent(x: Vector) -> tuple[list[int], Vector, Vector]:
+    """Columns independent of the earlier ones, and the QR factors of these."""
+    _, r = np.linalg.qr(x)
+    kept = list(range(x.shape[1]))
+    if x.shape[1] > x.shape[0] or _deficient(r, x):
+        kept = []
+        for j in range(x.shape[1]):
+            trial = x[:, [*kept, j]]
+            if len(kept) < x.shape[0] and not _deficient(np.linalg.qr(trial)[1], trial):
+                kept.append(j)
+    q, r = np.linalg.qr(x[:, kept])
+    return kept, q, r
+
+
+def _deficient(r: Vector, x: Vector) -> bool:
+    return bool((np.abs(np.diag(r)) <= ALIAS_TOLERANCE * np.linalg.norm(x, axis=0)).any())
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModelList:
+    """One regression a group.
+
+    Attributes
+    ----------
+    formula
+        As written.
+    group
+        Name of the grouping factor.
+    models
+        By level; groups too small for the model are in `failed`.
+    failed
+        By level, why there is no regression.
+    kind
+        Kind of table that came in.
+    """
+
+    formula: str
+    group: str
+    models: Mapping[Any, LinearModel]
+    failed: Mapping[Any, str]
+    kind: Any
+
+    def coef(self) -> Any:
+        """Coefficients by level, NaN where a group cannot give one: a frame."""
+        names = list(dict.fromkeys(n for m in self.models.values() for n in m.names))
+        columns = {
+            name: [float(m.fixef.get(name, np.nan)) for m in self.models.values()] for name in names
+        }
+        return to_native(columns, self.kind, index=("level", list(self.models)))
+
+    @property
+    def sigma(self) -> float:
+        """Pooled residual standard deviation."""
+        df = sum(m.df_residual for m in self.models.values())
+        return float(np.sqrt(sum(m.rss for m in self.models.values()) / df)) if df else float("nan")
+
+    def __str__(self) -> str:
+        lines = [f"Separate linear models by {self.group}", f"Formula: {self.formula}", ""]
+        lines.append(str(self.coef()))
+        lines += [f"no regression for {level}: {why}" for level, why in self.failed.items()]
+        return "\n".join(lines)
+
+
+def lm_list(formula: str, data: Any, *, na_action: str = "drop") -> LinearModelList:
+    """No pooling: a separate regression in each group, ``"Reaction ~ Days | Subject"``.
+
+    Groups share one encoding of factors and transforms, so that their coefficients mean the same.
+    """
+    parsed, group = parse_grouped(formula)
+    frame = Frame(data)
+    design = build_design(
+        replace(parsed, variables=(*parsed.variables, *group)), frame, na_action=na_action
+    )
+    coded = group_labels(frame, group, design.rows)
+    models: dict[Any, LinearModel] = {}
+    failed: dict[Any, str] = {}
+    y = _response(design)
+    for code, level in enumerate(coded.levels):
+        rows = np.flatnonzero(coded.codes == code)
+        part = replace(
+            design,
+            y=y[rows],
+            x=tuple(c[rows] if isinstance(c, np.ndarray) else c for c in design.x),
+            offset=None if design.offset is None else design.offset[rows],
+            rows=rows,
+        )
+        try:
+            models[level] = least_squares(part)
+        except DesignError as error:
+            failed[level] = str(error)
+    return LinearModelList(" ".join(formula.split()), ":".join(group), models, failed, frame.kind)

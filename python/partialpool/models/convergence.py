@@ -1,0 +1,103 @@
+"""Honest messages: whether the optimum was reached, and which direction is singular."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool import _core
+from partialpool.design import Design, Factor
+
+#: Norm of the exact gradient over 1 + |criterion| above which a fit has not converged.
+GRADIENT_TOLERANCE = 1e-6
+#: Smallest Hessian eigenvalue over the largest below which the point is a saddle.
+CURVATURE_TOLERANCE = -1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """Checks of the optimum.
+
+    Attributes
+    ----------
+    converged
+        Whether both checks passed.
+    gradient_norm
+        Norm of the exact gradient in standardised parameters, over 1 + |criterion|.
+    min_eigenvalue
+        Smallest eigenvalue of the criterion's Hessian in these parameters.
+    evaluations
+        Of criterion and gradient together.
+    message
+        The verdict in a sentence.
+    """
+
+    converged: bool
+    gradient_norm: float
+    min_eigenvalue: float
+    evaluations: int
+    message: str
+
+
+def read_convergence(native: _core.Fit) -> Convergence:
+    """The verdict on a fit."""
+    gradient, low, high, evaluations = native.convergence
+    if not gradient <= GRADIENT_TOLERANCE:
+        message = (
+            f"the fit may not have converged: gradient norm {gradient:.1e} (should be below"
+            f" {GRADIENT_TOLERANCE:.0e}); rescale predictors or simplify the random effects"
+        )
+    elif low < CURVATURE_TOLERANCE * max(high, 1e-300):
+        message = (
+            f"the fit may have stopped at a saddle: smallest Hessian eigenvalue {low:.1e};"
+            " simplify the random effects"
+        )
+    else:
+        message = f"converged: gradient norm {gradient:.1e} after {evaluations} evaluations"
+    ok = message.startswith("converged")
+    return Convergence(ok, float(gradient), float(low), int(evaluations), message)
+
+
+def singular_sentences(design: Design, native: _core.Fit) -> tuple[str, ...]:
+    """For each covariance block of deficient rank, which direction has no variance."""
+    out: list[str] = []
+    info = zip(design.factors, native.null_directions, native.lambdas, strict=True)
+    for factor, (directions, _), lam in info:
+        k = len(factor.names)
+        full = np.array(lam).reshape(k, k)
+        start = 0
+        for size in factor.blocks:
+            own = slice(start, start + size)
+            lost = sum(1 for d in directions if any(abs(v) > 0 for v in d[own]))
+            if lost:
+                out.append(_sentence(factor, own, full[own, own], lost))
+            start += size
+    return tuple(out)
+
+
+def _sentence(factor: Factor, own: slice, lam: NDArray[np.float64], lost: int) -> str:
+    names = factor.names[own]
+    k = len(names)
+    group = factor.name
+    sd = np.sqrt(np.square(lam).sum(axis=1))
+    zero = [n for n, s in zip(names, sd, strict=True) if s == 0]
+    if k == 1:
+        return f"variance of {names[0]} | {group} is 0"
+    span = f"the random effects of {group} span {k - lost} of {k} dimensions"
+    if len(zero) == lost:
+        return f"variance of {' and '.join(zero)} | {group} is 0; {span}"
+    if k == 2:
+        sign = "-" if lam[1, 0] * lam[0, 0] < 0 else ""
+        return f"correlation of {names[0]} and {names[1]} | {group} is {sign}1; {span}"
+    # Columns of which nothing is left once the earlier ones are known: smallest pivots of Λ.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.where(sd > 0, np.abs(lam.diagonal()) / sd, 0.0)
+    determined = [names[i] for i in sorted(np.argsort(left, kind="stable")[:lost])]
+    several = len(determined) > 1
+    given = f"variance of {' and '.join(determined)} | {group}"
+    what = "each are" if several else "is"
+    return f"{given} {what} 0 given the other effects of {group}; {span}".replace(
+        "each are 0", "is 0"
+    )

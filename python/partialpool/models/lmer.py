@@ -1,0 +1,105 @@
+"""`lmer`: formula and data → fitted linear mixed model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from partialpool._core import CrossProducts
+from partialpool.design import Design, build_design
+from partialpool.errors import ArgumentError, DesignError, FormulaError
+from partialpool.formula import Formula, parse_formula
+from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.native import cross_products, fit_native
+
+
+def lmer(
+    formula: str,
+    data: Any,
+    *,
+    reml: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, str] | None = None,
+    na_action: str = "drop",
+) -> LinearMixedModel:
+    """Fit a linear mixed model by (restricted) maximum likelihood.
+
+    Parameters
+    ----------
+    formula
+        lme4's language, as ``"Reaction ~ Days + (Days | Subject)"``. ``(x || g)`` gives every
+        column of the model matrix ``1 + x`` an independent random effect, factors included.
+    data
+        pandas, polars or pyarrow table, anything narwhals reads eagerly, or a dict of arrays.
+    reml
+        REML (default) or, if False, maximum likelihood.
+    weights
+        Prior weights: the residual variance of row i is σ²/wᵢ. Column name or array of shape (n,).
+    offset
+        Added to the linear predictor. Column name or array of shape (n,).
+    contrasts
+        By factor: "treatment" (default), "sum", "helmert", "poly", "SAS" or "diff".
+    na_action
+        "drop" leaves out rows with a missing value in any variable used and counts them in the
+        summary; "error" refuses them.
+
+    Returns
+    -------
+    LinearMixedModel
+
+    Raises
+    ------
+    FormulaError, DataError, DesignError
+        One line that names the culprit.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Only if the exact gradient or the Hessian fail their checks. A singular fit is reported by
+        `is_singular` and in the summary.
+
+    References
+    ----------
+    Bates, Mächler, Bolker & Walker (2015), J. Stat. Software 67(1).
+    """
+    parsed = parse_formula(formula)
+    require_random(parsed)
+    design = build_design(
+        parsed, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
+    )
+    return fit_design(design, reml=reml, data_name=_caller_name(data))
+
+
+def require_random(formula: Formula) -> None:
+    """Refuse formulas without a bar."""
+    if not formula.random:
+        raise FormulaError(
+            f"`{formula.text}` has no random effects; add a term such as (1 | group), or use pp.lm"
+        )
+
+
+def fit_design(
+    design: Design, *, reml: bool = True, data_name: str | None = None, start: Any = None
+) -> LinearMixedModel:
+    """Fit a design that is already read."""
+    if not isinstance(reml, bool):
+        raise ArgumentError(f"reml must be True or False, not {reml!r}")
+    products: CrossProducts = cross_products(design)
+    if not products.kept and design.x:
+        raise DesignError("no column of the fixed part varies; check the formula")
+    native = fit_native(products, reml, start, response=design.formula.response_name)
+    model = LinearMixedModel(design, products, native, reml=reml, data_name=data_name)
+    model.warn_if_not_converged()
+    return model
+
+
+def _caller_name(data: Any) -> str | None:
+    """What the caller calls the data, for the summary's `Data:` line."""
+    frame = sys._getframe(2)
+    for names in (frame.f_locals, frame.f_globals):
+        for name, value in names.items():
+            if value is data and not name.startswith("_"):
+                return name
+    return None

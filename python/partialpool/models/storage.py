@@ -1,0 +1,179 @@
+"""Stored fits: a zip of JSON and the cross-products' bytes. No pickle, no rows."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partialpool import _core
+from partialpool.design import Design, Factor, build_design
+from partialpool.design.columns import columns_from_state
+from partialpool.design.design import Term
+from partialpool.errors import DataError, FileError
+from partialpool.formula import parse_formula
+
+if TYPE_CHECKING:
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+FORMAT = "partialpool fit"
+VERSION = 1
+
+
+def native_state(fit: LinearMixedModel) -> dict[str, Any]:
+    """The native objects as bytes and numbers."""
+    native = fit._native
+    return {
+        "products": fit._products.to_bytes(),
+        "lambdas": native.lambdas,
+        "convergence": list(native.convergence),
+        "hessian": native.hessian,
+    }
+
+
+def restore_native(state: dict[str, Any], reml: bool) -> tuple[_core.CrossProducts, _core.Fit]:
+    """The inverse of `native_state`."""
+    try:
+        products = _core.CrossProducts.from_bytes(state["products"])
+        gradient, low, high, evaluations = state["convergence"]
+        checks = (float(gradient), float(low), float(high), int(evaluations))
+        native = _core.Fit.restore(products, reml, state["lambdas"], checks, state["hessian"])
+    except _core.CoreError as error:
+        raise FileError(f"the stored fit cannot be read: {error}") from None
+    return products, native
+
+
+def save(fit: LinearMixedModel, path: str | Path) -> None:
+    """See `LinearMixedModel.save`."""
+    design = fit.design
+    state = native_state(fit)
+    products = state.pop("products")
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "formula": fit.formula,
+        "reml": fit.reml,
+        "data_name": fit.data_name,
+        "dropped": fit.dropped_rows,
+        "quantiles": list(fit.residual_quantiles),
+        "contrasts": dict(design.contrasts),
+        "fixed": design.fixed.state(),
+        "factors": [
+            {"levels": [_plain(v) for v in f.levels], "terms": [t.encoder.state() for t in f.terms]}
+            for f in design.factors
+        ],
+        "native": state,
+    }
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("fit.json", json.dumps(manifest))
+            archive.writestr("crossproducts.bin", products)
+    except OSError as error:
+        raise FileError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def load(path: str | Path, data: Any = None) -> LinearMixedModel:
+    """Read a fit stored by ``fit.save``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    data
+        The data of the fit, if what is stated a row (fitted values, residuals, refits) is wanted;
+        everything else, predictions included, needs none.
+
+    Raises
+    ------
+    FileError
+        If the file is no stored fit. Nothing in it is executed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("fit.json"))
+            products = archive.read("crossproducts.bin")
+    except FileNotFoundError:
+        raise FileError(f"there is no file {str(path)!r}") from None
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        raise FileError(f"{str(path)!r} is not a stored fit") from None
+    if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
+        raise FileError(
+            f"{str(path)!r} was stored by another version of partialpool; fit the model again"
+        )
+    try:
+        return _rebuild(manifest, products, data)
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise FileError(f"{str(path)!r} is damaged: its parts do not fit together") from None
+
+
+def _rebuild(manifest: dict[str, Any], products: bytes, data: Any) -> LinearMixedModel:
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+    formula = parse_formula(manifest["formula"])
+    state = {**manifest["native"], "products": products}
+    cross, native = restore_native(state, bool(manifest["reml"]))
+    if data is not None:
+        design = build_design(formula, data, contrasts=manifest["contrasts"])
+        if design.n != cross.n:
+            raise DataError(
+                f"the data have {design.n} complete rows, the stored fit was made from {cross.n}"
+            )
+    else:
+        design = _design_without_rows(formula, manifest, cross.n)
+    return LinearMixedModel(
+        design,
+        cross,
+        native,
+        reml=bool(manifest["reml"]),
+        data_name=manifest["data_name"],
+        stored={"quantiles": manifest["quantiles"], "dropped": manifest["dropped"]},
+    )
+
+
+def _design_without_rows(formula: Any, manifest: dict[str, Any], n: int) -> Design:
+    grouped: dict[tuple[str, ...], list[Any]] = {}
+    for source in formula.random:
+        grouped.setdefault(source.group, []).append(source)
+    factors = []
+    for (group, sources), stored in zip(grouped.items(), manifest["factors"], strict=True):
+        terms: list[Term] = []
+        start = 0
+        for source, state in zip(sources, stored["terms"], strict=True):
+            encoder = columns_from_state(state)
+            k = len(encoder.names)
+            blocks = (k,) if source.correlated else (1,) * k
+            terms.append(Term(source, encoder, encoder.names, start, blocks))
+            start += k
+        factors.append(
+            Factor(
+                name=":".join(group),
+                variables=group,
+                codes=None,
+                levels=tuple(stored["levels"]),
+                terms=tuple(terms),
+                columns=(),
+                blocks=tuple(b for t in terms for b in t.blocks),
+            )
+        )
+    return Design(
+        formula=formula,
+        y=None,
+        weights=None,
+        offset=None,
+        fixed=columns_from_state(manifest["fixed"]),
+        x=(),
+        factors=tuple(factors),
+        rows=None,
+        total=n,
+        kind="pandas",
+        contrasts=manifest["contrasts"],
+    )

@@ -1,0 +1,86 @@
+"""Random terms at their estimates, as they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool import _core
+from partialpool.design import Design, Factor
+
+
+@dataclass(frozen=True, eq=False)
+class FittedTerm:
+    """One term with its part of the factor's Λ.
+
+    Attributes
+    ----------
+    factor
+        Its grouping factor.
+    index
+        Of the factor in the design.
+    text
+        As reported: "(Days | Subject)".
+    names
+        Its k columns.
+    columns
+        Where they are among the factor's columns.
+    lam
+        Relative covariance factor, lower-triangular, (k, k).
+    blocks
+        Sizes of its independent covariance blocks.
+    """
+
+    factor: Factor
+    index: int
+    text: str
+    names: tuple[str, ...]
+    columns: slice
+    lam: NDArray[np.float64]
+    blocks: tuple[int, ...]
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Covariance of the random effects over σ², (k, k)."""
+        return self.lam @ self.lam.T
+
+    @property
+    def _free(self) -> list[tuple[int, int]]:
+        out, start = [], 0
+        for size in self.blocks:
+            out += [(i, j) for j in range(start, start + size) for i in range(j, start + size)]
+            start += size
+        return out
+
+    @property
+    def theta(self) -> list[float]:
+        """Free entries of `lam`, column by column."""
+        return [float(self.lam[i, j]) for i, j in self._free]
+
+    @property
+    def theta_names(self) -> list[str]:
+        """lme4's names: "Subject.Days.Intercept" is the entry of Days on Intercept."""
+        group = self.factor.name
+        return [
+            f"{group}.{self.names[i]}" if i == j else f"{group}.{self.names[i]}.{self.names[j]}"
+            for i, j in self._free
+        ]
+
+
+def fitted_terms(design: Design, native: _core.Fit) -> tuple[FittedTerm, ...]:
+    """All terms, by number of levels of their factor, then as written."""
+    lambdas = native.lambdas
+    out: list[tuple[tuple[int, int], FittedTerm]] = []
+    for index, factor in enumerate(design.factors):
+        k = len(factor.names)
+        lam = np.array(lambdas[index]).reshape(k, k)
+        for term in factor.terms:
+            own = slice(term.start, term.start + len(term.names))
+            fitted = FittedTerm(
+                factor, index, term.source.text, term.names, own, lam[own, own], term.blocks
+            )
+            written = design.formula.random.index(term.source)
+            out.append(((-len(factor.levels), written), fitted))
+    return tuple(t for _, t in sorted(out, key=lambda pair: pair[0]))

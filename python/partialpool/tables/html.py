@@ -1,0 +1,116 @@
+"""The summary of a fit as HTML, for notebooks and reports; every name in it is escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from . import summary_text as text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from .summary import Summary
+
+# Colours are the page's own, so that light and dark themes both read well.
+SUMMARY_TEMPLATE = """\
+{% macro grid(table, caption, names=True, left=0) -%}
+<table>
+<caption>{{ caption }}</caption>
+<thead><tr>{% if names %}<th></th>{% endif %}
+{%- for h in table.header %}<th{% if loop.index0 < left %} class="pp-name"{% endif %} scope="col">
+{{- h }}</th>{% endfor %}</tr></thead>
+<tbody>
+{%- for i in range(table.row_names | length) %}
+<tr>{% if names %}<th class="pp-name" scope="row">{{ table.row_names[i] }}</th>{% endif %}
+{%- for column in table.columns %}<td
+{%- if loop.index0 < left %} class="pp-name"
+{%- elif table.legend and table.header[loop.index0] == "" %} class="pp-stars"{% endif %}>
+{{- column[i] | trim }}</td>{% endfor %}</tr>
+{%- endfor %}
+</tbody>
+</table>
+{%- endmacro -%}
+<div class="partialpool-summary">
+<style>
+.partialpool-summary { line-height: 1.35; color: inherit; }
+.partialpool-summary p { margin: 0.15em 0; }
+.partialpool-summary .pp-title { font-weight: 600; white-space: pre-line; }
+.partialpool-summary table { border-collapse: collapse; margin: 0.6em 0; color: inherit;
+  background: transparent; font-size: inherit; font-variant-numeric: tabular-nums; }
+.partialpool-summary caption { caption-side: top; text-align: left; font-weight: 600;
+  color: inherit; padding: 0.1em 0; }
+.partialpool-summary tr { background: transparent; }
+.partialpool-summary th, .partialpool-summary td { padding: 0.12em 0.7em; border: 0;
+  text-align: right; white-space: nowrap; color: inherit; }
+.partialpool-summary th { font-weight: 500; }
+.partialpool-summary thead th { border-bottom: 1px solid currentColor; }
+.partialpool-summary .pp-name { text-align: left; padding-left: 0; }
+.partialpool-summary .pp-stars { text-align: left; padding-left: 0; }
+.partialpool-summary .pp-small { font-size: 0.87em; opacity: 0.8; }
+.partialpool-summary summary { cursor: pointer; }
+</style>
+<p class="pp-title">{{ s.title }}</p>
+{%- for label, value in call %}
+<p>{{ label | trim }} <code>{{ value }}</code></p>
+{%- endfor %}
+<p>{% for name, value in criteria %}{{ name }}: {{ value }}
+{%- if not loop.last %} &nbsp; {% endif %}{% endfor %}</p>
+<p>{{ observations }}{% if dropped %}; {{ dropped }}{% endif %}</p>
+{{ grid(random, "Random effects", names=False, left=2) }}
+{%- if s.terms %}
+{{ grid(fixed, "Fixed effects") }}
+{%- if fixed.legend %}
+<p class="pp-small">Signif. codes: {{ fixed.legend }}</p>
+{%- endif %}{% endif %}
+<p class="pp-small">Scaled residuals:
+{%- for name, value in residuals %} {{ name }} {{ value }}
+{%- if not loop.last %},{% endif %}{% endfor %}</p>
+{%- if correlation %}
+<details><summary>Correlation of fixed effects</summary>
+{{ grid(correlation, "") }}
+</details>
+{%- elif correlation_note %}
+<p class="pp-small">{{ correlation_note }}</p>
+{%- endif %}
+{%- for note in s.notes %}
+<p class="pp-note">{{ note }}</p>
+{%- endfor %}
+</div>
+"""
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    return environment.from_string(SUMMARY_TEMPLATE)
+
+
+def summary_html(summary: Summary) -> str:
+    """Render a summary as an HTML fragment.
+
+    Parameters
+    ----------
+    summary : Summary
+
+    Returns
+    -------
+    str
+        A ``<div class="partialpool-summary">`` with its own small style sheet, in the colours
+        of the page around it.
+    """
+    names, values = text.criterion_cells(summary)
+    return _template().render(
+        s=summary,
+        call=text.call_lines(summary),
+        criteria=list(zip(names, values, strict=True)),
+        observations=text.observations_line(summary),
+        dropped=text.dropped_line(summary),
+        random=text.variance_table(summary),
+        fixed=text.fixed_effects_table(summary),
+        residuals=list(zip(text.QUANTILE_NAMES, text.residual_cells(summary), strict=True)),
+        correlation=text.correlation_table(summary),
+        correlation_note=text.correlation_note(summary),
+    )

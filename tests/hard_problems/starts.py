@@ -1,0 +1,107 @@
+"""Random starting points for a fit, and the map between Λ and a well-scaled parametrisation.
+
+Each covariance block has a basis T that makes its columns orthonormal over the rows; Λ = T L with
+L lower-triangular, so that every entry of L is of order one whatever the columns' units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Lambdas = list[list[float]]
+
+
+class Blocks:
+    """The free entries of every covariance block of a design."""
+
+    def __init__(self, factors: Sequence[Any], n: int) -> None:
+        self.bases: list[list[Vector]] = []
+        for factor in factors:
+            columns = [np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in factor.columns]
+            ends = np.cumsum(factor.blocks)
+            self.bases.append(
+                [
+                    _orthonormal_basis(np.column_stack(columns[end - size : end]))
+                    for end, size in zip(ends, factor.blocks, strict=True)
+                ]
+            )
+
+    @property
+    def sizes(self) -> list[int]:
+        """Columns of each block, factor by factor."""
+        return [len(t) for bases in self.bases for t in bases]
+
+    @property
+    def size(self) -> int:
+        """Number of free entries."""
+        return sum(k * (k + 1) // 2 for k in self.sizes)
+
+    def lambdas(self, free: Vector) -> Lambdas:
+        """Raw Λ of every factor, flat."""
+        out, at = [], 0
+        for bases in self.bases:
+            k = sum(len(t) for t in bases)
+            full, start = np.zeros((k, k)), 0
+            for t in bases:
+                m = len(t)
+                lower = np.zeros((m, m))
+                lower[np.tril_indices(m)] = free[at : at + m * (m + 1) // 2]
+                full[start : start + m, start : start + m] = t @ lower
+                at += m * (m + 1) // 2
+                start += m
+            out.append(full.ravel().tolist())
+        return out
+
+    def pull_back(self, gradient: Sequence[Sequence[float]]) -> Vector:
+        """Gradient in the free entries from the gradient in every entry of each Λ."""
+        out = []
+        for bases, flat in zip(self.bases, gradient, strict=True):
+            k = sum(len(t) for t in bases)
+            full, start = np.reshape(flat, (k, k)), 0
+            for t in bases:
+                m = len(t)
+                own = t.T @ full[start : start + m, start : start + m]
+                out.append(own[np.tril_indices(m)])
+                start += m
+        return np.concatenate(out)
+
+    def free(self, lambdas: Sequence[Sequence[float]]) -> Vector:
+        """Free entries of given raw Λ."""
+        out = []
+        for bases, flat in zip(self.bases, lambdas, strict=True):
+            k = sum(len(t) for t in bases)
+            full, start = np.reshape(flat, (k, k)), 0
+            for t in bases:
+                m = len(t)
+                own = np.linalg.solve(t, full[start : start + m, start : start + m])
+                lower = np.linalg.qr(own.T, mode="r").T
+                out.append(lower[np.tril_indices(m)])
+                start += m
+        return np.concatenate(out)
+
+    def random(self, rng: np.random.Generator) -> Vector:
+        """A start: standard deviations over four decades, any correlation, some blocks near 0."""
+        out = []
+        for m in self.sizes:
+            lower = np.tril(rng.normal(size=(m, m)))
+            lower /= np.linalg.norm(lower, axis=1)[:, None]
+            lower *= 10 ** rng.uniform(-1.5, 2, m)[:, None]
+            if rng.random() < 0.2:
+                lower *= 1e-2
+            out.append(lower[np.tril_indices(m)])
+        return np.concatenate(out)
+
+
+def _orthonormal_basis(columns: Vector) -> Vector:
+    """T with columns @ T orthonormal up to √n; a column that adds nothing keeps its own unit."""
+    n = len(columns)
+    r = np.linalg.qr(columns, mode="r") / np.sqrt(n)
+    unit = np.sqrt(np.square(columns).mean(axis=0))
+    small = np.abs(np.diag(r)) < 1e-9 * unit
+    r[small, small] = np.where(unit[small] > 0, unit[small], 1.0)
+    return np.linalg.inv(r)
