@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from partialpool import _core
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
-
-from partialpool import _core
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "hard_problems"))
 

@@ -55,13 +55,17 @@ def read_table(source: str) -> tuple[Any, str]:
 
 @app.command()
 def fit(
-    data: Annotated[str, typer.Argument(help="A CSV, Parquet or Arrow file, or a data set's name.")],
+    data: Annotated[
+        str, typer.Argument(help="A CSV, Parquet or Arrow file, or a data set's name.")
+    ],
     formula: Annotated[str, typer.Argument(help='As "Reaction ~ Days + (Days | Subject)".')],
     ml: Annotated[bool, typer.Option("--ml", help="Maximum likelihood instead of REML.")] = False,
     ddf: Annotated[str, typer.Option(help="satterthwaite or asymptotic.")] = "satterthwaite",
     weights: Annotated[str | None, typer.Option(help="Column of prior weights.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Numbers for machines.")] = False,
-    figure: Annotated[Path | None, typer.Option(help="Write each group's fitted lines here.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Write each group's fitted lines here.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Store the fit here (no pickle).")] = None,
 ) -> None:
     """Fit a linear mixed model and print its summary."""

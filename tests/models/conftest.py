@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
-
 import partialpool as pp
+import pytest
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -31,12 +30,12 @@ DATA = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def read_reference(name: str) -> dict[str, Any]:
     return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def make_fit(name: str) -> pp.LinearMixedModel:
     model = read_reference(name)
     data_set, factors = DATA[model["data"]]

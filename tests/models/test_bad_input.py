@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import partialpool as pp
 import polars as pl
 import pytest
-
-import partialpool as pp
 from partialpool.errors import (
     ArgumentError,
     DataError,
@@ -157,7 +156,12 @@ CASES: list[tuple[str, Call, type[PartialPoolError], tuple[str, ...]]] = [
         DesignError,
         ("'f'", "'low'"),
     ),
-    ("no column varies", with_column("y ~ 0 + x + (1 | g)", "x", lambda d: 0.0), DesignError, ("x",)),
+    (
+        "no column varies",
+        with_column("y ~ 0 + x + (1 | g)", "x", lambda d: 0.0),
+        DesignError,
+        ("x",),
+    ),
     (
         "as many columns as rows",
         with_column("y ~ f + (1 | g)", "f", lambda d: [f"r{i}" for i in range(len(d))]),
@@ -171,11 +175,25 @@ CASES: list[tuple[str, Call, type[PartialPoolError], tuple[str, ...]]] = [
         DataError,
         ("'f'",),
     ),
-    ("contrasts unknown", fit("y ~ f + (1 | g)", contrasts={"f": "deviation"}), FormulaError,
-     ("'f'", "'deviation'")),
+    (
+        "contrasts unknown",
+        fit("y ~ f + (1 | g)", contrasts={"f": "deviation"}),
+        FormulaError,
+        ("'f'", "'deviation'"),
+    ),
     ("contrasts of a number", fit(contrasts={"x": "sum"}), FormulaError, ("'x'",)),
-    ("contrasts of nothing", fit("y ~ f + (1 | g)", contrasts={"ff": "sum"}), FormulaError, ("'ff'",)),
-    ("contrasts no mapping", fit("y ~ f + (1 | g)", contrasts="sum"), PartialPoolError, ("contrasts",)),
+    (
+        "contrasts of nothing",
+        fit("y ~ f + (1 | g)", contrasts={"ff": "sum"}),
+        FormulaError,
+        ("'ff'",),
+    ),
+    (
+        "contrasts no mapping",
+        fit("y ~ f + (1 | g)", contrasts="sum"),
+        PartialPoolError,
+        ("contrasts",),
+    ),
     # grouping factors
     ("one level", with_column(MODEL, "g", lambda d: "a"), DesignError, ("'g'", "(1 | g)", "two")),
     (
@@ -205,8 +223,12 @@ CASES: list[tuple[str, Call, type[PartialPoolError], tuple[str, ...]]] = [
     ("infinite offset", offset_with(6, np.inf), DataError, ("offset", "row 6")),
     ("text as offset", fit(offset="f"), DataError, ("offset", "'f'")),
     ("text in offset()", fit("y ~ x + offset(f) + (1 | g)"), DataError, ("'f'",)),
-    ("log offset of zero", with_cell("w", 9, 0.0, "y ~ x + offset(log(w)) + (1 | g)"), DataError,
-     ("offset", "row 9")),
+    (
+        "log offset of zero",
+        with_cell("w", 9, 0.0, "y ~ x + offset(log(w)) + (1 | g)"),
+        DataError,
+        ("offset", "row 9"),
+    ),
     # missing values and arguments
     ("na_action", fit(na_action="omit"), ArgumentError, ("na_action", "'omit'")),
     ("na refused", with_cell("x", 2, np.nan, na_action="error"), DataError, ("'x'", "1")),

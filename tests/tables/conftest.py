@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from partialpool.tables.summary import Summary, VarianceRow
 
 HERE = Path(__file__).parent

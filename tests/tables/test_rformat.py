@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 
 import pytest
-
 from partialpool.tables.abbreviate import abbreviate
 from partialpool.tables.layout import display_width, matrix_lines
 from partialpool.tables.rformat import (

@@ -10,7 +10,6 @@ import sys
 
 import numpy as np
 import pytest
-
 from partialpool.tables.layout import display_width
 from partialpool.tables.summary import VarianceRow
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use numerics::fit::Convergence;
 use numerics::rows::Rows;
-use numerics::{Column, CrossProducts, Fit, FactorInput, Input, NumericsError};
+use numerics::{Column, CrossProducts, FactorInput, Fit, Input, NumericsError};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
@@ -114,12 +114,7 @@ impl PyCrossProducts {
         self.inner.largest_block_bytes()
     }
 
-    fn merge(
-        &self,
-        other: &Self,
-        levels: Vec<usize>,
-        maps: Vec<(Vec<u32>, Vec<u32>)>,
-    ) -> PyResult<Self> {
+    fn merge(&self, other: &Self, levels: Vec<usize>, maps: Vec<(Vec<u32>, Vec<u32>)>) -> PyResult<Self> {
         let inner = self.inner.merge(&other.inner, &levels, &maps).map_err(raise)?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -151,11 +146,7 @@ struct PyFit {
     inner: Fit,
 }
 
-fn rows<'a>(
-    n: usize,
-    x: &'a [Held],
-    factors: &'a [(Vec<Held<'_>>, &'a [i64])],
-) -> PyResult<Rows<'a>> {
+fn rows<'a>(n: usize, x: &'a [Held], factors: &'a [(Vec<Held<'_>>, &'a [i64])]) -> PyResult<Rows<'a>> {
     let factors = factors.iter().map(|(c, codes)| Ok((columns(c)?, *codes))).collect::<PyResult<_>>()?;
     Ok(Rows { n, x: columns(x)?, factors })
 }
@@ -312,9 +303,8 @@ impl PyFit {
         with: Vec<bool>,
         unknown: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let out = with_rows!(n, x, factors, |rows| {
-            py.detach(|| self.inner.prediction_variances(&rows, &with, unknown))
-        });
+        let out =
+            with_rows!(n, x, factors, |rows| { py.detach(|| self.inner.prediction_variances(&rows, &with, unknown)) });
         Ok(out.into_pyarray(py))
     }
 }

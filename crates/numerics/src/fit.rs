@@ -108,7 +108,13 @@ impl Fit {
     }
 
     /// A fit at given parameters, without a search (reading a stored fit).
-    pub fn at(cp: Arc<CrossProducts>, reml: bool, raw: &[Vec<f64>], c: Convergence, h: Vec<f64>) -> Result<Self, NumericsError> {
+    pub fn at(
+        cp: Arc<CrossProducts>,
+        reml: bool,
+        raw: &[Vec<f64>],
+        c: Convergence,
+        h: Vec<f64>,
+    ) -> Result<Self, NumericsError> {
         let lam = working_lambda(&cp, raw)?;
         let mut state = Profiled::new(&cp, reml)?;
         state.evaluate(&cp, &lam)?;
@@ -315,7 +321,9 @@ fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, raw: &[Vec<f64>]) -> Re
         .factors
         .iter()
         .zip(&cp.basis.z)
-        .flat_map(|(f, t)| f.free_entries().into_iter().map(move |(i, _)| (0..f.k).map(|j| t[i * f.k + j].powi(2)).sum::<f64>().sqrt()))
+        .flat_map(|(f, t)| {
+            f.free_entries().into_iter().map(move |(i, _)| (0..f.k).map(|j| t[i * f.k + j].powi(2)).sum::<f64>().sqrt())
+        })
         .collect();
     let m = x.len();
     let mut objective = Raw { cp, state, back: inverse_basis(cp)? };

@@ -73,8 +73,8 @@ impl Profiled {
         let nu = self.nu(cp);
         let log_rx: f64 = (0..p).map(|i| r[i * c + i].ln()).sum();
         let r2_raw = self.r2.ln() - 2.0 * cp.basis.y_scale.ln();
-        self.criterion = self.blocked.logdet + nu * (1.0 + (2.0 * std::f64::consts::PI / nu).ln() + r2_raw)
-            - cp.sum_log_weights;
+        self.criterion =
+            self.blocked.logdet + nu * (1.0 + (2.0 * std::f64::consts::PI / nu).ln() + r2_raw) - cp.sum_log_weights;
         if self.reml {
             self.criterion += 2.0 * (log_rx - self.log_det_x);
         }
@@ -216,8 +216,12 @@ impl Profiled {
         let phi_ew = dense::product(&self.phi, &ew, (p, p, m));
         dense::gemm_tn(&mut h, &ew, &phi_ew, (m, p, m), -1.0);
         let nu_r2 = self.nu(cp) / self.r2;
-        let curvature: Vec<Option<Vec<f64>>> =
-            gradient.iter().zip(&self.blocked.lam).zip(&cp.factors).map(|((g, l), f)| sigma_gradient(g, l, f.k)).collect();
+        let curvature: Vec<Option<Vec<f64>>> = gradient
+            .iter()
+            .zip(&self.blocked.lam)
+            .zip(&cp.factors)
+            .map(|((g, l), f)| sigma_gradient(g, l, f.k))
+            .collect();
         for r in 0..m {
             for s in 0..m {
                 h[r * m + s] = nu_r2 * (h[r * m + s] - slope[r] * slope[s] / self.r2);

@@ -35,7 +35,9 @@ class CrossProducts:
     native: _core.CrossProducts
 
     @classmethod
-    def of(cls, formula: str, data: Any, *, contrasts: Mapping[str, str] | None = None) -> CrossProducts:
+    def of(
+        cls, formula: str, data: Any, *, contrasts: Mapping[str, str] | None = None
+    ) -> CrossProducts:
         """Cross-products of a model's rows (see `lmer` for the arguments)."""
         parsed = parse_formula(formula)
         require_random(parsed)

@@ -140,9 +140,7 @@ class FormulaicColumns:
 
     def _keep(self, spec: Any) -> None:
         self._spec = spec
-        renamed = {
-            f"C({quote_for_formulaic(f)}, {c})": f for f, c in self.contrasts.items()
-        }
+        renamed = {f"C({quote_for_formulaic(f)}, {c})": f for f, c in self.contrasts.items()}
         names = []
         for name in spec.column_names:
             for written, factor in renamed.items():
@@ -169,9 +167,7 @@ class FormulaicColumns:
                     f"`{name}` is not finite in row {row} of those used; look at the values there"
                 )
         columns = np.asfortranarray(values)
-        return [
-            1.0 if name == "Intercept" else columns[:, j] for j, name in enumerate(self.names)
-        ]
+        return [1.0 if name == "Intercept" else columns[:, j] for j, name in enumerate(self.names)]
 
     def state(self) -> dict[str, Any]:
         """What `columns_from_state` needs, as plain JSON values."""

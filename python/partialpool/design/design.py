@@ -213,7 +213,9 @@ class _Reader:
         if frame.length == 0:
             raise DataError("the data have no rows")
         self.predictors = tuple(
-            dict.fromkeys((*fixed_variables(formula), *(v for t in formula.random for v in t.variables)))
+            dict.fromkeys(
+                (*fixed_variables(formula), *(v for t in formula.random for v in t.variables))
+            )
         )
         self.numeric: dict[str, NDArray[np.float64]] = {}
         given_weights = _vector(weights, frame, "weights")
@@ -221,7 +223,9 @@ class _Reader:
         self.rows = self._complete(na, given_weights, given_offset)
         n = frame.length if self.rows is None else len(self.rows)
         self.n = n
-        self.weights = None if given_weights is None else np.ascontiguousarray(take(given_weights, self.rows))
+        self.weights = (
+            None if given_weights is None else np.ascontiguousarray(take(given_weights, self.rows))
+        )
         if self.weights is not None and not (self.weights > 0).all():
             row = int(np.argmin(self.weights > 0))
             raise DataError(
@@ -378,7 +382,9 @@ def term_blocks(source: RandomTerm, k: int) -> tuple[int, ...]:
 def factor_calls(text: str) -> frozenset[str]:
     """Names that stand as the first argument of C() in a formula's text."""
     tokens = tokenize_pairs(text)
-    return frozenset(c for a, b, c in zip(tokens, tokens[1:], tokens[2:], strict=False) if (a, b) == ("C", "("))
+    return frozenset(
+        c for a, b, c in zip(tokens, tokens[1:], tokens[2:], strict=False) if (a, b) == ("C", "(")
+    )
 
 
 def tokenize_pairs(text: str) -> list[str]:
@@ -419,7 +425,9 @@ def group_labels(frame: Frame, group: tuple[str, ...], rows: Rows = None) -> Cod
         new, used = encode(np.ascontiguousarray(joint))
         first = int(len(used) > 0 and used[0] == -1)
         codes = new.astype(np.int64) - first
-        labels = tuple(f"{labels[u // width]}:{part.levels[u % width]}" for u in used[first:].tolist())
+        labels = tuple(
+            f"{labels[u // width]}:{part.levels[u % width]}" for u in used[first:].tolist()
+        )
     if rows is not None and len(parts) == 1:
         used = np.unique(codes)
         place = np.full(len(labels) + 1, -1, dtype=np.int64)

@@ -57,8 +57,9 @@ class Frame:
             columns = {str(k): _as_array(v, str(k)) for k, v in data.items()}
             lengths = {k: len(v) for k, v in columns.items()}
             if len(set(lengths.values())) > 1:
-                (a, m), (b, n) = list(lengths.items())[0], next(
-                    (k, n) for k, n in lengths.items() if n != list(lengths.values())[0]
+                (a, m), (b, n) = (
+                    list(lengths.items())[0],
+                    next((k, n) for k, n in lengths.items() if n != list(lengths.values())[0]),
                 )
                 raise DataError(f"columns differ in length: {a!r} has {m} rows, {b!r} has {n}")
             self.names = list(columns)
@@ -251,7 +252,9 @@ def _code_objects(column: Any, name: str) -> Coded:
     return Coded(place[codes], levels)
 
 
-def to_native(columns: Mapping[str, Any], kind: Any, index: tuple[str, Sequence[Any]] | None = None) -> Any:
+def to_native(
+    columns: Mapping[str, Any], kind: Any, index: tuple[str, Sequence[Any]] | None = None
+) -> Any:
     """A table of the kind that came in.
 
     Parameters

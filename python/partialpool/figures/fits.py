@@ -101,7 +101,12 @@ def plot_fits(
     shown = "" if total == len(facets) else f" ({len(facets)} of {total} levels)"
     figure.suptitle(f"{fit.formula}, by {name}{shown}", fontsize=10)
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=8,
+        frameon=False,
     )
     return figure
 
@@ -174,7 +179,10 @@ def _lines(
         moved = _moved(fit, encoder, x_name, rows, grid)
         if moved is not None:
             return moved
-        return [np.full(len(grid), float(np.mean(np.asarray(c)[rows] if np.ndim(c) else c))) for c in columns]
+        return [
+            np.full(len(grid), float(np.mean(np.asarray(c)[rows] if np.ndim(c) else c)))
+            for c in columns
+        ]
 
     fixed = along(design.fixed, design.x)
     kept = [fixed[i] for i in fit._products.kept]
@@ -217,6 +225,8 @@ def _moved(fit: LinearMixedModel, encoder: Any, x_name: str, rows: Any, grid: Ve
     columns = encoder.of(Frame(table))
     wide = (len(grid), len(used))
     return [
-        np.broadcast_to(np.asarray(c, dtype=float), (len(grid) * len(used),)).reshape(wide).mean(axis=1)
+        np.broadcast_to(np.asarray(c, dtype=float), (len(grid) * len(used),))
+        .reshape(wide)
+        .mean(axis=1)
         for c in columns
     ]

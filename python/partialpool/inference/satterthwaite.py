@@ -57,7 +57,9 @@ def satterthwaite(native: _core.Fit, p: int) -> Satterthwaite:
 
 
 def t_tests(
-    estimate: NDArray[np.float64], method: Satterthwaite, rows: Sequence[NDArray[np.float64]] | None = None
+    estimate: NDArray[np.float64],
+    method: Satterthwaite,
+    rows: Sequence[NDArray[np.float64]] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """df, t and two-sided p of each coefficient (or of the contrasts given)."""
     from scipy.stats import t as student

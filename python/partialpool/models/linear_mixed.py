@@ -144,7 +144,9 @@ class LinearMixedModel:
     def _effects(self) -> list[Vector]:
         """Per factor (design order) conditional modes, (levels, k)."""
         flat = self._native.random_effects()
-        return [b.reshape(len(f.levels), -1) for b, f in zip(flat, self.design.factors, strict=True)]
+        return [
+            b.reshape(len(f.levels), -1) for b, f in zip(flat, self.design.factors, strict=True)
+        ]
 
     def ranef(self, *, condsd: bool = False) -> dict[str, Any]:
         """Conditional modes of the random effects, {group: frame}.

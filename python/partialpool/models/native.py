@@ -45,7 +45,9 @@ def fit_native(
     try:
         return products.fit(reml, start)
     except _core.MemoryLimitError as error:
-        raise DesignError(f"{error}; the crossed factors are too large, drop one or subsample") from None
+        raise DesignError(
+            f"{error}; the crossed factors are too large, drop one or subsample"
+        ) from None
     except _core.CoreError as error:
         raise ConvergenceError(
             f"the likelihood of `{response}` could not be evaluated ({error}); rescale the columns"

@@ -35,7 +35,9 @@ def predict(
     if new is None:
         x, factors = fit._row_arguments()
         offset, kind, n = fit.design.offset, fit.design.kind, fit.nobs
-        factors = [(mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)]
+        factors = [
+            (mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)
+        ]
         missing = None
         weights = fit.design.weights
     else:
@@ -146,7 +148,9 @@ def new_rows(
                 continue
             codes, unknown = factor.code_new(frame)
             if unknown and new_levels == "error":
-                shown = ", ".join(repr(v) for v in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+                shown = ", ".join(repr(v) for v in unknown[:5]) + (
+                    ", …" if len(unknown) > 5 else ""
+                )
                 raise NewDataError(
                     f"{factor.name!r} has levels that were not in the data of the fit: {shown};"
                     " predict for the population with new_levels='population'"

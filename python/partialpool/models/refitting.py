@@ -47,14 +47,14 @@ def update(
     known = {"reml", "weights", "offset", "contrasts", "na_action"}
     for name in changes:
         if name not in known:
-            raise ArgumentError(f"update has no argument {name!r}; it takes {', '.join(sorted(known))}")
+            raise ArgumentError(
+                f"update has no argument {name!r}; it takes {', '.join(sorted(known))}"
+            )
     text = fit.formula if formula is None else update_formula(fit.design.formula, formula).text
     if data is None and formula is None and set(changes) <= {"reml"}:
         from partialpool.models.lmer import fit_design
 
-        return fit_design(
-            fit._rows(), reml=changes.get("reml", fit.reml), data_name=fit.data_name
-        )
+        return fit_design(fit._rows(), reml=changes.get("reml", fit.reml), data_name=fit.data_name)
     source = fit.design.source if data is None else data
     if source is None:
         raise ArgumentError("this fit has no data at hand; give them: update(..., data=frame)")

@@ -90,7 +90,9 @@ def _block_rows(
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = np.clip(covariance / np.outer(sd, sd), -1.0, 1.0)
     return [
-        VarianceRow(label, name, float(sd[i] ** 2), float(sd[i]), tuple(correlation[i, :i].tolist()))
+        VarianceRow(
+            label, name, float(sd[i] ** 2), float(sd[i]), tuple(correlation[i, :i].tolist())
+        )
         for i, name in enumerate(term.names[own])
     ]
 
@@ -99,9 +101,7 @@ def notes(fit: LinearMixedModel) -> tuple[str, ...]:
     """Sentences under the tables: what was dropped, expanded, singular, not converged."""
     out: list[str] = []
     if fit.aliased:
-        out.append(
-            f"fixed-effect model matrix is rank deficient: dropped {', '.join(fit.aliased)}"
-        )
+        out.append(f"fixed-effect model matrix is rank deficient: dropped {', '.join(fit.aliased)}")
     for term in fit.terms:
         if len(term.blocks) > 1:
             parts = [
