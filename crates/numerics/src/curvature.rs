@@ -9,7 +9,7 @@
 
 use rayon::prelude::*;
 
-use crate::blocked::{apply_lambda, multiply, LEVELS_PER_TASK};
+use crate::blocked::{apply_lambda, LEVELS_PER_TASK};
 use crate::crossproducts::CrossProducts;
 use crate::dense;
 use crate::profiled::Profiled;
@@ -330,7 +330,7 @@ fn mixed_sums(f: &crate::Factor, state: &Profiled, c: usize, p: usize) -> Vec<f6
 /// C = A - GᵀG with G = L⁻¹ΛᵀA, `q x q`.
 fn full_c(cp: &CrossProducts, state: &Profiled) -> Vec<f64> {
     let q = cp.q();
-    let mut a = multiply(cp, &dense::identity(q), q);
+    let mut a = full_a(cp);
     let mut g = apply_lambda(cp, &state.blocked.lam, &a, q, true);
     state.blocked.forward(cp, &mut g, q);
     let view = faer::MatRef::from_row_major_slice(&g, q, q);
@@ -342,6 +342,41 @@ fn full_c(cp: &CrossProducts, state: &Profiled) -> Vec<f64> {
         -1.0,
         faer::Par::rayon(2),
     );
+    a
+}
+
+/// ZᵀWZ, `q x q`.
+fn full_a(cp: &CrossProducts) -> Vec<f64> {
+    let q = cp.q();
+    let mut a = vec![0.0; q * q];
+    let mut put = |row: usize, col: usize, block: &[f64], width: usize| {
+        for (i, values) in block.chunks_exact(width.max(1)).enumerate() {
+            for (j, v) in values.iter().enumerate() {
+                a[(row + i) * q + col + j] = *v;
+                a[(col + j) * q + row + i] = *v;
+            }
+        }
+    };
+    for (f, zz) in cp.factors.iter().zip(&cp.zz) {
+        for (l, block) in zz.chunks_exact(f.k * f.k).enumerate() {
+            put(f.offset + l * f.k, f.offset + l * f.k, block, f.k);
+        }
+    }
+    let (first, k) = (cp.q_lead(), cp.factors[0].k);
+    for l in 0..cp.factors[0].levels {
+        let cols = cp.lead.columns(l);
+        for (i, row) in cp.lead.vals[cp.lead.span(l, k)].chunks_exact(cols.len().max(1)).enumerate() {
+            for (&j, v) in cols.iter().zip(row) {
+                put(l * k + i, first + j as usize, std::slice::from_ref(v), 1);
+            }
+        }
+    }
+    for pair in &cp.pairs {
+        let (f, g) = (&cp.factors[pair.first], &cp.factors[pair.second]);
+        for (&(l, m), block) in pair.levels.iter().zip(pair.vals.chunks_exact(f.k * g.k)) {
+            put(f.offset + l as usize * f.k, g.offset + m as usize * g.k, block, g.k);
+        }
+    }
     a
 }
 

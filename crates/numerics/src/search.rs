@@ -89,8 +89,9 @@ impl Fit {
             Some(raw) => free_from(&cp, &working_lambda(&cp, raw)?),
             None => starting_values(&cp),
         };
-        let (point, h) = descend(&mut search, x)?;
-        let mut best = (point, h);
+        // A given start is near the optimum: the exact Hessian serves from the first step.
+        let early = if start.is_none() { EARLY } else { 0 };
+        let mut best = descend(&mut search, x, early)?;
         if start.is_none() && cp.n_theta() > 1 {
             best = second_look(&mut search, best);
         }
@@ -133,6 +134,9 @@ fn dear(cp: &CrossProducts) -> bool {
     cp.q_rest() > 400
 }
 
+/// First steps made with average information: it is positive where the exact Hessian need not be.
+const EARLY: usize = 3;
+
 /// Newton or BFGS, whichever the model's size asks for.
 fn minimise(search: &mut Search, from: Point, early: usize) -> Point {
     match newton(search, &from, 1e-9, early) {
@@ -142,9 +146,9 @@ fn minimise(search: &mut Search, from: Point, early: usize) -> Point {
 }
 
 /// Down, then out of any saddle, then the last steps.
-fn descend(search: &mut Search, x: Vec<f64>) -> Result<(Point, Vec<f64>), NumericsError> {
+fn descend(search: &mut Search, x: Vec<f64>, early: usize) -> Result<(Point, Vec<f64>), NumericsError> {
     let (f, g) = search.evaluate(&x).ok_or(NumericsError::NotPositive(0))?;
-    let mut point = minimise(search, Point { x, f, g }, 3);
+    let mut point = minimise(search, Point { x, f, g }, early);
     let m = point.x.len();
     let mut h = vec![0.0; m * m];
     for _ in 0..6 {
@@ -207,7 +211,7 @@ fn second_look(search: &mut Search, best: (Point, Vec<f64>)) -> (Point, Vec<f64>
     }
     let mut best = best;
     for x in starts {
-        if let Ok(found) = descend(search, x) {
+        if let Ok(found) = descend(search, x, EARLY) {
             if found.0.f < best.0.f - 1e-8 {
                 best = found;
             }
