@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
+from partialpool import _core
+
+sys.path.insert(0, str(Path(__file__).parent))  # for high_precision.py
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -49,6 +53,30 @@ def make_fit(name: str) -> pp.LinearMixedModel:
     )
 
 
+@cache
+def make_fit_at_r(name: str) -> pp.LinearMixedModel:
+    """The model with θ held at R's own estimate, so that only the formulas are compared."""
+    fit = make_fit(name)
+    lambdas = [np.zeros((len(f.names), len(f.names))) for f in fit.design.factors]
+    theta = iter(read_reference(name)["theta"].values())
+    for term in fit.terms:
+        own = lambdas[term.index][term.columns, term.columns]
+        start = 0
+        for size in term.blocks:
+            for j in range(start, start + size):
+                for i in range(j, start + size):
+                    own[i, j] = next(theta)
+            start += size
+    native = _core.Fit.restore(
+        fit._products,
+        fit.reml,
+        [lam.ravel().tolist() for lam in lambdas],
+        fit._native.convergence,
+        fit._native.hessian,
+    )
+    return pp.LinearMixedModel(fit.design, fit._products, native, reml=fit.reml)
+
+
 def name_in_r(name: str, levels: Sequence[str] = ()) -> str:
     """`treat[T.B]:x` → `treatB:x`; a sum contrast's `treat[S.B]` → its number, `treat2`."""
     if name == "Intercept":
@@ -83,6 +111,12 @@ def reference() -> Callable[[str], dict[str, Any]]:
 def fit_of() -> Callable[[str], pp.LinearMixedModel]:
     """Our fit of a reference model."""
     return make_fit
+
+
+@pytest.fixture
+def fit_at_r() -> Callable[[str], pp.LinearMixedModel]:
+    """Our fit of a reference model with θ held at R's estimate."""
+    return make_fit_at_r
 
 
 @pytest.fixture
