@@ -149,7 +149,9 @@ def test_na_action_error_counts_by_column(table: pd.DataFrame) -> None:
     assert pp.lmer("y ~ z + (1 | f)", table, na_action="error").nobs == 48
 
 
-def test_a_missing_value_in_a_column_of_an_offset_or_response_transform(table: pd.DataFrame) -> None:
+def test_a_missing_value_in_a_column_of_an_offset_or_response_transform(
+    table: pd.DataFrame,
+) -> None:
     table.loc[4, "z"] = np.nan
     table.loc[6, "y"] = np.nan
     fit = pp.lmer("log(y + 9) ~ x + offset(z) + (1 | g)", table)

@@ -32,7 +32,8 @@ KINDS: dict[str, Callable[[pd.DataFrame], Any]] = {
         pl.col("f", "g").cast(pl.Categorical)
     ),
     "polars enums": lambda d: pl.from_pandas(d).with_columns(
-        pl.col("f").cast(pl.Enum(["low", "mid", "top"])), pl.col("g").cast(pl.Enum(list("abcdefgh")))
+        pl.col("f").cast(pl.Enum(["low", "mid", "top"])),
+        pl.col("g").cast(pl.Enum(list("abcdefgh"))),
     ),
     "pyarrow": lambda d: pa.Table.from_pandas(d),
     "pyarrow in chunks": lambda d: pa.concat_tables(
@@ -45,9 +46,7 @@ KINDS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "dict of lists": as_dict_of_lists,
     "dict of series": lambda d: dict(d.items()),
     "single precision": lambda d: d.assign(n=d["n"].astype(np.int8)),
-    "strided arrays": lambda d: {
-        name: np.repeat(d[name].to_numpy(), 2)[::2] for name in d
-    },
+    "strided arrays": lambda d: {name: np.repeat(d[name].to_numpy(), 2)[::2] for name in d},
 }
 
 
@@ -152,7 +151,9 @@ def test_levels_and_reference_follow_the_categories(kind: str, table: pd.DataFra
     ],
     ids=["pandas", "pandas category", "polars", "polars Categorical", "pyarrow"],
 )
-def test_without_an_order_levels_are_sorted(cast: Callable[[Any], Any], table: pd.DataFrame) -> None:
+def test_without_an_order_levels_are_sorted(
+    cast: Callable[[Any], Any], table: pd.DataFrame
+) -> None:
     fit = pp.lmer("y ~ f + (1 | g)", cast(table.iloc[::-1].reset_index(drop=True)))
     assert fit.fixed_names == ("Intercept", "f[T.mid]", "f[T.top]")
 

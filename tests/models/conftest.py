@@ -85,9 +85,7 @@ def name_in_r(name: str, levels: Sequence[str] = ()) -> str:
     return re.sub(r"\[S\.([^\]]*)\]", lambda m: str(list(levels).index(m[1]) + 1), plain)
 
 
-def agreement(
-    what: str, ours: Any, theirs: Any, relative: float, floor: float = 0.0
-) -> list[str]:
+def agreement(what: str, ours: Any, theirs: Any, relative: float, floor: float = 0.0) -> list[str]:
     """A line for each number that is off by more than `relative` of itself and than `floor`."""
     a, b = np.broadcast_arrays(np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float))
     lines = []

@@ -74,8 +74,7 @@ class Deviance:
                 block = [a[i] for i in own]
                 for j in range(k):
                     a[first + j] = [
-                        sum(lam[i][j] * block[i][c] for i in range(k))
-                        for c in range(len(a))
+                        sum(lam[i][j] * block[i][c] for i in range(k)) for c in range(len(a))
                     ]
             start += k * levels
         for i in range(self.q):
@@ -137,9 +136,7 @@ def hessian(f: Callable[[list[Any]], Any], x: Sequence[Any]) -> Matrix:
     for i in range(m):
         out[i][i] = (f(moved(x, {i: h})) - 2 * centre + f(moved(x, {i: -h}))) / h**2
         for j in range(i):
-            corners = [
-                s * t * f(moved(x, {i: s * h, j: t * h})) for s in (1, -1) for t in (1, -1)
-            ]
+            corners = [s * t * f(moved(x, {i: s * h, j: t * h})) for s in (1, -1) for t in (1, -1)]
             out[i][j] = out[j][i] = sum(corners) / (4 * h**2)
     return out
 

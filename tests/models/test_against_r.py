@@ -5,7 +5,6 @@ model is compared twice: with θ held at R's own estimate, where only the formul
 digits must agree, and at our optimum.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ import partialpool as pp
 import pytest
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-MODELS = sorted(p.stem for p in REFERENCE.glob("*.json") if p.stem not in {"exact", "tests"})
+NOT_MODELS = {"exact", "tests", "more_models"}
+MODELS = sorted(p.stem for p in REFERENCE.glob("*.json") if p.stem not in NOT_MODELS)
 
 #: R stops far from the optimum where the criterion is flat. dragons: its θ is 1e-3 off, ours
 #: 1e-13 (test_the_exact_optimum_is_reached). dragons_singular: its criterion is 0.016 too high.
@@ -101,9 +101,7 @@ def quantities(
     return out + random_effects(fit, r, in_r) if "ranef" in r else out
 
 
-def disagreements(
-    rows: list[Quantity], compare: Compare, relative: float
-) -> list[str]:
+def disagreements(rows: list[Quantity], compare: Compare, relative: float) -> list[str]:
     """Entries next to zero are held against the largest of their vector."""
     return [
         line
@@ -158,8 +156,10 @@ def test_where_r_is_off_ours_is_nearer_the_exact_optimum(
     name: str, reference: Get, fit_of: Get
 ) -> None:
     exact, r, fit = reference("exact")[name], reference(name), fit_of(name)
-    off = [np.max(np.abs(np.subtract(theta, exact["theta"])))
-           for theta in (fit.theta.to_numpy(), list(r["theta"].values()))]
+    off = [
+        np.max(np.abs(np.subtract(theta, exact["theta"])))
+        for theta in (fit.theta.to_numpy(), list(r["theta"].values()))
+    ]
     assert off[0] < 1e-8 < 2e-5 < off[1]
     assert fit.criterion < r["criterion"]
 
@@ -186,3 +186,17 @@ def test_satterthwaite_df_and_p_agree_with_lmertest(
         if (name, term) not in P_NEARER_EXACT:
             wrong += compare(f"p of {term}", ours.loc[term, "p_value"], row["Pr(>|t|)"], 1e-3)
     assert not wrong, "\n".join([name, *wrong])
+
+
+def test_fitted_values_and_leverages_by_row_are_those_of_r(
+    reference: Get, fit_of: Get, compare: Compare
+) -> None:
+    fit, r = fit_of("sleep_slope"), pd.DataFrame(reference("tests")["sleep_augment_head"])
+    ours = {
+        ".fitted": fit.fitted,
+        ".resid": fit.residuals(),
+        ".hat": fit.hatvalues,
+        ".fixed": fit.predict(random="none"),
+    }
+    rows = [(name, values[: len(r)], r[name]) for name, values in ours.items()]
+    assert not disagreements(rows, compare, 2e-4)

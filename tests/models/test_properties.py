@@ -59,9 +59,7 @@ def test_order_of_rows_does_not_matter(seed: int, formula: str, table: pd.DataFr
     names=st.lists(st.text(min_size=1, max_size=12), min_size=8, max_size=8, unique=True),
     formula=st.sampled_from(FORMULAS),
 )
-def test_names_of_levels_do_not_matter(
-    names: list[str], formula: str, table: pd.DataFrame
-) -> None:
+def test_names_of_levels_do_not_matter(names: list[str], formula: str, table: pd.DataFrame) -> None:
     new = dict(zip("abcdefgh", names, strict=True))
     fit = pp.lmer(formula, table)
     renamed = pp.lmer(formula, table.assign(g=table["g"].map(new)))
@@ -128,9 +126,7 @@ def test_predictor_may_be_shifted_where_slope_and_intercept_are_correlated(
     back = np.array([[1.0, 0.0], [-shift, 1.0]]).T
     expected = back @ fit.terms[0].covariance @ back.T
     largest = np.abs(expected).max()
-    np.testing.assert_allclose(
-        moved.terms[0].covariance, expected, rtol=1e-4, atol=1e-6 * largest
-    )
+    np.testing.assert_allclose(moved.terms[0].covariance, expected, rtol=1e-4, atol=1e-6 * largest)
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
@@ -214,9 +210,7 @@ def test_constant_weights_leave_the_estimates_alone(formula: str, table: pd.Data
 
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
-def test_an_offset_is_taken_off_the_response(
-    formula: str, reml: bool, table: pd.DataFrame
-) -> None:
+def test_an_offset_is_taken_off_the_response(formula: str, reml: bool, table: pd.DataFrame) -> None:
     plain = pp.lmer(formula, table.assign(y=table["y"] - table["w"]), reml=reml)
     by_name = pp.lmer(formula, table, offset="w", reml=reml)
     by_array = pp.lmer(formula, table, offset=table["w"].to_numpy(), reml=reml)

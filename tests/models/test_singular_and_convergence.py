@@ -166,9 +166,7 @@ def test_convergence_of_the_reference_models(fit_of: Get, reference: Get) -> Non
         assert str(verdict.evaluations) in verdict.message
 
 
-def test_no_warning_is_given_when_the_checks_pass(
-    flat: pd.DataFrame, sloped: pd.DataFrame
-) -> None:
+def test_no_warning_is_given_when_the_checks_pass(flat: pd.DataFrame, sloped: pd.DataFrame) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pp.lmer("y ~ 1 + (1 | g)", flat)
@@ -205,7 +203,9 @@ def test_a_failed_check_is_a_warning_and_stays_on_record(
 def test_bad_scales_do_not_hurt(scale: float, mean: float, sloped: pd.DataFrame) -> None:
     """x with a mean of 50 SD and units from a thousandth to a thousand: the same optimum."""
     plain = pp.lmer("y ~ x + z + (x + z | g)", sloped, reml=False)
-    fit = pp.lmer("y ~ x + z + (x + z | g)", sloped.assign(x=scale * (sloped["x"] + mean)), reml=False)
+    fit = pp.lmer(
+        "y ~ x + z + (x + z | g)", sloped.assign(x=scale * (sloped["x"] + mean)), reml=False
+    )
     assert fit.convergence.converged
     assert fit.criterion == pytest.approx(plain.criterion, abs=1e-6)
     assert fit.is_singular == plain.is_singular

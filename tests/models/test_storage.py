@@ -82,9 +82,7 @@ def test_file_round_trip_with_rows(fit: Any, table: pd.DataFrame, tmp_path: Path
 
 
 @pytest.mark.parametrize("use", ["fitted", "hatvalues"])
-def test_what_is_stated_a_row_needs_the_rows(
-    use: str, table: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_what_is_stated_a_row_needs_the_rows(use: str, table: pd.DataFrame, tmp_path: Path) -> None:
     pp.lmer("y ~ x + (1 | g)", table).save(tmp_path / "fit.pp")
     again = pp.load(tmp_path / "fit.pp")
     with pytest.raises(DataError, match="data="):
@@ -129,9 +127,7 @@ def test_dropped_rows_and_quantiles_survive(table: pd.DataFrame, tmp_path: Path)
     ],
     ids=["int", "bool", "float", "date", "text"],
 )
-def test_levels_of_any_type_survive(
-    levels: Any, table: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_levels_of_any_type_survive(levels: Any, table: pd.DataFrame, tmp_path: Path) -> None:
     data = table.assign(g=pd.Series(levels)[np.arange(48) % 8].to_numpy())
     fit = pp.lmer("y ~ x + (1 | g) + (1 | h)", data)
     fit.save(tmp_path / "fit.pp")

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-
 SCRIPT = """
 import numpy as np
 import partialpool as pp
@@ -23,7 +22,6 @@ for formula, weights in (("y ~ x + (x | g)", None), ("y ~ x + (1 | g) + (0 + x |
         numbers += list(frame.to_numpy()[::29].ravel())
     print(" ".join(float(v).hex() for v in numbers))
 """
-
 
 
 def test_numbers_do_not_depend_on_threads() -> None:
