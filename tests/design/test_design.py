@@ -8,7 +8,7 @@ import partialpool as pp
 import pytest
 from formulaic import model_matrix
 from partialpool.design import Frame, build_design
-from partialpool.errors import DataError, NewDataError
+from partialpool.errors import DataError, NewDataError, PartialPoolError
 from partialpool.formula import parse_formula
 
 FIXED = [
@@ -185,6 +185,13 @@ def test_a_column_far_from_zero_is_not_taken_for_the_intercept(
     assert fit.aliased == ()
     expected = pp.lmer("y ~ x + (1 | g)", table)
     assert fit.fixef["x"] == pytest.approx(expected.fixef["x"], rel=1e-6)
+
+
+@pytest.mark.parametrize("fixed", ["Intercept", "Intercept + f", "0 + Intercept"])
+def test_a_column_called_intercept_is_refused(fixed: str, table: pd.DataFrame) -> None:
+    """As one called `1` is: its coefficient could not be told from the intercept's."""
+    with pytest.raises(PartialPoolError, match="Intercept"):
+        pp.lmer(f"y ~ {fixed} + (1 | g)", table.rename(columns={"x": "Intercept"}))
 
 
 def test_a_level_unknown_to_a_fixed_factor_is_named(table: pd.DataFrame) -> None:

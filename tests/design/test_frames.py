@@ -98,6 +98,7 @@ GROUPS: dict[str, tuple[list[Any], list[Any]]] = {
     "int": ([30, 4, 100, 20], [4, 20, 30, 100]),
     "negative int": ([3, -4, 10, 0], [-4, 0, 3, 10]),
     "huge int": ([2**60, 2**60 + 1, 5, 7], [5, 7, 2**60, 2**60 + 1]),
+    "huge unsigned": ([2**63 + 1, 2**63, 5, 7], [5, 7, 2**63, 2**63 + 1]),
     "float": ([2.5, -1.0, 1e9, 0.0], [-1.0, 0.0, 2.5, 1e9]),
     "text": (["b", "a10", "a9", "B"], ["B", "a10", "a9", "b"]),
     "unicode": (["ß", "é", "z", "🦊"], ["z", "ß", "é", "🦊"]),
@@ -108,6 +109,7 @@ GROUPS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "enum members": ([Site.south, Site.north], [Site.north, Site.south]),
     "text and numbers": (["b", 2, "a", 1], [1, 2, "a", "b"]),
+    "a number and its text": ([1, "1"], [1, "1"]),
     "tuples": ([(2, "x"), (1, "y")], [(1, "y"), (2, "x")]),
 }
 
@@ -121,6 +123,26 @@ def test_groups_of_any_type_are_in_sorted_order(kind: str, table: pd.DataFrame) 
     assert list(fit.ranef()["g"].index) == expected
     by_code = table.assign(g=[expected.index(v) for v in column])
     assert fit.criterion == pp.lmer("y ~ x + (1 | g)", by_code).criterion
+
+
+@pytest.mark.parametrize("kind", GROUPS)
+def test_groups_of_any_type_are_found_again_in_new_data(kind: str, table: pd.DataFrame) -> None:
+    values, _ = GROUPS[kind]
+    which = np.arange(48) % len(values)
+    column = pd.Series([values[i] for i in which], index=table.index)
+    data = table.assign(g=column, y=table["y"] + 3 * which)
+    fit = pp.lmer("y ~ x + (1 | g)", data)
+    np.testing.assert_allclose(fit.predict(data), fit.fitted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint64, np.float64, "Int64", "category"])
+def test_whole_numbers_name_the_same_group_whatever_their_type(
+    dtype: Any, table: pd.DataFrame
+) -> None:
+    """One missing group makes pandas store the others as floats: 3.0 is group 3."""
+    data = table.assign(g=np.arange(48) % 8)
+    fit = pp.lmer("y ~ x + (1 | g)", data)
+    np.testing.assert_allclose(fit.predict(data.astype({"g": dtype})), fit.fitted, rtol=1e-12)
 
 
 ORDER = ["top", "low", "mid"]

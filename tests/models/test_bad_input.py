@@ -256,6 +256,12 @@ CASES: list[tuple[str, Call, type[PartialPoolError], tuple[str, ...]]] = [
     ),
     ("new levels", asked("predict", new_levels="drop"), ArgumentError, ("new_levels", "'drop'")),
     ("random term", asked("predict", random="(1 | h)"), ArgumentError, ("(1 | h)", "(1 | g)")),
+    (
+        "random term with more than the model's",
+        asked("predict", random="(x | g)"),
+        ArgumentError,
+        ("(x | g)", "(1 | g)"),
+    ),
     ("random is no text", asked("predict", random=False), ArgumentError, ("random", "False")),
     ("random is no bar", asked("predict", random="g"), FormulaError, ("g",)),
     ("new data", asked("predict", {"x": [1.0]}), NewDataError, ("'g'",)),
@@ -267,6 +273,7 @@ CASES: list[tuple[str, Call, type[PartialPoolError], tuple[str, ...]]] = [
         ("'g'", "'zz'"),
     ),
     ("new text", asked("predict", {"x": ["a"], "g": ["a"]}), NewDataError, ("'x'", "text")),
+    ("new infinite", asked("predict", {"x": [np.inf], "g": ["a"]}), NewDataError, ("'x'",)),
     ("new data no table", asked("predict", 3), PartialPoolError, ("int",)),
     (
         "new level of a fixed factor",
@@ -286,6 +293,8 @@ CASES: list[tuple[str, Call, type[PartialPoolError], tuple[str, ...]]] = [
     ("update of nothing", asked("update", ". ~ . + dose"), DataError, ("'dose'",)),
     ("update to no bar", asked("update", ". ~ . - (1 | g)"), FormulaError, ("(1 | group)",)),
     ("simulate", asked("simulate", 0), ArgumentError, ("n", "0")),
+    ("seed", asked("simulate", 1, seed="a"), ArgumentError, ("seed", "'a'")),
+    ("place of a file", asked("save", 3), PartialPoolError, ("3",)),
     ("data set", lambda _: pp.load_dataset("sleepstuddy"), FileError, ("sleepstuddy",)),
     ("load", lambda _: pp.load("/no/such/fit.pp"), FileError, ("/no/such/fit.pp",)),
 ]

@@ -229,6 +229,13 @@ def test_update_keeps_what_it_is_not_told_to_change(table: pd.DataFrame) -> None
         fit.update(nonsense=1)
 
 
+def test_update_keeps_na_action(table: pd.DataFrame) -> None:
+    fit = pp.lmer("y ~ x + (1 | g)", table, na_action="error")
+    table.loc[5, "x"] = np.nan
+    with pytest.raises(DataError, match="'x'"):
+        fit.update(data=table)
+
+
 def test_tables_come_back_in_kind(table: pd.DataFrame) -> None:
     frame = pl.from_pandas(table)
     fit, same = pp.lmer("y ~ x + (x | g)", frame), pp.lmer("y ~ x + (x | g)", table)
