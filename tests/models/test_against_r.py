@@ -20,6 +20,8 @@ MODELS = sorted(p.stem for p in REFERENCE.glob("*.json") if p.stem not in NOT_MO
 
 #: R stops far from the optimum where the criterion is flat. dragons: its θ is 1e-3 off, ours
 #: 1e-13 (test_the_exact_optimum_is_reached). dragons_singular: its criterion is 0.016 too high.
+#: Their df and p are compared in test_derivatives.py: ours with 50-digit arithmetic at our θ,
+#: lmerTest's with the same at R's θ.
 FLAT = {"dragons", "dragons_singular"}
 
 #: p-values that lmerTest's numeric derivatives and R's θ leave less than three digits of:
