@@ -108,7 +108,8 @@ def plot_fits(
     above = 0.2 * (1 + heading.count("\n")) + 0.18 * np.ceil(len(drawn) / beside) + 0.08
     figure = Figure(figsize=(width, height + above), layout="constrained")
     # The legend has a strip of its own, as the layout does not keep it clear of the labels.
-    top, bottom = figure.subfigures(2, 1, height_ratios=[above, height])
+    halves: Any = figure.subfigures(2, 1, height_ratios=[above, height])
+    top, bottom = halves
     axes = bottom.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     handles: dict[str, Any] = {}
     for i, facet in enumerate(facets):
