@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.columns import take
-from partialpool.design.reading import fixed_variables
 from partialpool.design.frame import Coded, Frame
+from partialpool.design.reading import fixed_variables
 from partialpool.errors import ArgumentError
 from partialpool.formula import variables
 
