@@ -6,7 +6,7 @@ import partialpool as pp
 import polars as pl
 import pytest
 from matplotlib.colors import to_hex
-from partialpool.errors import ArgumentError
+from partialpool.errors import ArgumentError, DataError
 from partialpool.figures.fits import POINTS, fits_data
 
 
@@ -190,3 +190,32 @@ def test_without_a_numeric_predictor_one_can_be_named():
     facets, _, name, _ = fits_data(fit, x="Days", group=None, max_groups=36)
     assert name == "Days"
     assert all(np.ptp(f.partial) == 0 for f in facets)
+
+
+def test_own_regressions_are_weighted_and_curved_as_the_model():
+    data = made_up(groups=6).assign(w=lambda d: 1.0 + d.h)
+    fit = pp.lmer("y ~ x + I(x ** 2) + (1 | g)", data, weights="w")
+    for facet in lines_of(fit):
+        own = pp.lm("y ~ x + I(x ** 2)", data[data.g == facet.level], weights="w")
+        expected = own.predict({"x": facet.own_grid})
+        np.testing.assert_allclose(facet.separate, expected, rtol=1e-9)
+
+
+def test_levels_of_nested_factors_and_numbers_as_factors():
+    data = made_up(groups=10)
+    fit = pp.lmer("y ~ x + C(h) + (x | t/h)", data)
+    facets = lines_of(fit)
+    assert [f.level for f in facets] == list(fit.ranef()["h:t"].index)
+    for facet in facets:
+        rows = data[(data.h.astype(str) + ":" + data.t) == facet.level]
+        expected = fit.predict(rows.assign(x=facet.grid[7])).mean()
+        assert facet.partial[7] == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_loaded_fit_draws_with_its_data_and_says_so_without(sleep, tmp_path):
+    sleep.save(tmp_path / "fit.zip")
+    with pytest.raises(DataError, match="data="):
+        pp.load(tmp_path / "fit.zip").plot.fits()
+    loaded = pp.load(tmp_path / "fit.zip", data=pp.load_dataset("sleepstudy"))
+    for ours, theirs in zip(lines_of(loaded), lines_of(sleep), strict=True):
+        np.testing.assert_allclose(ours.partial, theirs.partial, rtol=1e-10)
