@@ -4,9 +4,8 @@
 use crate::crossproducts::CrossProducts;
 use crate::dense;
 use crate::fit::SINGULAR_TOLERANCE;
-use crate::optimise::{Objective, Point};
-use crate::parameters::free_from;
-use crate::search::Search;
+use crate::objective::Search;
+use crate::optimise::Point;
 
 /// Directions of a block without variance: eigenvectors of ΛΛᵀ, as rows over all k columns.
 pub(crate) fn null_directions(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
@@ -15,20 +14,16 @@ pub(crate) fn null_directions(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<Vec<V
         .zip(lam)
         .map(|(f, l)| {
             let mut out = Vec::new();
-            let mut start = 0;
-            for &size in &f.blocks {
-                let sub: Vec<f64> = (0..size * size).map(|e| l[(start + e / size) * f.k + start + e % size]).collect();
-                let mut gram = vec![0.0; size * size];
-                dense::gemm_nt(&mut gram, &sub, &sub, (size, size, size), 1.0);
-                let (values, vectors) = dense::symmetric_eigen(&gram, size);
+            for columns in f.block_ranges() {
+                let size = columns.len();
+                let (values, vectors) = dense::symmetric_eigen(&dense::gram(&f.block(l, &columns), size), size);
                 for (j, v) in values.iter().enumerate() {
                     if v.max(0.0).sqrt() < SINGULAR_TOLERANCE {
                         let mut row = vec![0.0; f.k];
-                        (0..size).for_each(|i| row[start + i] = vectors[i * size + j]);
+                        (0..size).for_each(|i| row[columns.start + i] = vectors[i * size + j]);
                         out.push(row);
                     }
                 }
-                start += size;
             }
             out
         })
@@ -62,10 +57,10 @@ pub(crate) fn leave_boundary(search: &mut Search, at: &Point) -> Option<Point> {
         for size in [1.0, 0.3, 0.1, 0.03, 0.01, 1e-3] {
             let mut trial = lam.clone();
             trial[i] = add_direction(&lam[i], &v, size, k);
-            let x = free_from(search.cp, &trial);
-            if let Some((f, g)) = search.evaluate(&x) {
-                if f < at.f - 1e-12 * lowest.abs() && best.as_ref().is_none_or(|b| f < b.f) {
-                    best = Some(Point { x, f, g });
+            let x = search.coordinates(&trial);
+            if let Some(point) = search.at(x) {
+                if point.f < at.f - 1e-12 * lowest.abs() && best.as_ref().is_none_or(|b| point.f < b.f) {
+                    best = Some(point);
                 }
             }
         }
@@ -93,9 +88,7 @@ fn slope_with_column(search: &mut Search, lam: &[Vec<f64>], i: usize, v: &[f64],
     // Rotate Λ from the right so that its null column can hold the new direction: the gradient
     // in Σ is M, the gradient in the new factor L is 2 M L, hence M v from L's own inverse map.
     trial[i] = add_direction(&lam[i], v, eps, k);
-    search.evaluations += 1;
-    search.state.evaluate(search.cp, &trial).ok()?;
-    let g = search.state.gradient(search.cp);
+    let g = search.gradient_at(&trial)?;
     // v = L w  ⇒  2 M v ε = (2 M L) w ε; w by least squares on the (nearly singular) L.
     let l = &trial[i];
     let w = solve_in_range(l, v, k);
@@ -104,9 +97,7 @@ fn slope_with_column(search: &mut Search, lam: &[Vec<f64>], i: usize, v: &[f64],
 
 /// Minimum-norm solution of `l w = v` for `v` in the range of `l`.
 fn solve_in_range(l: &[f64], v: &[f64], k: usize) -> Vec<f64> {
-    let mut gram = vec![0.0; k * k];
-    dense::gemm_nt(&mut gram, l, l, (k, k, k), 1.0);
-    let (values, vectors) = dense::symmetric_eigen(&gram, k);
+    let (values, vectors) = dense::symmetric_eigen(&dense::gram(l, k), k);
     let top = values.last().copied().unwrap_or(0.0);
     let mut y = vec![0.0; k];
     for (j, d) in values.iter().enumerate().filter(|(_, d)| **d > 1e-12 * top && **d > 1e-9) {

@@ -82,6 +82,33 @@ impl Factor {
         }
         out
     }
+
+    /// Columns of each covariance block.
+    pub fn block_ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        self.blocks.iter().scan(0, |start, &size| {
+            *start += size;
+            Some(*start - size..*start)
+        })
+    }
+
+    /// A diagonal block of a `k x k` matrix.
+    #[must_use]
+    pub fn block(&self, m: &[f64], columns: &std::ops::Range<usize>) -> Vec<f64> {
+        columns.clone().flat_map(|i| m[i * self.k + columns.start..i * self.k + columns.end].iter().copied()).collect()
+    }
+
+    /// The block-diagonal matrix of what `change` makes of each diagonal block, given its size.
+    pub fn blockwise(&self, m: &[f64], change: impl Fn(&[f64], usize) -> Vec<f64>) -> Vec<f64> {
+        let mut out = vec![0.0; self.k * self.k];
+        for columns in self.block_ranges() {
+            let size = columns.len();
+            let new = change(&self.block(m, &columns), size);
+            for (i, row) in columns.clone().zip(new.chunks_exact(size)) {
+                out[i * self.k + columns.start..i * self.k + columns.end].copy_from_slice(row);
+            }
+        }
+        out
+    }
 }
 
 /// Products of the first factor with all later ones: for each of its levels the columns that it

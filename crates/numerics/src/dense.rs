@@ -111,6 +111,14 @@ pub fn product(a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize)) -> Vec<f6
     out
 }
 
+/// `a aᵀ` of a row-major square matrix.
+#[must_use]
+pub fn gram(a: &[f64], n: usize) -> Vec<f64> {
+    let mut out = vec![0.0; n * n];
+    gemm_nt(&mut out, a, a, (n, n, n), 1.0);
+    out
+}
+
 /// The transpose of a row-major `m x n` matrix.
 #[must_use]
 pub fn transpose(a: &[f64], m: usize, n: usize) -> Vec<f64> {

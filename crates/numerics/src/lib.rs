@@ -16,6 +16,7 @@ pub mod inverse;
 pub mod levels;
 mod meetings;
 pub mod merge;
+mod objective;
 pub mod optimise;
 mod parameters;
 pub mod profiled;
@@ -24,6 +25,7 @@ pub mod rows;
 mod satterthwaite;
 mod search;
 pub mod sparse;
+mod starts;
 
 pub use crossproducts::{Column, CrossProducts, Factor, FactorInput, Input};
 pub use error::NumericsError;

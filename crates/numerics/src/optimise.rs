@@ -110,12 +110,18 @@ fn shorten(d: &mut [f64], x: &[f64]) {
 }
 
 /// Newton's method on the exact Hessian with the signs of negative eigenvalues turned, so that it
-/// leaves saddles; `early` steps are made with the approximate Hessian. `None` where there is no
+/// leaves saddles; the first `early` of the `steps` are made with the approximate Hessian. `None` where there is no
 /// exact Hessian.
-pub fn newton(objective: &mut dyn Objective, start: &Point, tolerance: f64, early: usize) -> Option<Point> {
+pub fn newton(
+    objective: &mut dyn Objective,
+    start: &Point,
+    tolerance: f64,
+    early: usize,
+    steps: usize,
+) -> Option<Point> {
     let m = start.x.len();
     let mut at = start.clone();
-    for iteration in 0..60 {
+    for iteration in 0..steps {
         let approximate = if iteration < early { objective.approximate_hessian(&at) } else { None };
         let exact = approximate.is_none();
         let h = match approximate {

@@ -1,169 +1,88 @@
-//! The search for the optimum: starting values, descent, escape from saddles, a second look.
+//! The search for the optimum: descent, escape from saddles and boundaries, a second look.
 
 use std::sync::Arc;
 
 use crate::boundary::{leave_boundary, null_directions};
 use crate::crossproducts::CrossProducts;
-use crate::curvature;
 use crate::dense;
 use crate::error::NumericsError;
 use crate::fit::{Convergence, Fit, SINGULAR_TOLERANCE};
-use crate::optimise::{bfgs, hessian, newton, polish, Objective, Point};
-use crate::parameters::{free_from, lambda_from, working_lambda};
-use crate::profiled::Profiled;
+use crate::objective::Search;
+use crate::optimise::{bfgs, newton, polish, Objective, Point};
+use crate::parameters::working_lambda;
+use crate::starts::{collinear_blocks, starting_values};
 
-/// The criterion as the optimiser sees it, with the state at the point evaluated last.
-pub(crate) struct Search<'a> {
-    pub(crate) cp: &'a CrossProducts,
-    pub(crate) state: Profiled,
-    pub(crate) evaluations: usize,
-    gradient: Vec<Vec<f64>>,
-    last: Vec<f64>,
-    exact: bool,
-}
+/// First steps made with average information: it is positive where the exact Hessian need not be.
+const EARLY: usize = 3;
+/// Decrease of the criterion that is still worth a step before the last ones.
+const TOLERANCE: f64 = 1e-9;
 
-impl<'a> Search<'a> {
-    pub(crate) fn new(cp: &'a CrossProducts, reml: bool) -> Result<Self, NumericsError> {
-        let state = Profiled::new(cp, reml)?;
-        Ok(Search {
-            cp,
-            state,
-            evaluations: 0,
-            gradient: Vec::new(),
-            last: Vec::new(),
-            exact: curvature::affordable(cp),
-        })
-    }
-
-    pub(crate) fn lambda(&self, x: &[f64]) -> Vec<Vec<f64>> {
-        lambda_from(self.cp, x)
-    }
-
-    /// The state at a point: a line search may have looked beyond the one that it chose.
-    fn visit(&mut self, x: &[f64]) -> Option<()> {
-        if self.last != x {
-            self.evaluate(x)?;
-        }
-        Some(())
-    }
-
-    /// The Hessian, exact or by differences.
-    fn hessian(&mut self, at: &Point) -> Option<Vec<f64>> {
-        let forward = dear(self.cp);
-        self.exact_hessian(at).or_else(|| hessian(self, at, forward))
-    }
-}
-
-impl Objective for Search<'_> {
-    fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
-        self.evaluations += 1;
-        self.last.clear();
-        let lam = self.lambda(x);
-        let f = self.state.evaluate(self.cp, &lam).ok()?;
-        self.gradient = self.state.gradient(self.cp);
-        self.last.extend_from_slice(x);
-        Some((f, free_from(self.cp, &self.gradient)))
-    }
-
-    fn approximate_hessian(&mut self, at: &Point) -> Option<Vec<f64>> {
-        self.visit(&at.x)?;
-        let size = self.cp.q() * self.cp.n_theta();
-        (size < 40_000_000).then(|| self.state.average_information(self.cp, &self.gradient))
-    }
-
-    fn exact_hessian(&mut self, at: &Point) -> Option<Vec<f64>> {
-        if !self.exact {
-            return None;
-        }
-        self.visit(&at.x)?;
-        let directions = curvature::free_directions(self.cp);
-        Some(curvature::hessian(self.cp, &self.state, &directions))
-    }
+/// A minimum found: Λ of each factor, the criterion, and the Hessian there if the frame was straight.
+struct Found {
+    lam: Vec<Vec<f64>>,
+    f: f64,
+    straight: Option<(Vec<f64>, Vec<f64>)>,
 }
 
 impl Fit {
     /// Maximise the (restricted) likelihood. `start`: raw Λ of each factor in the caller's order.
     pub fn optimise(cp: Arc<CrossProducts>, reml: bool, start: Option<&[Vec<f64>]>) -> Result<Self, NumericsError> {
         let mut search = Search::new(&cp, reml)?;
-        let x = match start {
-            Some(raw) => free_from(&cp, &working_lambda(&cp, raw)?),
+        let lam = match start {
+            Some(raw) => working_lambda(&cp, raw)?,
             None => starting_values(&cp),
         };
         // A given start is near the optimum: the exact Hessian serves from the first step.
         let early = if start.is_none() { EARLY } else { 0 };
-        let mut best = descend(&mut search, x, early)?;
+        let mut best = descend(&mut search, &lam, early)?;
         if start.is_none() && cp.n_theta() > 1 {
             best = second_look(&mut search, best);
         }
-        let (point, h) = settle(&mut search, best);
+        let (point, h) = settle(&mut search, best)?;
         finish(search, &point, h, cp.clone())
     }
 }
 
-/// Diagonal Λ from the spread of each column's per-level coefficients (moments, one factor and
-/// column at a time, on y less its fixed part): right to a factor of two or so, and cheap.
-fn starting_values(cp: &CrossProducts) -> Vec<f64> {
-    let c = cp.c();
-    let rss = cp.xx[c * c - 1];
-    let mut lam = Vec::with_capacity(cp.factors.len());
-    for (f, zz) in cp.factors.iter().zip(&cp.zz) {
-        let k = f.k;
-        let mut l = vec![0.0; k * k];
-        for a in 0..k {
-            let (mut explained, mut info, mut used) = (0.0, 0.0, 0.0);
-            for level in 0..f.levels {
-                let d = zz[level * k * k + a * k + a];
-                if d > 0.0 {
-                    let s = cp.zx[(f.offset + level * k + a) * c + cp.p];
-                    explained += s * s / d;
-                    info += d;
-                    used += 1.0;
-                }
-            }
-            let residual = ((rss - explained) / (cp.n as f64 - used).max(1.0)).max(1e-3 * rss / cp.n as f64);
-            let ratio = ((explained / used.max(1.0) - residual) / residual) / (info / f64::max(used, 1.0)).max(1e-300);
-            l[a * k + a] = ratio.max(0.0).sqrt().clamp(0.2, 30.0);
-        }
-        lam.push(l);
-    }
-    free_from(cp, &lam)
-}
-
-/// Gradient evaluations are dear: spend fewer on the Hessian.
-fn dear(cp: &CrossProducts) -> bool {
-    cp.q_rest() > 400
-}
-
-/// First steps made with average information: it is positive where the exact Hessian need not be.
-const EARLY: usize = 3;
-
 /// Newton or BFGS, whichever the model's size asks for.
-fn minimise(search: &mut Search, from: Point, early: usize) -> Point {
-    match newton(search, &from, 1e-9, early) {
+fn minimise(search: &mut Search, from: Point, early: usize, steps: usize) -> Point {
+    match newton(search, &from, TOLERANCE, early, steps) {
         Some(point) => point,
-        None => bfgs(search, from, 1e-9, early),
+        None => bfgs(search, from, TOLERANCE, early),
     }
 }
 
-/// Down, then out of any saddle, then the last steps.
-fn descend(search: &mut Search, x: Vec<f64>, early: usize) -> Result<(Point, Vec<f64>), NumericsError> {
-    let (f, g) = search.evaluate(&x).ok_or(NumericsError::NotPositive(0))?;
-    let mut point = minimise(search, Point { x, f, g }, early);
-    let m = point.x.len();
-    let mut h = vec![0.0; m * m];
-    for _ in 0..6 {
+/// Down, then out of any saddle.
+fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found, NumericsError> {
+    const FAILED: NumericsError = NumericsError::NotPositive(0);
+    search.straighten();
+    let x = search.coordinates(lam);
+    let start = search.at(x).ok_or(FAILED)?;
+    let mut point = minimise(search, start, early, 12);
+    let mut straight = None;
+    for _ in 0..8 {
+        if search.nearly_singular(&point.x) {
+            point = search.reframe(&point).ok_or(FAILED)?;
+            point = minimise(search, point, 0, 40);
+        }
         if let Some(next) = leave_boundary(search, &point) {
-            point = minimise(search, next, 0);
+            point = minimise(search, next, 0, 40);
             continue;
         }
-        h = search.hessian(&point).ok_or(NumericsError::NotPositive(0))?;
+        let h = search.hessian(&point).ok_or(FAILED)?;
         match downhill_curvature(search, &point, &h) {
-            Some(next) => point = minimise(search, next, 0),
-            None => break,
+            Some(next) => point = minimise(search, next, 0, 40),
+            None => {
+                let before = point.f;
+                point = polish(search, point, &h, 4);
+                // Where evaluations are dear, a Hessian from a step of rounding's size away will do.
+                if search.is_straight() && search.dear() && (before - point.f).abs() < 1e-8 * (1.0 + before.abs()) {
+                    straight = Some((point.x.clone(), h));
+                }
+                break;
+            }
         }
     }
-    let point = polish(search, point, &h, 4);
-    Ok((point, h))
+    Ok(Found { lam: search.lambda(&point.x), f: point.f, straight })
 }
 
 /// A lower point along the Hessian's direction of negative curvature, if it has one.
@@ -188,31 +107,28 @@ fn downhill_curvature(search: &mut Search, at: &Point, h: &[f64]) -> Option<Poin
 
 /// A few more starts where a first search is known to miss: few levels, a boundary, or blocks
 /// that are independent by the formula but nearly collinear in the data.
-fn second_look(search: &mut Search, best: (Point, Vec<f64>)) -> (Point, Vec<f64>) {
+fn second_look(search: &mut Search, best: Found) -> Found {
     let cp = search.cp;
-    let lam = search.lambda(&best.0.x);
-    let singular = null_directions(cp, &lam).iter().any(|d| !d.is_empty());
+    let singular = null_directions(cp, &best.lam).iter().any(|d| !d.is_empty());
     let few = cp.factors.iter().any(|f| f.levels < 4 * f.k + 4);
-    let joint = collinear_blocks(cp);
-    if dear(cp) || cp.n_theta() > 30 {
+    if search.dear() || cp.n_theta() > 30 {
         return best;
     }
-    let mut starts: Vec<Vec<f64>> = Vec::new();
-    let scaled = |lam: &[Vec<f64>], size: f64| -> Vec<f64> {
-        let lam: Vec<Vec<f64>> = lam.iter().map(|l| l.iter().map(|v| v * size).collect()).collect();
-        free_from(cp, &lam)
+    let scaled = |lam: &[Vec<f64>], size: f64| -> Vec<Vec<f64>> {
+        lam.iter().map(|l| l.iter().map(|v| v * size).collect()).collect()
     };
+    let mut starts: Vec<Vec<Vec<f64>>> = Vec::new();
     if singular || few {
         let unit: Vec<Vec<f64>> = cp.factors.iter().map(|f| dense::identity(f.k)).collect();
         starts.extend([0.3, 3.0, 100.0].map(|size| scaled(&unit, size)));
     }
-    if let Some(joint) = joint {
+    if let Some(joint) = collinear_blocks(cp) {
         starts.extend([1.0, 10.0].map(|size| scaled(&joint, size)));
     }
     let mut best = best;
-    for x in starts {
-        if let Ok(found) = descend(search, x, EARLY) {
-            if found.0.f < best.0.f - 1e-8 {
+    for lam in starts {
+        if let Ok(found) = descend(search, &lam, EARLY) {
+            if found.f < best.f - 1e-8 {
                 best = found;
             }
         }
@@ -220,105 +136,53 @@ fn second_look(search: &mut Search, best: (Point, Vec<f64>)) -> (Point, Vec<f64>
     best
 }
 
-/// Where the independent blocks of a factor are nearly collinear, as `1` and `x` with a mean far
-/// from zero are in `(x || g)`: the Λ whose blocks are those of n (ZᵀZ)⁻¹. Two large variances
-/// can then stand for the small one of a centred slope, behind a barrier from where both are zero.
-fn collinear_blocks(cp: &CrossProducts) -> Option<Vec<Vec<f64>>> {
-    let mut found = false;
-    let mut out = Vec::with_capacity(cp.factors.len());
-    for (f, zz) in cp.factors.iter().zip(&cp.zz) {
-        let k = f.k;
-        let mut lam = dense::identity(k);
-        if f.blocks.len() > 1 {
-            let mut gram = vec![0.0; k * k];
-            for block in zz.chunks_exact(k * k) {
-                gram.iter_mut().zip(block).for_each(|(g, b)| *g += b / cp.n as f64);
+/// The minimum in lme4's form: triangular, no negative diagonal, standard deviations that are zero
+/// but for rounding made zero; with its Hessian.
+fn settle(search: &mut Search, best: Found) -> Result<(Point, Vec<f64>), NumericsError> {
+    const FAILED: NumericsError = NumericsError::NotPositive(0);
+    search.straighten();
+    let mut lam = best.lam.clone();
+    let snapped: Vec<Vec<f64>> = search.cp.factors.iter().zip(&lam).map(|(f, l)| f.blockwise(l, snap)).collect();
+    if snapped != lam {
+        let x = search.coordinates(&snapped);
+        let at = search.at(x).ok_or(FAILED)?;
+        if at.f <= best.f + 1e-7 * (1.0 + best.f.abs()) {
+            // What was taken off moves the rest a little: a few steps in the frame of what is left.
+            let mut at = search.reframe(&at).ok_or(FAILED)?;
+            if let Some(h) = search.hessian(&at) {
+                at = polish(search, at, &h, 6);
             }
-            if let Ok(inverse) = dense::inverse(&gram, k) {
-                let mut joint = vec![0.0; k * k];
-                let mut start = 0;
-                for &size in &f.blocks {
-                    for i in start..start + size {
-                        joint[i * k + start..i * k + start + size]
-                            .copy_from_slice(&inverse[i * k + start..i * k + start + size]);
-                    }
-                    start += size;
-                }
-                if dense::cholesky(&mut joint, k).is_ok() && (0..k).any(|i| joint[i * k + i] > 3.0) {
-                    for i in 0..k {
-                        lam[i * k..=i * k + i].copy_from_slice(&joint[i * k..=i * k + i]);
-                    }
-                    found = true;
-                }
-            }
+            lam = search.lambda(&at.x);
+            search.straighten();
         }
-        out.push(lam);
     }
-    found.then_some(out)
+    let x = search.coordinates(&lam);
+    let point = search.at(x).ok_or(FAILED)?;
+    if let Some((_, h)) = best.straight.filter(|(x, _)| *x == point.x) {
+        return Ok((point, h));
+    }
+    let h = search.hessian(&point).ok_or(FAILED)?;
+    // One more step where the change of form cost a digit.
+    Ok((polish(search, point, &h, 1), h))
 }
 
-/// Canonical signs; standard deviations that are zero but for rounding become zero.
-fn settle(search: &mut Search, best: (Point, Vec<f64>)) -> (Point, Vec<f64>) {
-    let (point, h) = best;
-    let lam = search.lambda(&point.x);
-    let mut snapped: Vec<Vec<f64>> = Vec::with_capacity(lam.len());
-    let mut changed = false;
-    for (f, l) in search.cp.factors.iter().zip(&lam) {
-        let k = f.k;
-        let mut new = vec![0.0; k * k];
-        let mut s = 0;
-        for &size in &f.blocks {
-            let sub: Vec<f64> = (0..size * size).map(|e| l[(s + e / size) * k + s + e % size]).collect();
-            let mut gram = vec![0.0; size * size];
-            dense::gemm_nt(&mut gram, &sub, &sub, (size, size, size), 1.0);
-            let (values, vectors) = dense::symmetric_eigen(&gram, size);
-            let tiny = values.iter().any(|v| v.max(0.0).sqrt() < 0.1 * SINGULAR_TOLERANCE && *v != 0.0);
-            let root = if tiny {
-                changed = true;
-                let mut root = vec![0.0; size * size];
-                for (j, v) in values.iter().enumerate() {
-                    let d = v.max(0.0).sqrt();
-                    let d = if d < 0.1 * SINGULAR_TOLERANCE { 0.0 } else { d };
-                    (0..size).for_each(|i| root[i * size + j] = d * vectors[i * size + j]);
-                }
-                dense::lower_factor_of_gram(&root, size, size)
-            } else {
-                dense::lower_factor_of_gram(&sub, size, size)
-            };
-            for e in 0..size * size {
-                new[(s + e / size) * k + s + e % size] = root[e];
-            }
-            s += size;
-        }
-        snapped.push(new);
+/// A block with the directions taken off whose standard deviation is zero but for rounding.
+fn snap(block: &[f64], size: usize) -> Vec<f64> {
+    let (values, vectors) = dense::symmetric_eigen(&dense::gram(block, size), size);
+    let tiny = |v: f64| v.max(0.0).sqrt() < 0.1 * SINGULAR_TOLERANCE;
+    if !values.iter().any(|v| tiny(*v) && *v != 0.0) {
+        return block.to_vec();
     }
-    let x = free_from(search.cp, &snapped);
-    if x == point.x {
-        return (point, h);
+    let mut root = vec![0.0; size * size];
+    for (j, v) in values.iter().enumerate().filter(|(_, v)| !tiny(**v)) {
+        (0..size).for_each(|i| root[i * size + j] = v.sqrt() * vectors[i * size + j]);
     }
-    let flips: Vec<bool> = x.iter().zip(&point.x).map(|(a, b)| a.signum() != b.signum()).collect();
-    let Some((f, g)) = search.evaluate(&x) else { return (point, h) };
-    if f > point.f + 1e-9 * (1.0 + point.f.abs()) {
-        return (point, h);
-    }
-    let new = Point { x, f, g };
-    // Signs alone flip the Hessian's signs; anything else asks for a new one.
-    if changed {
-        let fresh = search.hessian(&new).unwrap_or(h);
-        return (new, fresh);
-    }
-    let m = flips.len();
-    let sign = |i: usize| if flips[i] { -1.0 } else { 1.0 };
-    let h = (0..m * m).map(|e| h[e] * sign(e / m) * sign(e % m)).collect();
-    (new, h)
+    dense::lower_factor_of_gram(&root, size, size)
 }
 
 fn finish(mut search: Search, point: &Point, h: Vec<f64>, cp: Arc<CrossProducts>) -> Result<Fit, NumericsError> {
     let lam = search.lambda(&point.x);
-    if search.last != point.x {
-        search.state.evaluate(&cp, &lam)?;
-        search.state.back_substitute(&cp);
-    }
+    search.visit(&point.x).ok_or(NumericsError::NotPositive(0))?;
     let (values, _) = dense::symmetric_eigen(&h, point.x.len());
     let norm = point.g.iter().map(|v| v * v).sum::<f64>().sqrt() / (1.0 + point.f.abs());
     let convergence = Convergence {
