@@ -18,7 +18,9 @@ import pytest
 REFERENCE = Path(__file__).parents[1] / "reference"
 #: A file with these fields is R's fit of one model; the others hold values of other kinds.
 FIELDS = {"formula", "data", "theta", "contrasts"}
-MODELS = sorted(p.stem for p in REFERENCE.glob("*.json") if set(json.loads(p.read_text())) >= FIELDS)
+MODELS = sorted(
+    p.stem for p in REFERENCE.glob("*.json") if set(json.loads(p.read_text())) >= FIELDS
+)
 
 #: R stops far from the optimum where the criterion is flat. dragons: its θ is 1e-3 off, ours
 #: 1e-13 (test_the_exact_optimum_is_reached). dragons_singular: its criterion is 0.016 too high.

@@ -110,6 +110,11 @@ impl PyCrossProducts {
     }
 
     #[getter]
+    fn sum_log_weights(&self) -> f64 {
+        self.inner.sum_log_weights
+    }
+
+    #[getter]
     fn largest_block_bytes(&self) -> usize {
         self.inner.largest_block_bytes()
     }

@@ -98,8 +98,12 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
     for i in 0..p {
         shift[i] = (0..p).map(|j| x_basis[i * p + j] * beta0[j]).sum::<f64>() / y_scale;
     }
+    let mut shift_low = vec![0.0; p];
     if let Some(c) = at {
-        shift[c] += y_mean / value;
+        let high = y_mean / value;
+        let rest = shift[c] + (-high).mul_add(value, y_mean) / value;
+        shift[c] = high + rest;
+        shift_low[c] = rest - (shift[c] - high);
     }
     fixed.x = kept.iter().map(|&j| fixed.x[j]).collect();
     fixed.beta0 = beta0;
@@ -112,7 +116,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
         return Err(NumericsError::NoResidual);
     }
     let constant = at.map(|c| (c, value));
-    let basis = Basis { z: Vec::new(), kept, x: x_basis, shift, y_scale, constant };
+    let basis = Basis { z: Vec::new(), kept, x: x_basis, shift, shift_low, y_scale, constant };
     Ok((fixed, basis, xx))
 }
 

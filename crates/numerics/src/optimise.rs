@@ -111,14 +111,14 @@ fn shorten(d: &mut [f64], x: &[f64]) {
 
 /// Newton's method on the exact Hessian with the signs of negative eigenvalues turned, so that it
 /// leaves saddles; the first `early` of the `steps` are made with the approximate Hessian. `None` where there is no
-/// exact Hessian.
+/// exact Hessian. Also whether the predicted decrease has become smaller than `tolerance`.
 pub fn newton(
     objective: &mut dyn Objective,
     start: &Point,
     tolerance: f64,
     early: usize,
     steps: usize,
-) -> Option<Point> {
+) -> Option<(Point, bool)> {
     let m = start.x.len();
     let mut at = start.clone();
     for iteration in 0..steps {
@@ -135,16 +135,16 @@ pub fn newton(
         let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
         let decrease = -dot(&at.g, &d);
         if decrease.is_nan() || (decrease <= tolerance && exact) {
-            return Some(at);
+            return Some((at, true));
         }
         shorten(&mut d, &at.x);
         match line_search(objective, &at, &d) {
             Some(next) => at = next,
-            None if exact => return Some(at),
+            None if exact => return Some((at, true)),
             None => {}
         }
     }
-    Some(at)
+    Some((at, false))
 }
 
 /// BFGS until the predicted decrease is below `tolerance`. The approximate Hessian is asked

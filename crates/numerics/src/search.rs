@@ -44,10 +44,10 @@ impl Fit {
 }
 
 /// Newton or BFGS, whichever the model's size asks for.
-fn minimise(search: &mut Search, from: Point, early: usize, steps: usize) -> Point {
+fn minimise(search: &mut Search, from: Point, early: usize, steps: usize) -> (Point, bool) {
     match newton(search, &from, TOLERANCE, early, steps) {
-        Some(point) => point,
-        None => bfgs(search, from, TOLERANCE, early),
+        Some(end) => end,
+        None => (bfgs(search, from, TOLERANCE, early), true),
     }
 }
 
@@ -57,20 +57,23 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
     search.straighten();
     let x = search.coordinates(lam);
     let start = search.at(x).ok_or(FAILED)?;
-    let mut point = minimise(search, start, early, 12);
+    let (mut point, mut done) = minimise(search, start, early, 12);
     let mut straight = None;
     for _ in 0..8 {
         if search.nearly_singular(&point.x) {
             point = search.reframe(&point).ok_or(FAILED)?;
-            point = minimise(search, point, 0, 40);
+            done = false;
+        }
+        if !done {
+            (point, _) = minimise(search, point, 0, 60);
         }
         if let Some(next) = leave_boundary(search, &point) {
-            point = minimise(search, next, 0, 40);
+            (point, done) = (next, false);
             continue;
         }
         let h = search.hessian(&point).ok_or(FAILED)?;
         match downhill_curvature(search, &point, &h) {
-            Some(next) => point = minimise(search, next, 0, 40),
+            Some(next) => (point, done) = (next, false),
             None => {
                 let before = point.f;
                 point = polish(search, point, &h, 4);

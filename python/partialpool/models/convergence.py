@@ -50,7 +50,7 @@ def read_convergence(native: _core.Fit) -> Convergence:
             f"the fit may not have converged: gradient norm {gradient:.1e} (should be below"
             f" {GRADIENT_TOLERANCE:.0e}); rescale predictors or simplify the random effects"
         )
-    elif low < CURVATURE_TOLERANCE * max(high, 1e-300):
+    elif low < CURVATURE_TOLERANCE * max(high, 1e-3 * (1 + abs(native.criterion))):
         message = (
             f"the fit may have stopped at a saddle: smallest Hessian eigenvalue {low:.1e};"
             " simplify the random effects"
