@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mpmath import mp, mpf
+
 from tests.hard_problems.starts import Lambdas
 
 Matrix = list[list[Any]]

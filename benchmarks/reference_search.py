@@ -96,7 +96,7 @@ def _first(point: tuple[float, Vector, str]) -> float:
 
 
 def dense_criterion(fit: Any, lambdas: Lambdas) -> float:
-    """-2 log (restricted) likelihood by an n x n covariance matrix: nothing shared with the core."""
+    """-2 log (restricted) likelihood by an n x n covariance matrix: no code of the core."""
     design, n = fit.design, fit.nobs
     v = np.eye(n)
     for factor, flat in zip(design.factors, lambdas, strict=True):

@@ -3,13 +3,17 @@
 import numpy as np
 import partialpool as pp
 import pytest
+
 from tests.hard_problems.generator import hard_problem
 from tests.hard_problems.starts import Blocks
 
 STARTS = 8
+#: Beside the first, those where one start or two are not enough: columns nearly collinear in
+#: independent blocks, where both variances must be large together; 1174 has two minima.
+SEEDS = (*range(14), 120, 1004, 1111, 1130, 1156, 1174, 1179)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_no_start_leads_lower_than_the_fit(seed: int) -> None:
     problem = hard_problem(seed)
     fit = pp.lmer(problem.formula, problem.data, reml=problem.reml)
