@@ -65,7 +65,7 @@ def child(name: str) -> dict[str, float]:
     return {
         "design": held - before,
         "peak": peak - held,
-        "block": fit._products.largest_block_bytes,
+        "block": fit._native.largest_block_bytes,
         "rest": 8 * sum(widths[:-1]) ** 2,
     }
 

@@ -114,11 +114,6 @@ impl PyCrossProducts {
         self.inner.sum_log_weights
     }
 
-    #[getter]
-    fn largest_block_bytes(&self) -> usize {
-        self.inner.largest_block_bytes()
-    }
-
     fn merge(&self, other: &Self, levels: Vec<usize>, maps: Vec<(Vec<u32>, Vec<u32>)>) -> PyResult<Self> {
         let inner = self.inner.merge(&other.inner, &levels, &maps).map_err(raise)?;
         Ok(Self { inner: Arc::new(inner) })
@@ -211,6 +206,12 @@ impl PyFit {
     #[getter]
     fn unscaled_covariance<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.inner.unscaled_covariance().into_pyarray(py)
+    }
+
+    /// Bytes of the largest array that a fit cannot do without: of the cross-products or the factor.
+    #[getter]
+    fn largest_block_bytes(&self) -> usize {
+        self.inner.cp.largest_block_bytes().max(self.inner.state.blocked.rest.bytes())
     }
 
     #[getter]

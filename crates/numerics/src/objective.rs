@@ -113,10 +113,24 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Evaluate at a point.
+    /// Evaluate at a point, unless that is where the state is.
     pub(crate) fn at(&mut self, x: Vec<f64>) -> Option<Point> {
-        let (f, g) = self.evaluate(&x)?;
+        let (f, g) = if self.last == x { (self.state.criterion, self.seen_gradient()) } else { self.evaluate(&x)? };
         Some(Point { x, f, g })
+    }
+
+    /// The gradient at the state, in the free entries of the frame.
+    fn seen_gradient(&self) -> Vec<f64> {
+        if !self.turned {
+            return free_from(self.cp, &self.gradient);
+        }
+        let turn = |((q, g), f): ((&Vec<f64>, &Vec<f64>), &crate::Factor)| {
+            let mut seen = vec![0.0; f.k * f.k];
+            dense::gemm_tn(&mut seen, q, g, (f.k, f.k, f.k), 1.0);
+            seen
+        };
+        let seen: Vec<Vec<f64>> = self.frames.iter().zip(&self.gradient).zip(&self.cp.factors).map(turn).collect();
+        free_from(self.cp, &seen)
     }
 
     /// The state at a point: a line search may have looked beyond the one that it chose.
@@ -150,16 +164,7 @@ impl Objective for Search<'_> {
         let f = self.state.evaluate(self.cp, &lam).ok()?;
         self.gradient = self.state.gradient(self.cp);
         self.last.extend_from_slice(x);
-        if !self.turned {
-            return Some((f, free_from(self.cp, &self.gradient)));
-        }
-        let turn = |((q, g), f): ((&Vec<f64>, &Vec<f64>), &crate::Factor)| {
-            let mut seen = vec![0.0; f.k * f.k];
-            dense::gemm_tn(&mut seen, q, g, (f.k, f.k, f.k), 1.0);
-            seen
-        };
-        let seen: Vec<Vec<f64>> = self.frames.iter().zip(&self.gradient).zip(&self.cp.factors).map(turn).collect();
-        Some((f, free_from(self.cp, &seen)))
+        Some((f, self.seen_gradient()))
     }
 
     fn approximate_hessian(&mut self, at: &Point) -> Option<Vec<f64>> {

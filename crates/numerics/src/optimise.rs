@@ -232,8 +232,9 @@ pub fn hessian(objective: &mut dyn Objective, at: &Point, forward: bool) -> Opti
     Some(h)
 }
 
-/// Newton steps with a fixed Hessian's pseudo-inverse while they shrink the gradient.
-pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: usize) -> Point {
+/// Newton steps with a fixed Hessian's pseudo-inverse while they shrink the gradient and are longer
+/// than `smallest`, relative to the point.
+pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: usize, smallest: f64) -> Point {
     let m = at.x.len();
     let unit = units(&at.x);
     let scaled: Vec<f64> = (0..m * m).map(|e| h[e] * unit[e / m] * unit[e % m]).collect();
@@ -247,7 +248,7 @@ pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: us
         }
         let length = d.iter().fold(0.0f64, |s, v| s.max(v.abs()));
         let size = at.x.iter().fold(1e-3f64, |s, v| s.max(v.abs()));
-        if length < 2e-14 * size || length > 0.5 * size.max(1.0) {
+        if length < smallest.max(2e-14) * size || length > 0.5 * size.max(1.0) {
             break;
         }
         let x: Vec<f64> = at.x.iter().zip(&d).map(|(a, b)| a + b).collect();

@@ -169,6 +169,16 @@ impl Rest {
         }
     }
 
+    /// Bytes of the factor (dense: of the square that holds it).
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Rest::Nothing => 0,
+            Rest::Dense { l, .. } => 8 * l.len(),
+            Rest::Sparse(f) => f.bytes(),
+        }
+    }
+
     /// Make the inverse (dense: all of it; sparse: on the factor's pattern).
     pub fn invert(&mut self) {
         match self {

@@ -47,7 +47,20 @@ impl Fit {
 fn minimise(search: &mut Search, from: Point, early: usize, steps: usize) -> (Point, bool) {
     match newton(search, &from, TOLERANCE, early, steps) {
         Some(end) => end,
-        None => (bfgs(search, from, TOLERANCE, early), true),
+        // Where evaluations are dear, the last steps with a Hessian are the better bargain.
+        None => {
+            let tolerance = if search.dear() { 1e3 * TOLERANCE } else { TOLERANCE };
+            (bfgs(search, from, tolerance, early), true)
+        }
+    }
+}
+
+/// Steps relative to the point below which the last ones end: rounding where they are cheap.
+fn smallest_step(search: &Search) -> f64 {
+    if search.dear() {
+        1e-9
+    } else {
+        0.0
     }
 }
 
@@ -76,7 +89,8 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
             Some(next) => (point, done) = (next, false),
             None => {
                 let before = point.f;
-                point = polish(search, point, &h, 4);
+                let smallest = smallest_step(search);
+                point = polish(search, point, &h, 4, smallest);
                 // Where evaluations are dear, a Hessian from a step of rounding's size away will do.
                 if search.is_straight() && search.dear() && (before - point.f).abs() < 1e-8 * (1.0 + before.abs()) {
                     straight = Some((point.x.clone(), h));
@@ -153,7 +167,7 @@ fn settle(search: &mut Search, best: Found) -> Result<(Point, Vec<f64>), Numeric
             // What was taken off moves the rest a little: a few steps in the frame of what is left.
             let mut at = search.reframe(&at).ok_or(FAILED)?;
             if let Some(h) = search.hessian(&at) {
-                at = polish(search, at, &h, 6);
+                at = polish(search, at, &h, 6, 0.0);
             }
             lam = search.lambda(&at.x);
             search.straighten();
@@ -166,7 +180,7 @@ fn settle(search: &mut Search, best: Found) -> Result<(Point, Vec<f64>), Numeric
     }
     let h = search.hessian(&point).ok_or(FAILED)?;
     // One more step where the change of form cost a digit.
-    Ok((polish(search, point, &h, 1), h))
+    Ok((polish(search, point, &h, 1, 0.0), h))
 }
 
 /// A block with the directions taken off whose standard deviation is zero but for rounding.

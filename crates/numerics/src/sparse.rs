@@ -88,6 +88,12 @@ pub fn analyse(n: usize, lower: &[(u32, u32)], limit: usize) -> Result<Option<Sy
 }
 
 impl SparseFactor {
+    /// Bytes of the factor's entries.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        8 * self.vals.len()
+    }
+
     /// Storage for a pattern.
     #[must_use]
     pub fn new(symbolic: Symbolic) -> Self {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -207,6 +208,7 @@ class FormulaicColumns:
         return self
 
 
+@lru_cache(maxsize=256)
 def formula_object(text: str) -> Any:
     """formulaic's formula; its class is abstract to type checkers and makes one of a subclass."""
     from formulaic import Formula

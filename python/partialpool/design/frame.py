@@ -37,12 +37,13 @@ class Frame:
         of arrays.
     """
 
-    __slots__ = ("_data", "_get", "kind", "length", "names")
+    __slots__ = ("_data", "_get", "_read", "kind", "length", "names")
 
     def __init__(self, data: Any) -> None:
         if isinstance(data, Frame):
             data = data._data
         self._data = data
+        self._read: dict[str, Any] = {}
         module = type(data).__module__.partition(".")[0]
         if module == "pandas" and hasattr(data, "columns"):
             self.kind: Any = "pandas"
@@ -87,9 +88,11 @@ class Frame:
 
     def raw(self, name: str) -> Any:
         """The column in its own type."""
-        if name not in self.names:
-            raise DataError(f"the data have no column {name!r}{self._suggestion(name)}")
-        return self._get(name)
+        if name not in self._read:
+            if name not in self.names:
+                raise DataError(f"the data have no column {name!r}{self._suggestion(name)}")
+            self._read[name] = self._get(name)
+        return self._read[name]
 
     def _suggestion(self, name: str) -> str:
         from difflib import get_close_matches

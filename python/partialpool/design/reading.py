@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,7 @@ def build_design(
     )
 
 
+@lru_cache(maxsize=256)
 def fixed_variables(formula: Formula) -> tuple[str, ...]:
     """Columns of the fixed part."""
     if formula.fixed_products is not None:
