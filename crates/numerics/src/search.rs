@@ -49,7 +49,7 @@ fn minimise(search: &mut Search, from: Point, early: usize, steps: usize) -> (Po
         Some(end) => end,
         // Where evaluations are dear, the last steps with a Hessian are the better bargain.
         None => {
-            let tolerance = if search.dear() { 1e3 * TOLERANCE } else { TOLERANCE };
+            let tolerance = if search.dear() { 10.0 * TOLERANCE } else { TOLERANCE };
             (bfgs(search, from, tolerance, early), true)
         }
     }
