@@ -18,7 +18,7 @@ $(VENV)/.tools: pyproject.toml
 
 # An editable install: Python sources are used in place, the native module is built in release mode.
 $(STAMP): $(VENV)/.tools $(SOURCES)
-	VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin develop --release --quiet
 	touch $@
 
 $(VENV)/.dev: $(STAMP)
