@@ -8,6 +8,7 @@ pub mod build;
 pub mod crossproducts;
 pub mod curvature;
 pub mod dense;
+pub mod dense_factor;
 mod dense_inverse;
 pub mod error;
 pub mod fit;
