@@ -4,11 +4,13 @@
 pub mod basis;
 pub mod blocked;
 pub mod build;
+pub mod components;
 pub mod crossproducts;
 pub mod dense;
 pub mod error;
 pub mod fit;
 pub mod inverse;
+pub mod kenward_roger;
 pub mod levels;
 pub mod merge;
 pub mod optimise;
@@ -16,6 +18,7 @@ pub mod profiled;
 pub mod rest;
 pub mod rows;
 pub mod sparse;
+pub mod variance_traces;
 
 pub use crossproducts::{Column, CrossProducts, Factor, FactorInput, Input};
 pub use error::NumericsError;
