@@ -19,3 +19,9 @@ pub fn kenward_roger<'py>(
     let arrays = |v: Vec<Vec<f64>>| v.into_iter().map(|m| m.into_pyarray(py)).collect();
     Ok((out.information.into_pyarray(py), arrays(out.slopes), arrays(out.curvatures)))
 }
+
+/// S with SᵀS = XᵀWX, raw columns kept.
+#[pyfunction]
+pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    Ok(fit.inner.cp.fixed_root().map_err(raise)?.into_pyarray(py))
+}

@@ -9,6 +9,7 @@ pub mod crossproducts;
 pub mod dense;
 pub mod error;
 pub mod fit;
+pub mod fixed_root;
 pub mod inverse;
 pub mod kenward_roger;
 pub mod levels;
