@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.inference.contrasts import read_hypothesis
+from partialpool.inference.linear_hypotheses import read_hypothesis
 from partialpool.inference.independence import independent_rows
 from partialpool.inference.kenward_roger import kenward_roger
-from partialpool.inference.nesting import check_same_data, restriction
+from partialpool.inference.nesting import check_same_data, check_same_offset, restriction
 from partialpool.inference.results import KenwardRogerTest
 from partialpool.models.baseline import LinearModel
 from partialpool.models.linear_mixed import LinearMixedModel
@@ -46,6 +46,7 @@ def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
                 f"`{small.formula}` has more fixed effects than `{large.formula}`; give the larger"
                 " model first"
             )
+        check_same_offset(large, small)
         contrasts = restriction(large, small)
         rhs = np.zeros(len(contrasts))
         if not len(contrasts):

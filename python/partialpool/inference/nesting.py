@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Design
-from partialpool.errors import ArgumentError
+from partialpool.errors import ArgumentError, DataError
 from partialpool.inference.coding import compress
 from partialpool.models.baseline import LinearModel
 from partialpool.models.linear_mixed import LinearMixedModel
@@ -22,33 +22,50 @@ SPAN_TOLERANCE = 1e-7
 
 
 def check_same_data(models: Sequence[Model]) -> None:
-    """Refuse models of different rows or different responses."""
+    """Refuse models of different rows, responses or prior weights."""
     first = models[0]
     for other in models[1:]:
         pair = f"`{first.formula}` and `{other.formula}`"
         a, b = first.design, other.design
         if first.nobs != other.nobs:
-            raise ArgumentError(
+            raise DataError(
                 f"{pair} use different rows ({first.nobs} and {other.nobs}); fit them to the same"
                 " data, without the rows that have missing values in either"
             )
         if a.formula.response_name != b.formula.response_name:
-            raise ArgumentError(
+            raise DataError(
                 f"{pair} have different responses, `{a.formula.response_name}` and"
                 f" `{b.formula.response_name}`; likelihoods of different data cannot be compared"
             )
         if a.y is None or b.y is None:
             continue
         if not np.array_equal(_observed(a), _observed(b)):
-            raise ArgumentError(
+            raise DataError(
                 f"{pair} were fitted to different values of `{a.formula.response_name}`; fit them"
                 " to the same rows of the same data, in the same order"
             )
+        if not np.array_equal(_weights(a), _weights(b)):
+            raise DataError(f"{pair} have different prior weights; fit both with the same")
+
+
+def _weights(design: Design) -> Array:
+    return np.ones(1) if design.weights is None else design.weights
 
 
 def _observed(design: Design) -> Array:
     y = design.response
     return y if design.offset is None else y + design.offset
+
+
+def check_same_offset(a: Model, b: Model) -> None:
+    """Refuse models whose offsets differ: L β = 0 would not be the difference between them."""
+    if a.design.y is None or b.design.y is None:
+        return
+    if not np.array_equal(a.design.response, b.design.response):
+        raise ArgumentError(
+            f"`{a.formula}` and `{b.formula}` have different offsets; state the hypothesis in the"
+            " fixed effects instead, as 'x = 1'"
+        )
 
 
 def fixed_names(model: Model) -> tuple[str, ...]:

@@ -66,6 +66,6 @@ class Tests:
         rhs
             c, a number or k of them; 0 if not given.
         """
-        from partialpool.inference.contrasts import test
+        from partialpool.inference.linear_hypotheses import test
 
         return test(self._self(), hypothesis, ddf, rhs)
