@@ -62,19 +62,29 @@ class FixedTerms:
     columns: tuple[tuple[int, ...], ...]
     intercept: bool
 
-    def numeric(self, term: int) -> frozenset[Expr]:
-        """The covariates in a term."""
-        return frozenset(f for f in self.factors[term] if f not in self.categorical)
+    @cached_property
+    def _by_contrasts(self) -> tuple[frozenset[Expr], ...]:
+        """Of each term, the factors without which it would still be a term of the model."""
+        known = {frozenset(), *self.factors}
+        return tuple(frozenset(f for f in own if own - {f} in known) for own in self.factors)
 
     @cached_property
     def containing(self) -> tuple[tuple[int, ...], ...]:
-        """Of each term, the terms that contain it: more factors, and the same covariates."""
+        """Of each term, the terms that contain it: more factors, and the same covariates.
+
+        As in lmerTest, only factors that are coded by contrasts count, so that in ``a + a:b``
+        (no ``b``) nothing contains ``a``, which is then tested at the first level of b.
+        """
         n = len(self.names)
+        seen = self._by_contrasts
+        numeric = [frozenset(f for f in own if f not in self.categorical) for own in seen]
         return tuple(
             tuple(
                 j
                 for j in range(n)
-                if self.factors[i] < self.factors[j] and self.numeric(i) == self.numeric(j)
+                if self.factors[i] < self.factors[j]
+                and seen[i] < seen[j]
+                and numeric[i] == numeric[j]
             )
             for i in range(n)
         )
