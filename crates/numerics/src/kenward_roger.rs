@@ -71,10 +71,8 @@ impl Fit {
                 curvatures.push(self.raw_covariance(&symmetric_part(&d, p)));
             }
         }
-        let slopes = phi_p
-            .iter()
-            .map(|m| self.raw_covariance(&symmetric_part(&dense::product(m, phi, (p, p, p)), p)))
-            .collect();
+        let slopes =
+            phi_p.iter().map(|m| self.raw_covariance(&symmetric_part(&dense::product(m, phi, (p, p, p)), p))).collect();
         Ok(KenwardRoger { information, slopes, curvatures })
     }
 

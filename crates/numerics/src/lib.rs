@@ -19,6 +19,7 @@ pub mod profiled;
 pub mod rest;
 pub mod rows;
 pub mod sparse;
+mod square;
 pub mod variance_traces;
 
 pub use crossproducts::{Column, CrossProducts, Factor, FactorInput, Input};

@@ -7,21 +7,14 @@
 //! so that only matrices of the later factors' order are ever full, and these only within a
 //! connected component of the design.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::components::{components, Component};
 use crate::crossproducts::CrossProducts;
 use crate::dense;
 use crate::error::NumericsError;
+use crate::square::{invert_positive, multiply_add, product_trace, symmetrise};
 
-/// Below this order plain loops are faster than faer's kernels.
-const SMALL: usize = 24;
-/// Splits of large dense work. Fixed, so that sums do not depend on the number of threads.
-const TASKS: usize = 2;
 const COMPONENTS_PER_TASK: usize = 256;
 const LEVELS_PER_TASK: usize = 2048;
 const MEMORY_LIMIT: f64 = 16.0 * 1024.0 * 1024.0 * 1024.0;
@@ -65,58 +58,6 @@ fn pair_trace(ut: &[f64], v: &[f64], ks: usize, r: (usize, usize), s: (usize, us
 
 fn single_trace(u: &[f64], k: usize, r: (usize, usize)) -> f64 {
     ones(r).map(|(a, b)| u[b * k + a]).sum()
-}
-
-/// `out + s a b` for row-major `n x n` matrices.
-fn multiply_add(out: &mut [f64], a: &[f64], b: &[f64], n: usize, s: f64) {
-    if n < SMALL {
-        dense::gemm(out, a, b, (n, n, n), s);
-        return;
-    }
-    matmul(
-        MatMut::from_row_major_slice_mut(out, n, n),
-        Accum::Add,
-        MatRef::from_row_major_slice(a, n, n),
-        MatRef::from_row_major_slice(b, n, n),
-        s,
-        Par::rayon(TASKS),
-    );
-}
-
-/// Inverse of a symmetric positive definite matrix, in place.
-fn invert_positive(m: &mut [f64], n: usize) -> Result<(), NumericsError> {
-    if n < SMALL {
-        let mut inv = dense::identity(n);
-        dense::cholesky(m, n)?;
-        dense::solve_lower(m, n, &mut inv, n);
-        m.fill(0.0);
-        dense::gemm_tn(m, &inv, &inv, (n, n, n), 1.0);
-        return Ok(());
-    }
-    let par = Par::rayon(TASKS);
-    let mut memory = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, par, Default::default()));
-    llt::factor::cholesky_in_place(
-        MatMut::from_column_major_slice_mut(m, n, n),
-        Default::default(),
-        par,
-        MemStack::new(&mut memory),
-        Default::default(),
-    )
-    .map_err(|_| NumericsError::NotPositive(0))?;
-    let mut inv = vec![0.0; n * n];
-    let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(n, par));
-    llt::inverse::inverse(
-        MatMut::from_column_major_slice_mut(&mut inv, n, n),
-        MatRef::from_column_major_slice(m, n, n),
-        par,
-        MemStack::new(&mut memory),
-    );
-    for j in 0..n {
-        for i in 0..n {
-            m[j * n + i] = inv[i.min(j) * n + i.max(j)];
-        }
-    }
-    Ok(())
 }
 
 struct Model<'a> {
@@ -358,7 +299,15 @@ impl Model<'_> {
     }
 
     /// `tr(C₁₀ B_r C₀₁ B_s)` for parameter `i` of the first factor; `rx` is NᵀB_rN X.
-    fn add_cross(&self, out: &mut VarianceTraces, i: usize, x: &[f64], rx: &[f64], blocks: &[(usize, usize)], n: usize) {
+    fn add_cross(
+        &self,
+        out: &mut VarianceTraces,
+        i: usize,
+        x: &[f64],
+        rx: &[f64],
+        blocks: &[(usize, usize)],
+        n: usize,
+    ) {
         for &(at, g) in blocks {
             let kg = self.cp.factors[g].k;
             let mut h = vec![0.0; kg * kg];
@@ -397,21 +346,6 @@ impl Model<'_> {
     }
 }
 
-fn symmetrise(m: &mut [f64], n: usize) {
-    for i in 0..n {
-        for j in 0..i {
-            let v = 0.5 * (m[i * n + j] + m[j * n + i]);
-            m[i * n + j] = v;
-            m[j * n + i] = v;
-        }
-    }
-}
-
-/// `tr(a b)`.
-fn product_trace(a: &[f64], b: &[f64], n: usize) -> f64 {
-    (0..n).map(|i| (0..n).map(|j| a[i * n + j] * b[j * n + i]).sum::<f64>()).sum()
-}
-
 /// The level's own block of W = NGNᵀ.
 fn within_level(level: &Level, g: &[f64], n: usize, k: usize, place: &[u32]) -> Vec<f64> {
     let w = level.cols.len();
@@ -443,4 +377,94 @@ fn lead_gram(levels: &[Level], r: (usize, usize), n: usize, place: &[u32]) -> Ve
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocked::{apply_lambda, multiply, Blocked};
+    use crate::crossproducts::{Column, FactorInput, Input};
+
+    /// A design of crossed, nested and sloped factors with pseudo-random values.
+    fn products(nested: bool) -> CrossProducts {
+        let n = 90;
+        let mut state = 17u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / (1u64 << 31) as f64
+        };
+        let (y, x): (Vec<f64>, Vec<f64>) = (0..n).map(|_| (next(), next())).unzip();
+        let fine: Vec<u32> = (0..n).map(|_| (next() * 12.0) as u32).collect();
+        let middle: Vec<u32> = fine.iter().map(|c| if nested { c / 3 } else { (next() * 4.0) as u32 }).collect();
+        let coarse: Vec<u32> = fine.iter().map(|c| c / 6).collect();
+        let slope = vec![Column::Constant(1.0), Column::Values(&x)];
+        let factor = |codes, levels, columns: &Vec<Column<'_>>, blocks: &[usize]| FactorInput {
+            codes,
+            levels,
+            columns: columns.clone(),
+            blocks: blocks.to_vec(),
+        };
+        let one = vec![Column::Constant(1.0)];
+        // faer's kernels take over from 24 columns on: the last factor has 30 levels.
+        let wide: Vec<u32> = (0..n as u32).map(|i| if nested { fine[i as usize] / 6 } else { i % 30 }).collect();
+        let factors = vec![
+            factor(&fine, 12, &slope, &[2]),
+            factor(&middle, 4, &slope, &[1, 1]),
+            factor(&coarse, 2, &one, &[1]),
+            factor(&wide, if nested { 2 } else { 30 }, &one, &[1]),
+        ];
+        let input = Input { y: &y, weights: None, x: one.clone(), factors };
+        CrossProducts::build(&input).expect("builds")
+    }
+
+    /// C itself, q x q: ZᵀZ - ZᵀZΛΩ⁻¹ΛᵀZᵀZ.
+    fn full(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<f64> {
+        let q = cp.q();
+        let zz = multiply(cp, &dense::identity(q), q);
+        let mut half = apply_lambda(cp, lam, &zz, q, true);
+        let mut factor = Blocked::new(cp).expect("fits");
+        factor.factor(cp, lam).expect("positive");
+        factor.forward(cp, &mut half, q);
+        let mut c = zz;
+        dense::gemm_tn(&mut c, &half, &half, (q, q, q), -1.0);
+        c
+    }
+
+    #[test]
+    fn traces_by_blocks_are_those_of_the_whole_matrix() {
+        for nested in [false, true] {
+            let cp = products(nested);
+            let scale = |k: usize, s: f64| -> Vec<f64> {
+                (0..k * k).map(|e| s * [0.9, 0.0, -0.4, 0.7][if k == 1 { 0 } else { e }]).collect()
+            };
+            let mut lam: Vec<Vec<f64>> = cp.factors.iter().map(|f| scale(f.k, 1.0)).collect();
+            lam.last_mut().expect("has factors").fill(0.0); // a variance of zero
+            let c = full(&cp, &lam);
+            let q = cp.q();
+            let mut patterns = Vec::new();
+            for f in &cp.factors {
+                for r in f.free_entries() {
+                    let mut b = vec![0.0; q * q];
+                    for l in 0..f.levels {
+                        for (i, j) in ones(r) {
+                            b[(f.offset + l * f.k + i) * q + f.offset + l * f.k + j] = 1.0;
+                        }
+                    }
+                    patterns.push(dense::product(&c, &b, (q, q, q)));
+                }
+            }
+            let m = patterns.len();
+            let traces = variance_traces(&cp, &lam).expect("works");
+            for r in 0..m {
+                let single: f64 = (0..q).map(|i| patterns[r][i * q + i]).sum();
+                assert!((traces.single[r] - single).abs() < 1e-10 * single.abs(), "{nested} {r}");
+                for s in 0..m {
+                    let want = product_trace(&patterns[r], &patterns[s], q);
+                    let got = traces.pairs[r * m + s];
+                    assert!((got - want).abs() < 1e-10 * (1.0 + want.abs()), "{nested} {r} {s}: {got} {want}");
+                }
+            }
+            assert_eq!(components(&cp).len(), if nested { 2 } else { 1 });
+        }
+    }
 }

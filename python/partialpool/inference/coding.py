@@ -30,13 +30,11 @@ CHUNK = 4096
 
 def compress(block: Callable[[slice], Array], n: int) -> Array:
     """R with RᵀR = XᵀX for rows that come in blocks; never more than a block is held."""
-    out: Array | None = None
-    for start in range(0, n, CHUNK):
+    out = block(slice(0, min(n, CHUNK)))
+    for start in range(CHUNK, n, CHUNK):
         rows = block(slice(start, min(n, start + CHUNK)))
-        stacked = rows if out is None else np.vstack([out, rows])
-        out = np.linalg.qr(stacked, mode="r") if len(stacked) > stacked.shape[1] else stacked
-    assert out is not None  # a fit has rows
-    return out
+        out = np.vstack([np.linalg.qr(out, mode="r"), rows])
+    return np.linalg.qr(out, mode="r")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +194,9 @@ def _cells(
     levels; without an intercept the first factor that stands alone has all its levels.
     """
     others = {own for i, own in enumerate(terms.factors) if i != term}
-    alone = [i for i, own in enumerate(terms.ordered) if len(own) == 1 and own[0] in terms.categorical]
+    alone = [
+        i for i, own in enumerate(terms.ordered) if len(own) == 1 and own[0] in terms.categorical
+    ]
     ranges: list[range] = []
     reduced: list[range] = []
     for f in factors:

@@ -93,7 +93,9 @@ class FixedTerms:
     def droppable(self) -> tuple[int, ...]:
         """Terms that are part of no other (R's ``drop.scope``)."""
         return tuple(
-            i for i, own in enumerate(self.factors) if not any(own < other for other in self.factors)
+            i
+            for i, own in enumerate(self.factors)
+            if not any(own < other for other in self.factors)
         )
 
 
@@ -110,9 +112,7 @@ def fixed_terms(fit: LinearMixedModel) -> FixedTerms:
         tuple(i for i, j in enumerate(kept) if encoder.term_of[j] == first + t)
         for t in range(len(names))
     ]
-    categorical = {
-        f: name for f in expanded.factors for name in variables(f) if name in levels
-    }
+    categorical = {f: name for f in expanded.factors for name in variables(f) if name in levels}
     return FixedTerms(
         names=tuple(names),
         factors=tuple(frozenset(t) for t in expanded.terms),

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.inference.linear_hypotheses import read_hypothesis
 from partialpool.inference.independence import independent_rows
 from partialpool.inference.kenward_roger import kenward_roger
+from partialpool.inference.linear_hypotheses import read_hypothesis
 from partialpool.inference.nesting import check_same_data, check_same_offset, restriction
 from partialpool.inference.results import KenwardRogerTest
 from partialpool.models.baseline import LinearModel

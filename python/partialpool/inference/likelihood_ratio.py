@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,7 +57,7 @@ def anova(*models: Model, refit: bool = True) -> ModelComparison:
         _check_restricted(models, restricted)
     order = sorted(range(len(models)), key=lambda i: models[i].npar)
     ordered = [models[i] for i in order]
-    for small, large in zip(ordered, ordered[1:], strict=False):
+    for small, large in pairwise(ordered):
         _check_nested(large, small)
     by_ml = refit or not any(restricted)
     loglik = np.array([_loglik(m) if by_ml else m.loglik for m in ordered])

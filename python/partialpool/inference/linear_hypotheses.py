@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Hypothesis:
     rhs: Array
 
 
-def test(
+def linear_test(
     fit: LinearMixedModel, hypothesis: Any, ddf: str = "satterthwaite", rhs: Any = None
 ) -> ContrastTest:
     """Test a linear hypothesis about the fixed effects.
@@ -274,7 +274,7 @@ class _Reader:
             self._fail()
         return _index(self.names, name)
 
-    def _fail(self) -> Any:
+    def _fail(self) -> NoReturn:
         rest = self.text[self.at :].strip()
         where = f"at {rest.split(',')[0]!r}" if rest else "at its end"
         raise ArgumentError(
@@ -294,6 +294,4 @@ def _check_consistent(asked: Hypothesis) -> None:
     scale = 1.0 + np.abs(asked.rhs).max()
     for i, value in zip(rest, implied, strict=True):
         if abs(value - asked.rhs[i]) > CONSISTENT * scale:
-            raise ArgumentError(
-                f"the hypothesis `{asked.texts[i]}` contradicts the ones before it"
-            )
+            raise ArgumentError(f"the hypothesis `{asked.texts[i]}` contradicts the ones before it")

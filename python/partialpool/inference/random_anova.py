@@ -134,7 +134,9 @@ def _fit_without(
         factors[index] = replace(factor, columns=tuple(columns), blocks=tuple(sizes))
     else:
         del factors[index]
-    return Reduced(label, _criterion(replace(design.with_rows(), factors=tuple(factors)), fit), npar)
+    return Reduced(
+        label, _criterion(replace(design.with_rows(), factors=tuple(factors)), fit), npar
+    )
 
 
 def _criterion(design: Design, fit: LinearMixedModel) -> float:

@@ -153,7 +153,7 @@ class ContrastTest:
         return pd.DataFrame({"hypothesis": list(self.hypotheses), **self.rows})
 
     def __str__(self) -> str:
-        from partialpool.tables.anova_text import anova_lines, test_lines
+        from partialpool.tables.anova_text import anova_lines, estimate_lines
 
         columns = {
             "Estimate": self.rows["estimate"],
@@ -162,7 +162,7 @@ class ContrastTest:
             "t value": self.rows["statistic"],
             "Pr(>|t|)": self.rows["p_value"],
         }
-        out = [self.method, *test_lines(self.hypotheses, columns)]
+        out = [self.method, *estimate_lines(self.hypotheses, columns)]
         if len(self.hypotheses) > 1:
             joint = {
                 "NumDF": [float(self.ndf)],
@@ -226,14 +226,14 @@ class KenwardRogerTest:
         )
 
     def __str__(self) -> str:
-        from partialpool.tables.anova_text import test_lines
+        from partialpool.tables.anova_text import estimate_lines
 
         frame = self.to_frame()
         header = ["stat", "ndf", "ddf", "F.scaling", "p.value"]
         columns = {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
         head = [*self.notes, self.method, f"large : {self.large}"]
         head.append(f"small : {self.small}" if self.small is not None else "small : L β = c")
-        lines = test_lines(["Ftest", "FtestU"], columns, tests=("stat", "ndf", "ddf"))
+        lines = estimate_lines(["Ftest", "FtestU"], columns, tests=("stat", "ndf", "ddf"))
         return "\n".join([*head, *lines])
 
     __repr__ = __str__

@@ -53,7 +53,13 @@ class Tests:
 
         return ranova(self._self())
 
-    def test(self, hypothesis: Any, ddf: str = "satterthwaite", *, rhs: Any = None) -> ContrastTest:
+    def test(
+        self,
+        hypothesis: Any,
+        ddf: str = "satterthwaite",  # noqa: PT028 - not a function of a test file
+        *,
+        rhs: Any = None,  # noqa: PT028
+    ) -> ContrastTest:
         """Test L β = c: ``fit.test("x1 = 0, x2 - x3 = 0")``, ``fit.test("recipe")``.
 
         Parameters
@@ -66,6 +72,6 @@ class Tests:
         rhs
             c, a number or k of them; 0 if not given.
         """
-        from partialpool.inference.linear_hypotheses import test
+        from partialpool.inference.linear_hypotheses import linear_test
 
-        return test(self._self(), hypothesis, ddf, rhs)
+        return linear_test(self._self(), hypothesis, ddf, rhs)

@@ -42,7 +42,7 @@ def anova_lines(row_names: Sequence[str], columns: Mapping[str, Iterable[float]]
     return table.lines()
 
 
-def test_lines(
+def estimate_lines(
     row_names: Sequence[str],
     columns: Mapping[str, Iterable[float]],
     tests: Sequence[str] | None = None,

@@ -10,11 +10,24 @@ from partialpool.errors import ArgumentError, DataError
 COLUMNS = ["sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value"]
 LMERTEST = ["Sum Sq", "Mean Sq", "NumDF", "DenDF", "F value", "Pr(>F)"]
 
-BY_REML = (
-    "cake dyestuff dyestuff2_singular irrigation pastes_nested penicillin_crossed"
-    " penicillin_faraway penicillin_faraway_sum pulp_reml sleep_intercept sleep_slope"
-    " sleep_slope_only sleep_zerocorr solutions solutions_fixed dragons"
-).split()
+BY_REML = [
+    "cake",
+    "dyestuff",
+    "dyestuff2_singular",
+    "irrigation",
+    "pastes_nested",
+    "penicillin_crossed",
+    "penicillin_faraway",
+    "penicillin_faraway_sum",
+    "pulp_reml",
+    "sleep_intercept",
+    "sleep_slope",
+    "sleep_slope_only",
+    "sleep_zerocorr",
+    "solutions",
+    "solutions_fixed",
+    "dragons",
+]
 #: R's θ of dragons is 1e-3 off the optimum, and its F and p values follow.
 LOOSE = {"dragons": 5e-3}
 

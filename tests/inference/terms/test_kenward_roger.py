@@ -12,11 +12,25 @@ from partialpool.inference.kenward_roger import kenward_roger
 
 TABLES = Path(__file__).parents[2] / "tables"
 
-MODELS = (
-    "cake dragons dragons_singular dyestuff dyestuff2_singular irrigation pastes_nested"
-    " penicillin_crossed penicillin_faraway penicillin_faraway_sum pulp_reml sleep_intercept"
-    " sleep_slope sleep_slope_only sleep_zerocorr solutions solutions_fixed"
-).split()
+MODELS = [
+    "cake",
+    "dragons",
+    "dragons_singular",
+    "dyestuff",
+    "dyestuff2_singular",
+    "irrigation",
+    "pastes_nested",
+    "penicillin_crossed",
+    "penicillin_faraway",
+    "penicillin_faraway_sum",
+    "pulp_reml",
+    "sleep_intercept",
+    "sleep_slope",
+    "sleep_slope_only",
+    "sleep_zerocorr",
+    "solutions",
+    "solutions_fixed",
+]
 
 
 def relative_to_se(matrix, expected):
@@ -85,7 +99,9 @@ def dense(fit):
     information = np.array(
         [
             [
-                np.trace(h[r] @ h[s]) - 2 * np.trace(phi @ q[r][s]) + np.trace(phi @ p[r] @ phi @ p[s])
+                np.trace(h[r] @ h[s])
+                - 2 * np.trace(phi @ q[r][s])
+                + np.trace(phi @ p[r] @ phi @ p[s])
                 for s in range(m)
             ]
             for r in range(m)
@@ -116,7 +132,7 @@ def made_up(seed=3):
     effects = random.normal(size=24)[class_] + random.normal(size=6)[frame["school"]]
     slopes = random.normal(0, 0.7, 7)[frame["item"]] * frame["z"]
     frame["y"] = effects + slopes + 0.3 * frame["x"] + random.normal(size=n)
-    return frame.astype({name: str for name in ("class", "school", "town", "item")})
+    return frame.astype(dict.fromkeys(("class", "school", "town", "item"), str))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +171,9 @@ def test_does_not_depend_on_units():
     ours = [fit.kenward_roger.df(row) for row in rows]
     assert_allclose([other.kenward_roger.df(row) for row in rows], ours, rtol=1e-6)
     assert_allclose(
-        other.test(rows, "kenward-roger").p_value, fit.test(rows, "kenward-roger").p_value, rtol=1e-5
+        other.test(rows, "kenward-roger").p_value,
+        fit.test(rows, "kenward-roger").p_value,
+        rtol=1e-5,
     )
 
 
@@ -215,9 +233,7 @@ def test_kr_test_is_the_same_from_models_and_from_contrasts(terms_data):
     by_model = pp.kr_test(large, pp.lmer("y ~ b + x + (1 | g)", terms_data))
     by_rows = pp.kr_test(large, np.eye(7)[[1, 2, 5, 6]])
     by_text = pp.kr_test(large, "a, a:b")
-    recoded = pp.kr_test(
-        large, pp.lmer("y ~ b + x + (1 | g)", terms_data, contrasts={"b": "sum"})
-    )
+    recoded = pp.kr_test(large, pp.lmer("y ~ b + x + (1 | g)", terms_data, contrasts={"b": "sum"}))
     for other in (by_rows, by_text, recoded):
         assert_allclose(
             [other.statistic, other.ddf, other.p_value],
@@ -281,7 +297,7 @@ def test_kr_test_refuses_other_rows_values_and_kinds():
         pp.kr_test(large, pp.lmer(small, data.iloc[::-1]))
     with pytest.raises(DataError, match="different prior weights"):
         pp.kr_test(large, pp.lmer(small, data, weights=np.arange(1.0, 181)))
-    with pytest.raises(ArgumentError, match="needs a fit of pp.lmer, not LinearModel"):
+    with pytest.raises(ArgumentError, match=r"needs a fit of pp\.lmer, not LinearModel"):
         pp.kr_test(pp.lm("Reaction ~ Days", data), large)
 
 

@@ -6,11 +6,15 @@ import pytest
 from numpy.testing import assert_allclose
 from partialpool.errors import ArgumentError
 
-FIT = pp.lmer("y ~ x1 + x2 + x3 + (1 | g)", {
-    "g": np.repeat(np.arange(12), 8).astype(str),
-    "y": np.random.default_rng(5).normal(size=96) + np.repeat(np.random.default_rng(6).normal(size=12), 8),
-    **{f"x{j}": np.random.default_rng(j).normal(size=96) for j in (1, 2, 3)},
-})  # fmt: skip
+
+def made_up():
+    random = np.random.default_rng(5)
+    columns = {f"x{j}": random.normal(size=96) for j in (1, 2, 3)}
+    y = random.normal(size=96) + np.repeat(random.normal(size=12), 8)
+    return {"g": np.repeat(np.arange(12), 8).astype(str), "y": y, **columns}
+
+
+FIT = pp.lmer("y ~ x1 + x2 + x3 + (1 | g)", made_up())
 
 
 @pytest.mark.parametrize(
