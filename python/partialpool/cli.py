@@ -60,7 +60,9 @@ def fit(
     ],
     formula: Annotated[str, typer.Argument(help='As "Reaction ~ Days + (Days | Subject)".')],
     ml: Annotated[bool, typer.Option("--ml", help="Maximum likelihood instead of REML.")] = False,
-    ddf: Annotated[str, typer.Option(help="satterthwaite, kenward-roger or asymptotic.")] = "satterthwaite",
+    ddf: Annotated[
+        str, typer.Option(help="satterthwaite, kenward-roger or asymptotic.")
+    ] = "satterthwaite",
     weights: Annotated[str | None, typer.Option(help="Column of prior weights.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Numbers for machines.")] = False,
     figure: Annotated[

@@ -398,22 +398,17 @@ mod tests {
         let middle: Vec<u32> = fine.iter().map(|c| if nested { c / 3 } else { (next() * 4.0) as u32 }).collect();
         let coarse: Vec<u32> = fine.iter().map(|c| c / 6).collect();
         let slope = vec![Column::Constant(1.0), Column::Values(&x)];
-        let factor = |codes, levels, columns: &Vec<Column<'_>>, blocks: &[usize]| FactorInput {
-            codes,
-            levels,
-            columns: columns.clone(),
-            blocks: blocks.to_vec(),
-        };
         let one = vec![Column::Constant(1.0)];
         // faer's kernels take over from 24 columns on: the last factor has 30 levels.
         let wide: Vec<u32> = (0..n as u32).map(|i| if nested { fine[i as usize] / 6 } else { i % 30 }).collect();
+        let last = if nested { 2 } else { 30 };
         let factors = vec![
-            factor(&fine, 12, &slope, &[2]),
-            factor(&middle, 4, &slope, &[1, 1]),
-            factor(&coarse, 2, &one, &[1]),
-            factor(&wide, if nested { 2 } else { 30 }, &one, &[1]),
+            FactorInput { codes: &fine, levels: 12, columns: slope.clone(), blocks: vec![2] },
+            FactorInput { codes: &middle, levels: 4, columns: slope, blocks: vec![1, 1] },
+            FactorInput { codes: &coarse, levels: 2, columns: one.clone(), blocks: vec![1] },
+            FactorInput { codes: &wide, levels: last, columns: one.clone(), blocks: vec![1] },
         ];
-        let input = Input { y: &y, weights: None, x: one.clone(), factors };
+        let input = Input { y: &y, weights: None, x: one, factors };
         CrossProducts::build(&input).expect("builds")
     }
 
