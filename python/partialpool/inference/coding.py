@@ -33,8 +33,13 @@ def compress(block: Callable[[slice], Array], n: int) -> Array:
     out = block(slice(0, min(n, CHUNK)))
     for start in range(CHUNK, n, CHUNK):
         rows = block(slice(start, min(n, start + CHUNK)))
-        out = np.vstack([np.linalg.qr(out, mode="r"), rows])
-    return np.linalg.qr(out, mode="r")
+        out = np.vstack([_triangle(out), rows])
+    return _triangle(out)
+
+
+def _triangle(rows: Array) -> Array:
+    # numpy 2 annotates this mode as if it gave both factors
+    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 @dataclass(frozen=True, eq=False)
