@@ -21,6 +21,8 @@ _HOME = {
     "load_dataset": "partialpool.datasets",
     "list_datasets": "partialpool.datasets",
     "parse_formula": "partialpool.formula",
+    "anova": "partialpool.inference.likelihood_ratio",
+    "kr_test": "partialpool.inference.kenward_roger_test",
     "errors": "partialpool.errors",
 }
 
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset
     from partialpool.formula import parse_formula as parse_formula
+    from partialpool.inference.kenward_roger_test import kr_test as kr_test
+    from partialpool.inference.likelihood_ratio import anova as anova
     from partialpool.models.baseline import lm as lm
     from partialpool.models.baseline import lm_list as lm_list
     from partialpool.models.linear_mixed import LinearMixedModel as LinearMixedModel

@@ -104,3 +104,10 @@ class Fit:
     ) -> Vector: ...
 
 def encode(values: NDArray[np.int64], /) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+def kenward_roger(fit: Fit, /) -> tuple[Vector, list[Vector], list[Vector]]:
+    """Over σ², with m covariance parameters and then σ² itself: twice their expected information,
+    (m + 1)²; ΦP_rΦ, m + 1 of p²; the symmetric part of Φ(Q_rs - P_rΦP_s)Φ for r ≤ s, of p² each.
+    """
+
+def fixed_root(fit: Fit, /) -> Vector:
+    """S with SᵀS = XᵀWX for the p columns kept, p²."""

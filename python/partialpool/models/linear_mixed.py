@@ -17,6 +17,7 @@ from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
+from partialpool.models.testing import Tests
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from partialpool.tables.summary import Summary
 
 Vector = NDArray[np.float64]
-DDF = ("satterthwaite", "asymptotic")
+DDF = ("satterthwaite", "kenward-roger", "asymptotic")
 
 
-class LinearMixedModel:
+class LinearMixedModel(Tests):
     """A linear mixed model at its (restricted) maximum likelihood.
 
     Made by `partialpool.lmer`. Without arguments: properties; with arguments: methods. Vectors
@@ -363,7 +364,8 @@ class LinearMixedModel:
         Parameters
         ----------
         ddf
-            "satterthwaite" (lmerTest's default) or "asymptotic" (lme4: no df, no p-values).
+            "satterthwaite" (lmerTest's default), "kenward-roger" (REML fits, standard errors
+            adjusted), or "asymptotic" (lme4: no df, no p-values).
         """
         from partialpool.models.reporting import summarise
 
