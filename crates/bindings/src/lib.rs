@@ -1,6 +1,8 @@
 //! The only place that knows both Python and the numerics: arrays in, arrays out, no algorithm.
 #![allow(missing_docs)] // documented for Python in _core.pyi
 
+mod simulation;
+
 use std::sync::Arc;
 
 use numerics::fit::Convergence;
@@ -327,6 +329,11 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("NoResidualError", m.py().get_type::<NoResidualError>())?;
     m.add("MemoryLimitError", m.py().get_type::<MemoryLimitError>())?;
     m.add_function(wrap_pyfunction!(encode, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::null_spectrum, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::null_draws, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::simulated_response, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::bootstrap_refits, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::profile_sides, m)?)?;
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
 }

@@ -3,15 +3,18 @@
 
 pub mod basis;
 pub mod blocked;
+pub mod bootstrap;
 pub mod build;
 pub mod crossproducts;
 pub mod dense;
 pub mod error;
+pub mod exact_test;
 pub mod fit;
 pub mod inverse;
 pub mod levels;
 pub mod merge;
 pub mod optimise;
+pub mod profile;
 pub mod profiled;
 pub mod rest;
 pub mod rows;
