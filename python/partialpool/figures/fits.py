@@ -127,7 +127,7 @@ def fits_data(
     levels = len(factor.levels)
     chosen = np.unique(np.linspace(0, levels - 1, min(levels, max_groups)).round().astype(int))
     offset = 0.0 if design.offset is None else design.offset
-    y = design.y + offset
+    y = design.response + offset
     # The model's lines follow the fitted values' dependence on x at each group's own other
     # predictors: rows are moved along x, the other columns averaged over the group.
     facets = []
@@ -193,7 +193,9 @@ def _lines(
         complete = complete + float(np.mean(design.offset[rows]))
     partial = complete.copy()
     for f, factor in enumerate(design.factors):
-        codes = [code] if f == index else np.unique(factor.codes[rows])
+        own = factor.codes
+        assert own is not None  # fits_data asked for the rows
+        codes = [code] if f == index else np.unique(own[rows])
         effects = fit._effects[f][codes].mean(axis=0)
         for term in factor.terms:
             columns = factor.columns[term.start : term.start + len(term.names)]
