@@ -1,8 +1,9 @@
 //! Simulation-based inference and profiles: exact tests, bootstrap refits, constrained optima.
 
 use numerics::bootstrap::{Law, Model, RandomPart, Refits};
+use numerics::constrained::Parameter;
 use numerics::exact_test::NullLaw;
-use numerics::profile::{sides, Held as Optimum, Parameter, Side};
+use numerics::profile::{sides, Held as Optimum, Side};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -40,11 +41,13 @@ pub fn null_draws<'py>(
     Ok(out.into_pyarray(py))
 }
 
+type HeldRandom<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Held<'py>>, Vec<f64>);
+
 /// The arrays of a `Law`, held while Rust borrows from them.
 struct HeldLaw<'py> {
     mean: PyReadonlyArray1<'py, f64>,
     sd: Held<'py>,
-    random: Vec<(PyReadonlyArray1<'py, u32>, usize, Vec<Held<'py>>, Vec<f64>)>,
+    random: Vec<HeldRandom<'py>>,
 }
 
 impl<'py> HeldLaw<'py> {

@@ -322,7 +322,7 @@ impl Worker {
             let Some((f, g)) = objective.evaluate(x) else { continue };
             let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, 1e-9, 0);
             let lam = self.cp.lambda_of(&found.x);
-            let interior = self.cp.smallest_direction(&lam) > 10.0 * SINGULAR_TOLERANCE;
+            let interior = smallest_direction(&self.cp, &lam) > 10.0 * SINGULAR_TOLERANCE;
             if best.as_ref().is_none_or(|b| found.f < b.f) {
                 best = Some(found);
             }
@@ -374,33 +374,8 @@ impl Objective for Warm<'_> {
     }
 }
 
-impl CrossProducts {
-    /// Λ matrices from their free entries, factor by factor.
-    #[must_use]
-    pub(crate) fn lambda_of(&self, x: &[f64]) -> Vec<Vec<f64>> {
-        let mut next = x.iter();
-        let fill = |f: &crate::Factor| {
-            let mut lam = vec![0.0; f.k * f.k];
-            for (i, j) in f.free_entries() {
-                lam[i * f.k + j] = next.next().copied().unwrap_or(0.0);
-            }
-            lam
-        };
-        self.factors.iter().map(fill).collect()
-    }
-
-    /// Free entries of Λ matrices (or of the gradient in them).
-    #[must_use]
-    pub(crate) fn free_of(&self, lam: &[Vec<f64>]) -> Vec<f64> {
-        let entries = |(f, l): (&crate::Factor, &Vec<f64>)| -> Vec<f64> {
-            f.free_entries().into_iter().map(|(i, j)| l[i * f.k + j]).collect()
-        };
-        self.factors.iter().zip(lam).flat_map(entries).collect()
-    }
-
-    /// Smallest absolute diagonal entry of lower-triangular Λ: zero where they are singular.
-    fn smallest_direction(&self, lam: &[Vec<f64>]) -> f64 {
-        let diagonal = |(f, l): (&crate::Factor, &Vec<f64>)| (0..f.k).map(|i| l[i * f.k + i].abs()).fold(1.0, f64::min);
-        self.factors.iter().zip(lam).map(diagonal).fold(1.0, f64::min)
-    }
+/// Smallest absolute diagonal entry of lower-triangular Λ: zero where they are singular.
+fn smallest_direction(cp: &CrossProducts, lam: &[Vec<f64>]) -> f64 {
+    let diagonal = |(f, l): (&crate::Factor, &Vec<f64>)| (0..f.k).map(|i| l[i * f.k + i].abs()).fold(1.0, f64::min);
+    cp.factors.iter().zip(lam).map(diagonal).fold(1.0, f64::min)
 }

@@ -183,6 +183,29 @@ impl CrossProducts {
         self.factors.iter().map(|f| f.free_entries().len()).sum()
     }
 
+    /// Λ matrices from their free entries, factor by factor.
+    #[must_use]
+    pub(crate) fn lambda_of(&self, x: &[f64]) -> Vec<Vec<f64>> {
+        let mut next = x.iter();
+        let fill = |f: &Factor| {
+            let mut lam = vec![0.0; f.k * f.k];
+            for (i, j) in f.free_entries() {
+                lam[i * f.k + j] = next.next().copied().unwrap_or(0.0);
+            }
+            lam
+        };
+        self.factors.iter().map(fill).collect()
+    }
+
+    /// Free entries of Λ matrices (or of the gradient in them).
+    #[must_use]
+    pub(crate) fn free_of(&self, lam: &[Vec<f64>]) -> Vec<f64> {
+        let entries = |(f, l): (&Factor, &Vec<f64>)| -> Vec<f64> {
+            f.free_entries().into_iter().map(|(i, j)| l[i * f.k + j]).collect()
+        };
+        self.factors.iter().zip(lam).flat_map(entries).collect()
+    }
+
     /// For each column of the later factors, the factor that it belongs to.
     #[must_use]
     pub fn rest_owner(&self) -> Vec<u16> {

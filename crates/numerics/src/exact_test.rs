@@ -141,7 +141,6 @@ fn distinct(mut values: Vec<f64>) -> Vec<(f64, usize)> {
 /// C(λ) = Π(1 + λξ)^(1/n), the ratio is n log(D(0)/(D C)), so that a search needs no logarithm.
 struct Table {
     n: f64,
-    groups: usize,
     /// 1/(1 + λμ): for each eigenvalue the coarse points, and for each the whole grid.
     coarse: Vec<f64>,
     fine: Vec<f64>,
@@ -164,7 +163,6 @@ impl Table {
             .collect();
         Table {
             n,
-            groups: law.mu.len(),
             coarse: law.mu.iter().flat_map(|g| at(g.0).step_by(FINE)).collect(),
             fine: law.mu.iter().flat_map(|g| at(g.0)).collect(),
             weight,
@@ -182,9 +180,8 @@ impl Table {
         let to = (best * FINE + FINE).min(GRID - 1);
         let mut near = [rest; 2 * FINE + 1];
         let near = &mut near[..=to - from];
-        for g in 0..self.groups {
-            let row = &self.fine[g * GRID + from..=g * GRID + to];
-            near.iter_mut().zip(row).for_each(|(d, r)| *d += w[g] * r);
+        for (row, w) in self.fine.chunks_exact(GRID).zip(w) {
+            near.iter_mut().zip(&row[from..=to]).for_each(|(d, r)| *d += w * r);
         }
         near.iter_mut().zip(&self.weight[from..=to]).for_each(|(d, c)| *d *= c);
         let j = lowest(near.iter().copied());
@@ -220,8 +217,8 @@ mod tests {
     fn balanced_supremum_equals_the_closed_form() {
         let law = NullLaw { mu: vec![(5.0, 3)], xi: vec![(5.0, 4)], n: 20, p: 1 };
         let table = Table::new(&law, None);
-        for (w, rest) in [(9.0, 12.0), (3.0, 16.0), (0.5, 20.0), (40.0, 8.0)] {
-            let (n, m) = (19.0, 3.0);
+        for (w, rest) in [(9.0f64, 12.0f64), (3.0, 16.0), (0.5, 20.0), (40.0, 8.0)] {
+            let (n, m) = (19.0f64, 3.0f64);
             let lambda: f64 = (((n - m) * w / (m * rest) - 1.0) / 5.0).max(0.0);
             let exact = n * ((w + rest) / (w / (1.0 + 5.0 * lambda) + rest)).ln() - m * (1.0 + 5.0 * lambda).ln();
             let got = table.supremum(&[w], rest);

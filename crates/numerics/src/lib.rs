@@ -5,6 +5,7 @@ pub mod basis;
 pub mod blocked;
 pub mod bootstrap;
 pub mod build;
+pub mod constrained;
 pub mod crossproducts;
 pub mod dense;
 pub mod error;

@@ -293,7 +293,7 @@ def bootstrap(
     nsim: int = 1000,
     seed: int | None = None,
     wanted: Sequence[Parameter] | None = None,
-    oldnames: bool = False,
+    oldnames: bool = True,
 ) -> Bootstrap:
     """Refit a model to responses drawn from it.
 

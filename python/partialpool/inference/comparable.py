@@ -47,9 +47,7 @@ def require_model(model: object, argument: str) -> None:
         from partialpool.models.linear_mixed import LinearMixedModel
 
         if not isinstance(model, LinearMixedModel):
-            raise ArgumentError(
-                f"{argument} must be a fit of pp.lmer or pp.lm, not {_kind(model)}"
-            )
+            raise ArgumentError(f"{argument} must be a fit of pp.lmer or pp.lm, not {_kind(model)}")
 
 
 def _kind(value: object) -> str:
@@ -98,8 +96,8 @@ def require_nested(large: Model, small: Model) -> None:
         _require_random_nested(large, small, both)
     if large.npar <= small.npar:
         raise ArgumentError(
-            f"nothing is left out between {both}: {small.npar} and {large.npar} parameters; give the"
-            " larger model first"
+            f"nothing is left out between {both}: {small.npar} and {large.npar} parameters; give"
+            " the larger model first"
         )
 
 

@@ -33,7 +33,9 @@ def confint(
     """See `LinearMixedModel.confint`."""
     level = check_level(level)
     if method not in METHODS:
-        raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}")
+        raise ArgumentError(
+            f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}"
+        )
     wanted = select(parameters(fit), parm)
     if method == "profile":
         return profile_intervals(maximum_likelihood(fit), wanted, level, oldnames)

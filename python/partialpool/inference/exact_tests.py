@@ -86,7 +86,8 @@ class ExactTest:
     def __str__(self) -> str:
         from partialpool.tables.rformat import format_pvalue
 
-        p = format_pvalue(self.p_value)
+        # A share of simulated values says no more than this.
+        p = format_pvalue(self.p_value, eps=1 / self.nsim)
         equal = "" if p.startswith("<") else "= "
         lines = [
             "",
@@ -216,11 +217,13 @@ def _test(
     try:
         sample = _core.null_draws(fit._products, dropped, nsim, seed)
     except _core.MemoryLimitError as error:
-        raise DesignError(f"the tested term has too many levels for an exact test: {error}") from None
+        raise DesignError(
+            f"the tested term has too many levels for an exact test: {error}"
+        ) from None
     except _core.NoResidualError:
         raise DesignError(
-            f"`{fit.formula}` leaves no residual degrees of freedom: fixed and random effects are as"
-            " many as the rows"
+            f"`{fit.formula}` leaves no residual degrees of freedom: its fixed and random effects"
+            " are as many as the rows"
         ) from None
     name = "RLRT" if dropped is None else "LRT"
     p = float(np.mean(sample >= statistic))
@@ -251,15 +254,17 @@ def require_one_variance(fit: LinearMixedModel, test: str) -> None:
         return
     written = " + ".join(t.text for t in fit.terms)
     raise ArgumentError(
-        f"{test} tests one variance, but `{fit.formula}` has {written}; give the model of the tested"
-        " term alone" + (", and [full, null]" if test == "exact_rlrt" else "")
+        f"{test} tests one variance, but `{fit.formula}` has {written}; give the model of the"
+        " tested term alone" + (", and [full, null]" if test == "exact_rlrt" else "")
     )
 
 
 def _pair(models: Sequence[LinearMixedModel]) -> tuple[LinearMixedModel, LinearMixedModel]:
     both = list(models) if isinstance(models, (list, tuple)) else []
     if len(both) != 2:
-        raise ArgumentError("models must be [full, null]: the fits with and without the tested term")
+        raise ArgumentError(
+            "models must be [full, null]: the fits with and without the tested term"
+        )
     require_mixed(both[0], "the full model")
     require_mixed(both[1], "the null model")
     return both[0], both[1]

@@ -154,9 +154,10 @@ def pb_test(
 
     Notes
     -----
-    Both models are refitted by ML where they are REML fits. pbkrtest leaves replicates out whose ratio
-    is not positive; here they count as zero, since under a null on the boundary most of them
-    truly are. pbkrtest's F row matches the mean of LRT rather than of LRT/df.
+    Both models are refitted by ML where they are REML fits. pbkrtest leaves out replicates whose
+    ratio is not positive; here they count as zero, since under a null on the boundary most of
+    them truly are. The F row matches the mean of LRT/df, as pbkrtest's manual says; its code
+    (0.5.2) matches that of LRT.
     """
     require_mixed(large, "the large model")
     require_model(small, "the small model")

@@ -1,7 +1,7 @@
 """Profile likelihood of a linear mixed model's parameters.
 
-Source: Bates, Mächler, Bolker & Walker (2015), J. Stat. Software 67(1), section 5.1. Profiles are of
-the ML deviance, as lme4's.
+Source: Bates, Mächler, Bolker & Walker (2015), J. Stat. Software 67(1), section 5.1. Profiles
+are of the ML deviance, as lme4's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.errors import ArgumentError, ConvergenceError
 from partialpool.inference.bootstrap import interval_frame, maximum_likelihood
-from partialpool.inference.parameters import Parameter, estimates, parameters, select, values
+from partialpool.inference.parameters import Parameter, estimates, parameters, select
+from partialpool.inference.parameters import values as parameter_values
 from partialpool.inference.progress import progress
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ class Profile:
         return tuple(_name(p, self.oldnames) for p in self.parameters)
 
     def zeta(self, name: str) -> tuple[Vector, Vector]:
-        """Values of a parameter, ascending, and ζ at each: straight where the likelihood is normal."""
+        """Values of a parameter, ascending, and ζ at each: a line where normal theory holds."""
         (chosen,) = select(self.parameters, name)
         label = _name(chosen, self.oldnames)
-        rows = self.points[self.points["parameter"] == label]
-        return rows[label].to_numpy(dtype=float), rows["zeta"].to_numpy(dtype=float)
+        own = (self.points["parameter"] == label).to_numpy()
+        values = self.points[label].to_numpy(dtype=float)
+        return values[own], self.points["zeta"].to_numpy(dtype=float)[own]
 
     def confint(
         self, level: float = 0.95, parm: str | int | Sequence[str | int] | None = None
@@ -87,7 +89,7 @@ def profile(
     fit: LinearMixedModel,
     parm: str | int | Sequence[str | int] | None = None,
     *,
-    oldnames: bool = False,
+    oldnames: bool = True,
 ) -> Profile:
     """Profile the deviance along each parameter.
 
@@ -148,8 +150,8 @@ def sides(
         )
     except _core.CoreError as error:
         raise ConvergenceError(
-            f"the profile of {parameter.name!r} could not be followed ({error}); rescale the columns"
-            " or simplify the model"
+            f"the profile of {parameter.name!r} could not be followed ({error}); rescale the"
+            " columns or simplify the model"
         ) from None
 
 
@@ -209,7 +211,9 @@ def _points(
         np.array([h[4][i] for h in held]).reshape(len(held), len(f.names), len(f.names))
         for i, f in enumerate(fit.design.factors)
     ]
-    table = values(known, np.array([h[2] for h in held]), np.array([h[3] for h in held]), lambdas)
+    table = parameter_values(
+        known, np.array([h[2] for h in held]), np.array([h[3] for h in held]), lambdas
+    )
     # What is held has its own value exactly, also where a zero variance leaves it undefined.
     table[:, known.index(parameter)] = [h[0] for h in held]
     table = np.insert(table, len(below), estimates(fit, known), axis=0)

@@ -12,7 +12,7 @@ SLICE = 0.2
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with the time left; yields a function that takes what was done since it was last called.
+    """A bar with the time left; yields a function that takes what was done since its last call.
 
     Silent unless stderr is a terminal or a notebook.
     """
