@@ -1,4 +1,4 @@
-"""Hard mixed-model problems: `hard_problem(seed)` gives a formula and a table, always the same.
+"""Hard mixed-model problems: `hard_problem(seed)` gives formula, table and method, always the same.
 
 What makes them hard: few levels or dozens, very unequal groups, true variances of zero and true
 correlations of ±1, predictors whose mean is 50 times their SD, columns on scales from 1e-3 to
@@ -48,6 +48,15 @@ MAX_ROWS = 600
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What `partialpool.lmer` is given; the table has columns y, x, z, c, g, h, s."""
+
+    formula: str
+    data: pd.DataFrame
+    reml: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """One covariance block: its columns and the factor that they vary over."""
 
@@ -70,8 +79,8 @@ def bars(layout: str) -> list[Bar]:
     return out
 
 
-def hard_problem(seed: int) -> tuple[str, pd.DataFrame]:
-    """Formula and table of problem `seed`; the table has columns y, x, z, c, g, h, s."""
+def hard_problem(seed: int) -> Problem:
+    """Problem `seed`: one in four by maximum likelihood, the others by REML."""
     rng = np.random.default_rng([1729, seed])
     layout = LAYOUTS[rng.integers(len(LAYOUTS))]
     blocks = bars(layout)
@@ -86,7 +95,7 @@ def hard_problem(seed: int) -> tuple[str, pd.DataFrame]:
     y = signal + residual * noise
     y += rng.choice([0.0, 100.0], p=[0.7, 0.3]) * y.std()
     frame["y"] = y * _scale(rng)
-    return f"y ~ {_fixed_part(rng, layout)} + {layout}", frame
+    return Problem(f"y ~ {_fixed_part(rng, layout)} + {layout}", frame, reml=seed % 4 != 3)
 
 
 def _scale(rng: np.random.Generator) -> float:

@@ -21,6 +21,7 @@ class Blocks:
 
     def __init__(self, factors: Sequence[Any], n: int) -> None:
         self.bases: list[list[Vector]] = []
+        self.joint: list[Vector] = []
         for factor in factors:
             columns = [np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in factor.columns]
             ends = np.cumsum(factor.blocks)
@@ -30,6 +31,7 @@ class Blocks:
                     for end, size in zip(ends, factor.blocks, strict=True)
                 ]
             )
+            self.joint.append(_orthonormal_basis(np.column_stack(columns)))
 
     @property
     def sizes(self) -> list[int]:
@@ -86,15 +88,31 @@ class Blocks:
 
     def random(self, rng: np.random.Generator) -> Vector:
         """A start: standard deviations over four decades, any correlation, some blocks near 0."""
-        out = []
-        for m in self.sizes:
-            lower = np.tril(rng.normal(size=(m, m)))
-            lower /= np.linalg.norm(lower, axis=1)[:, None]
-            lower *= 10 ** rng.uniform(-1.5, 2, m)[:, None]
-            if rng.random() < 0.2:
-                lower *= 1e-2
-            out.append(lower[np.tril_indices(m)])
-        return np.concatenate(out)
+        return np.concatenate([_random_lower(rng, m)[np.tril_indices(m)] for m in self.sizes])
+
+    def random_joint(self, rng: np.random.Generator) -> Vector:
+        """A start drawn as if a factor's blocks were one, correlations between them then dropped.
+
+        Independent columns that are nearly collinear (an intercept and an x far from 0) explain
+        a centred slope only if both variances are large: no draw of one by one comes near.
+        """
+        raw = []
+        for bases, t in zip(self.bases, self.joint, strict=True):
+            wide = t @ _random_lower(rng, len(t))
+            full, start = np.zeros_like(wide), 0
+            for m in map(len, bases):
+                own = slice(start, start + m)
+                full[own, own] = np.linalg.qr(wide[own].T, mode="r").T
+                start += m
+            raw.append(full.ravel().tolist())
+        return self.free(raw)
+
+
+def _random_lower(rng: np.random.Generator, m: int) -> Vector:
+    lower = np.tril(rng.normal(size=(m, m)))
+    lower /= np.linalg.norm(lower, axis=1)[:, None]
+    lower *= 10 ** rng.uniform(-1.5, 2, m)[:, None]
+    return lower * 1e-2 if rng.random() < 0.2 else lower
 
 
 def _orthonormal_basis(columns: Vector) -> Vector:

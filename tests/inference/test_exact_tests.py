@@ -228,5 +228,5 @@ def test_singular_null_model_is_refused() -> None:
     null = pp.lmer("y ~ 1 + (1 | g)", data)
     assert null.is_singular
     tested = pp.lmer("y ~ 1 + (1 | h)", data)
-    with pytest.raises(pp.errors.DesignError, match="singular.*variance of"):
+    with pytest.raises(pp.errors.DesignError, match=r"singular.*variance of"):
         pp.exact_rlrt(tested, [full, null], nsim=100, seed=1)

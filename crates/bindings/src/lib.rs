@@ -112,6 +112,11 @@ impl PyCrossProducts {
     }
 
     #[getter]
+    fn sum_log_weights(&self) -> f64 {
+        self.inner.sum_log_weights
+    }
+
+    #[getter]
     fn largest_block_bytes(&self) -> usize {
         self.inner.largest_block_bytes()
     }
@@ -306,12 +311,13 @@ impl PyFit {
         unknown: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let out =
-            with_rows!(n, x, factors, |rows| { py.detach(|| self.inner.prediction_variances(&rows, &with, unknown)) });
+            with_rows!(n, x, factors, |rows| py.detach(|| self.inner.prediction_variances(&rows, &with, unknown)));
         Ok(out.into_pyarray(py))
     }
 }
 
 #[pyfunction]
+#[allow(clippy::type_complexity)]
 fn encode<'py>(
     py: Python<'py>,
     values: PyReadonlyArray1<'py, i64>,

@@ -20,6 +20,9 @@ pub struct Basis {
     pub x: Vec<f64>,
     /// Raw coefficients of the shift taken off y (`y_w = s (y - x shift)`).
     pub shift: Vec<f64>,
+    /// What rounding took off `shift`: parts with a mean of 10¹² differ in digits that one double
+    /// does not hold.
+    pub shift_low: Vec<f64>,
     /// Scale of y, a power of two.
     pub y_scale: f64,
     /// Index among the kept columns of a constant column, and its value.
@@ -29,7 +32,7 @@ pub struct Basis {
 impl Basis {
     pub(crate) fn check(&self, factors: &[Factor], p: usize) -> Result<(), NumericsError> {
         let z_ok = self.z.len() == factors.len() && self.z.iter().zip(factors).all(|(t, f)| t.len() == f.k * f.k);
-        if z_ok && self.x.len() == p * p && self.kept.len() == p && self.shift.len() == p {
+        if z_ok && self.x.len() == p * p && self.kept.len() == p && self.shift.len() == p && self.shift_low.len() == p {
             Ok(())
         } else {
             Err(NumericsError::State("inconsistent basis".into()))
@@ -43,7 +46,7 @@ impl Basis {
         (0..p)
             .map(|i| {
                 let b: f64 = (0..p).map(|j| self.x[i * p + j] * working[j]).sum();
-                self.shift[i] + b / self.y_scale
+                self.shift[i] + (self.shift_low[i] + b / self.y_scale)
             })
             .collect()
     }

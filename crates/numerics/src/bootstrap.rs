@@ -14,6 +14,7 @@ use crate::dense;
 use crate::error::NumericsError;
 use crate::fit::{Fit, SINGULAR_TOLERANCE};
 use crate::optimise::{bfgs, Objective, Point};
+use crate::parameters::{free_from, lambda_from};
 use crate::profiled::Profiled;
 
 /// Diagonal entries of a start that are nearer to zero than this would sit on a saddle.
@@ -208,7 +209,11 @@ impl<'a> Prepared<'a> {
         }
         base.iter_mut().for_each(|v| *v *= basis.y_scale);
         let entries: Vec<(usize, usize)> = fit.cp.factors.iter().flat_map(crate::Factor::free_entries).collect();
-        let mut warm = fit.cp.free_of(&fit.state.blocked.lam);
+        let triangular = |(f, l): (&crate::Factor, &Vec<f64>)| {
+            f.blockwise(l, |block, size| dense::lower_factor_of_gram(block, size, size))
+        };
+        let lam: Vec<Vec<f64>> = fit.cp.factors.iter().zip(&fit.state.blocked.lam).map(triangular).collect();
+        let mut warm = free_from(&fit.cp, &lam);
         for (v, (i, j)) in warm.iter_mut().zip(&entries) {
             if i == j && v.abs() < OFF_THE_SADDLE {
                 *v = OFF_THE_SADDLE;
@@ -321,7 +326,7 @@ impl Worker {
         for x in starts {
             let Some((f, g)) = objective.evaluate(x) else { continue };
             let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, 1e-9, 0);
-            let lam = self.cp.lambda_of(&found.x);
+            let lam = lambda_from(&self.cp, &found.x);
             let interior = smallest_direction(&self.cp, &lam) > 10.0 * SINGULAR_TOLERANCE;
             if best.as_ref().is_none_or(|b| found.f < b.f) {
                 best = Some(found);
@@ -333,7 +338,7 @@ impl Worker {
         }
         let failed = (Outcome::NotEvaluated, vec![f64::NAN; width]);
         let Some(best) = best else { return failed };
-        let mut lam = self.cp.lambda_of(&best.x);
+        let mut lam = lambda_from(&self.cp, &best.x);
         lam.iter_mut().flatten().filter(|v| v.abs() < 0.1 * SINGULAR_TOLERANCE).for_each(|v| *v = 0.0);
         if self.state.evaluate(&self.cp, &lam).is_err() {
             return failed;
@@ -363,14 +368,19 @@ struct Warm<'a> {
 
 impl Objective for Warm<'_> {
     fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
-        let lam = self.cp.lambda_of(x);
+        let lam = lambda_from(self.cp, x);
         let f = self.state.evaluate(self.cp, &lam).ok()?;
         let gradient = self.state.gradient(self.cp);
-        Some((f, self.cp.free_of(&gradient)))
+        Some((f, free_from(self.cp, &gradient)))
     }
 
-    fn approximate_hessian(&self) -> Option<Vec<f64>> {
+    fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
         Some(self.hessian.to_vec())
+    }
+
+    /// Never: the Hessian of the fit that replicates are drawn from is near enough.
+    fn exact_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
+        None
     }
 }
 

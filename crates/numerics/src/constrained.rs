@@ -11,6 +11,7 @@ use crate::dense;
 use crate::error::NumericsError;
 use crate::fit::Fit;
 use crate::optimise::{bfgs, hessian, Objective, Point};
+use crate::parameters::inverse_basis;
 use crate::profiled::Profiled;
 
 /// Free diagonal entries nearer to zero than this start a search away from the saddle at zero.
@@ -121,7 +122,6 @@ pub(crate) struct Constrained {
 impl Constrained {
     pub(crate) fn new(fit: &Fit, parameter: Parameter) -> Result<Self, NumericsError> {
         let layout = Layout::new(&fit.cp, parameter)?;
-        let back = fit.cp.basis.z.iter().zip(&fit.cp.factors).map(|(t, f)| dense::inverse(t, f.k));
         let start = match (parameter, &layout.held) {
             (Parameter::Sd(_, a) | Parameter::Correlation(_, a, _), Some((i, _))) => {
                 block_of(&fit.cp.factors[*i], &[a]).map_or(0, |b| b.0)
@@ -129,7 +129,7 @@ impl Constrained {
             _ => 0,
         };
         Ok(Constrained {
-            back: back.collect::<Result<_, _>>()?,
+            back: inverse_basis(&fit.cp)?,
             state: Profiled::new(&fit.cp, false)?,
             cp: fit.cp.clone(),
             layout,
@@ -278,7 +278,12 @@ impl Objective for Constrained {
         value.is_finite().then_some((value, g))
     }
 
-    fn approximate_hessian(&self) -> Option<Vec<f64>> {
+    fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
         self.curvature.clone()
+    }
+
+    /// Never: one Hessian, by differences, serves all points of a profile.
+    fn exact_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
+        None
     }
 }

@@ -82,6 +82,33 @@ impl Factor {
         }
         out
     }
+
+    /// Columns of each covariance block.
+    pub fn block_ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        self.blocks.iter().scan(0, |start, &size| {
+            *start += size;
+            Some(*start - size..*start)
+        })
+    }
+
+    /// A diagonal block of a `k x k` matrix.
+    #[must_use]
+    pub fn block(&self, m: &[f64], columns: &std::ops::Range<usize>) -> Vec<f64> {
+        columns.clone().flat_map(|i| m[i * self.k + columns.start..i * self.k + columns.end].iter().copied()).collect()
+    }
+
+    /// The block-diagonal matrix of what `change` makes of each diagonal block, given its size.
+    pub fn blockwise(&self, m: &[f64], change: impl Fn(&[f64], usize) -> Vec<f64>) -> Vec<f64> {
+        let mut out = vec![0.0; self.k * self.k];
+        for columns in self.block_ranges() {
+            let size = columns.len();
+            let new = change(&self.block(m, &columns), size);
+            for (i, row) in columns.clone().zip(new.chunks_exact(size)) {
+                out[i * self.k + columns.start..i * self.k + columns.end].copy_from_slice(row);
+            }
+        }
+        out
+    }
 }
 
 /// Products of the first factor with all later ones: for each of its levels the columns that it
@@ -181,29 +208,6 @@ impl CrossProducts {
     #[must_use]
     pub fn n_theta(&self) -> usize {
         self.factors.iter().map(|f| f.free_entries().len()).sum()
-    }
-
-    /// Λ matrices from their free entries, factor by factor.
-    #[must_use]
-    pub(crate) fn lambda_of(&self, x: &[f64]) -> Vec<Vec<f64>> {
-        let mut next = x.iter();
-        let fill = |f: &Factor| {
-            let mut lam = vec![0.0; f.k * f.k];
-            for (i, j) in f.free_entries() {
-                lam[i * f.k + j] = next.next().copied().unwrap_or(0.0);
-            }
-            lam
-        };
-        self.factors.iter().map(fill).collect()
-    }
-
-    /// Free entries of Λ matrices (or of the gradient in them).
-    #[must_use]
-    pub(crate) fn free_of(&self, lam: &[Vec<f64>]) -> Vec<f64> {
-        let entries = |(f, l): (&Factor, &Vec<f64>)| -> Vec<f64> {
-            f.free_entries().into_iter().map(|(i, j)| l[i * f.k + j]).collect()
-        };
-        self.factors.iter().zip(lam).flat_map(entries).collect()
     }
 
     /// For each column of the later factors, the factor that it belongs to.

@@ -3,24 +3,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::build::join_lead;
 use crate::crossproducts::{CrossProducts, Factor, Lead, Pair};
 use crate::dense;
 use crate::error::NumericsError;
+use crate::meetings::join_lead;
 
 impl CrossProducts {
-    /// The matrix that takes raw [X y] (kept columns) to working ones, `(p + 1)²`.
-    fn xy_basis(&self) -> Vec<f64> {
+    /// The matrix that takes this part's working [X y] to the other's, `(p + 1)²`.
+    fn xy_change(&self, to: &CrossProducts) -> Result<Vec<f64>, NumericsError> {
         let (p, c) = (self.p, self.c());
-        let mut t = vec![0.0; c * c];
+        let back = dense::inverse(&self.basis.x, p)?;
+        let columns = dense::product(&back, &to.basis.x, (p, p, p));
+        // The difference of the shifts, of which each may be 10¹² times as large.
+        let (a, b) = (&self.basis, &to.basis);
+        let apart: Vec<f64> = (0..p).map(|i| (a.shift[i] - b.shift[i]) + (a.shift_low[i] - b.shift_low[i])).collect();
+        let response = dense::product(&back, &apart, (p, p, 1));
+        let mut out = vec![0.0; c * c];
         for i in 0..p {
-            for j in 0..p {
-                t[i * c + j] = self.basis.x[i * p + j];
-            }
-            t[i * c + p] = -self.basis.y_scale * self.basis.shift[i];
+            out[i * c..i * c + p].copy_from_slice(&columns[i * p..(i + 1) * p]);
+            out[i * c + p] = b.y_scale * response[i];
         }
-        t[c * c - 1] = self.basis.y_scale;
-        t
+        out[c * c - 1] = b.y_scale / a.y_scale;
+        Ok(out)
     }
 
     /// Sum with another part. `maps[f]` gives, for each level of this and of the other part's
@@ -104,8 +108,7 @@ impl CrossProducts {
             }
             z.push(dense::product(&dense::inverse(&self.basis.z[i], f.k)?, target, (f.k, f.k, f.k)));
         }
-        let c = self.c();
-        let xy = dense::product(&dense::inverse(&self.xy_basis(), c)?, &to.xy_basis(), (c, c, c));
+        let xy = self.xy_change(to)?;
         self.congruence(&z, &xy);
         Ok(())
     }

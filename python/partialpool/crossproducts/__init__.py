@@ -12,6 +12,8 @@ from typing import Any
 
 from partialpool import _core
 from partialpool.design import Design, build_design
+from partialpool.design.design import Encoder
+from partialpool.design.reading import check_factors
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula
 from partialpool.models.linear_mixed import LinearMixedModel
@@ -41,7 +43,8 @@ class CrossProducts:
         """Cross-products of a model's rows (see `lmer` for the arguments)."""
         parsed = parse_formula(formula)
         require_random(parsed)
-        design = build_design(parsed, data, contrasts=contrasts)
+        # A part may be too small for a fit of its own; the whole is checked when it is fitted.
+        design = build_design(parsed, data, contrasts=contrasts, check=False)
         return cls(design, cross_products(design))
 
     @property
@@ -65,6 +68,13 @@ class CrossProducts:
                 f"cross-products of different models cannot be merged:"
                 f" `{self.design.formula.text}` and `{other.design.formula.text}`"
             )
+        for own, others in zip(_encoders(self.design), _encoders(other.design), strict=True):
+            if own.state().get("transforms") != others.state().get("transforms"):
+                raise DesignError(
+                    f"`{own.state()['text']}` has a transform that looks at the data (its centre,"
+                    " scale or knots), which differs between the parts; transform the columns"
+                    " before they are split"
+                )
         if self.design.fixed.names != other.design.fixed.names:
             raise DesignError(
                 "the parts' fixed-effect columns differ; give factors the same categories in each"
@@ -101,6 +111,7 @@ class CrossProducts:
 
     def fit(self, *, reml: bool = True) -> LinearMixedModel:
         """Fit the model; what is stated a row (residuals, …) is not available from it."""
+        check_factors(self.design.factors, self.nobs)
         response = self.design.formula.response_name
         native = fit_native(self.native, reml, response=response)
         nan = float("nan")
@@ -108,3 +119,7 @@ class CrossProducts:
         model = LinearMixedModel(self.design, self.native, native, reml=reml, stored=stored)
         model.warn_if_not_converged()
         return model
+
+
+def _encoders(design: Design) -> list[Encoder]:
+    return [design.fixed, *(term.encoder for f in design.factors for term in f.terms)]

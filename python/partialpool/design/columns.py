@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import Frame
-from partialpool.errors import DataError, DesignError, FormulaError, NewDataError
+from partialpool.errors import ArgumentError, DataError, DesignError, FormulaError, NewDataError
 from partialpool.formula.expressions import quote_for_formulaic
 from partialpool.formula.tokens import tokenize
 
@@ -242,6 +242,8 @@ def take(values: Any, rows: Rows) -> Any:
 def check_contrasts(contrasts: Mapping[str, str] | None, factors: Sequence[str]) -> dict[str, str]:
     """Contrast names as formulaic's, for factors that the formula has."""
     out: dict[str, str] = {}
+    if contrasts is not None and not isinstance(contrasts, Mapping):
+        raise ArgumentError(f"contrasts must be a mapping of factor to name, not {contrasts!r}")
     for factor, wanted in (contrasts or {}).items():
         key = str(wanted).removeprefix("contr.").lower()
         if key not in CONTRASTS:

@@ -75,8 +75,14 @@ class Factor:
     def code_new(self, frame: Frame, rows: Rows = None) -> tuple[NDArray[np.int64], list[str]]:
         """Codes of new rows, -1 for levels never seen, and the labels of those."""
         labels = group_labels(frame, self.variables)
-        place = {str(level): i for i, level in enumerate(self.levels)}
-        new = np.array([place.get(str(v), -1) for v in labels.levels] + [-1], dtype=np.int64)
+        exact = {level: i for i, level in enumerate(self.levels)}
+        # A stored fit knows dates and the like by their text only.
+        text = {str(level): i for i, level in enumerate(self.levels)}
+
+        def place(level: Hashable) -> int:
+            return exact.get(level, text.get(label_text(level), -1))
+
+        new = np.array([place(v) for v in labels.levels] + [-1], dtype=np.int64)
         codes = take(new[labels.codes], rows)
         seen = np.unique(take(labels.codes, rows))
         unknown = [str(labels.levels[c]) for c in seen if c >= 0 and new[c] < 0]
@@ -158,11 +164,25 @@ class Design:
         return self.total - self.n
 
 
+def label_text(level: Hashable) -> str:
+    """A level as text: 3.0 names the same level as 3."""
+    if isinstance(level, float) and level.is_integer():
+        return str(int(level))
+    return str(level)
+
+
+def member_text(level: Hashable) -> str:
+    """A level as part of an interaction's label, its own colons told from those between."""
+    return label_text(level).replace("\\", "\\\\").replace(":", "\\:")
+
+
 def group_labels(frame: Frame, group: tuple[str, ...], rows: Rows = None) -> Coded:
     """Codes and labels of a grouping factor: one column, or the interaction of several."""
     parts = [frame.coded(name) for name in group]
     codes = take(parts[0].codes, rows)
     labels: tuple[Hashable, ...] = parts[0].levels
+    if len(parts) > 1:
+        labels = tuple(member_text(v) for v in labels)
     for part in parts[1:]:
         width = len(part.levels)
         other = take(part.codes, rows)
@@ -170,9 +190,8 @@ def group_labels(frame: Frame, group: tuple[str, ...], rows: Rows = None) -> Cod
         new, used = encode(np.ascontiguousarray(joint))
         first = int(len(used) > 0 and used[0] == -1)
         codes = new.astype(np.int64) - first
-        labels = tuple(
-            f"{labels[u // width]}:{part.levels[u % width]}" for u in used[first:].tolist()
-        )
+        members = [(labels[u // width], part.levels[u % width]) for u in used[first:].tolist()]
+        labels = tuple(f"{a}:{member_text(b)}" for a, b in members)
     if rows is not None and len(parts) == 1:
         used = np.unique(codes)
         place = np.full(len(labels) + 1, -1, dtype=np.int64)

@@ -142,7 +142,7 @@ class Frame:
         """
         column = self.raw(name)
         dtype = getattr(column, "dtype", None)
-        if isinstance(dtype, np.dtype) and dtype.kind in "iu":
+        if isinstance(dtype, np.dtype) and dtype.kind in "iu" and _fits_int64(column):
             values = np.ascontiguousarray(np.asarray(column), dtype=np.int64)
             codes, levels = encode(values)
             return Coded(codes.astype(np.int64), tuple(levels.tolist()))
@@ -154,7 +154,7 @@ class Frame:
             import narwhals as nw
 
             if dtype == nw.Enum:
-                order = column.cat.get_categories().to_list()
+                order = list(column.dtype.categories)
                 at = {v: i for i, v in enumerate(order)}
                 codes = np.array([at.get(v, -1) for v in column.to_list()], dtype=np.int64)
                 return _drop_unused(codes, order)
@@ -171,6 +171,12 @@ def _as_array(values: Any, name: str) -> Any:
     if array.dtype.kind in "US":
         array = array.astype(object)
     return array
+
+
+def _fits_int64(column: Any) -> bool:
+    values = np.asarray(column)
+    largest = np.uint64(np.iinfo(np.int64).max)
+    return values.dtype != np.uint64 or not len(values) or bool(values.max() <= largest)
 
 
 def _missing_in_array(array: NDArray[Any]) -> NDArray[np.bool_] | None:
@@ -233,7 +239,10 @@ def _drop_unused(codes: Codes, levels: Sequence[Any]) -> Coded:
 def _code_objects(column: Any, name: str) -> Coded:
     import pandas as pd
 
-    codes, uniques = pd.factorize(np.asarray(column) if isinstance(column, np.ndarray) else column)
+    try:
+        codes, uniques = pd.factorize(column)
+    except TypeError:
+        raise DataError(f"column {name!r} holds values that cannot be levels of a factor") from None
     values = [v.item() if isinstance(v, np.generic) else v for v in list(uniques)]
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
@@ -269,7 +278,8 @@ def to_native(
 
         if index is None:
             return pd.DataFrame(dict(columns))
-        return pd.DataFrame(dict(columns), index=pd.Index(list(index[1]), name=index[0]))
+        labels = pd.Index(list(index[1]), name=index[0], tupleize_cols=False)
+        return pd.DataFrame(dict(columns), index=labels)
     import narwhals as nw
 
     table = dict(columns)

@@ -30,8 +30,9 @@ def build_design(
     offset: Any = None,
     contrasts: Mapping[str, str] | None = None,
     na_action: str = "drop",
+    check: bool = True,
 ) -> Design:
-    """Read what a formula needs from a table.
+    """Read what a formula needs from a table; `check`: refuse factors that cannot be fitted.
 
     Raises
     ------
@@ -40,6 +41,10 @@ def build_design(
     DesignError
         For grouping factors that cannot be fitted.
     """
+    if "Intercept" in formula.variables:
+        raise DataError(
+            "a column named 'Intercept' cannot be told from the constant; rename the column"
+        )
     if na_action not in {"drop", "error"}:
         raise ArgumentError(f"na_action must be 'drop' or 'error', not {na_action!r}")
     frame = Frame(data)
@@ -57,6 +62,8 @@ def build_design(
     used = fixed_variables(formula)
     fixed, x = encode_part(formula.fixed, formula.fixed_products, used)
     factors = reader.factors(encode_part)
+    if check:
+        check_factors(factors, reader.n)
     return Design(
         formula=formula,
         y=reader.response(),
@@ -70,7 +77,10 @@ def build_design(
         kind=frame.kind,
         contrasts=dict(contrasts or {}),
         source=data,
-        given={k: v for k, v in (("weights", weights), ("offset", offset)) if v is not None},
+        given={
+            "na_action": na_action,
+            **{k: v for k, v in (("weights", weights), ("offset", offset)) if v is not None},
+        },
     )
 
 
@@ -80,7 +90,8 @@ def fixed_variables(formula: Formula) -> tuple[str, ...]:
         return tuple(dict.fromkeys(v for p in formula.fixed_products for v in p))
     from partialpool.formula.parser import parse
 
-    return variables(parse(f"~ {formula.fixed}").right)
+    named = variables(parse(f"~ {formula.fixed}").right)
+    return tuple(v for v in named if v in formula.variables)  # not the names of contrasts
 
 
 class _Reader:
@@ -226,21 +237,18 @@ class _Reader:
         out = []
         for group, sources in grouped.items():
             coded = group_labels(self.frame, group, self.rows)
-            levels = len(coded.levels)
-            name = ":".join(group)
             terms: list[Term] = []
             columns: list[Column] = []
             blocks: list[int] = []
             for source in sources:
                 encoder, own = encode_part(source.lhs, source.products, source.variables)
                 sizes = term_blocks(source, len(own))
-                check_levels(source, name, levels, len(own), self.n)
                 terms.append(Term(source, encoder, encoder.names, len(columns), sizes))
                 columns.extend(own)
                 blocks.extend(sizes)
             out.append(
                 Factor(
-                    name=name,
+                    name=":".join(group),
                     variables=group,
                     codes=np.ascontiguousarray(coded.codes, dtype=np.uint32),
                     levels=coded.levels,
@@ -272,8 +280,15 @@ def tokenize_pairs(text: str) -> list[str]:
     return [token.text for token in tokenize(text)]
 
 
+def check_factors(factors: Sequence[Factor], n: int) -> None:
+    """lme4's checks of grouping factors, for n rows."""
+    for factor in factors:
+        for term in factor.terms:
+            check_levels(term.source, factor.name, len(factor.levels), len(term.names), n)
+
+
 def check_levels(source: RandomTerm, name: str, levels: int, k: int, n: int) -> None:
-    """lme4's checks of grouping factors."""
+    """Enough levels for a variance, and fewer effects than rows."""
     if levels < 2:
         raise DesignError(
             f"grouping factor {name!r} of {source.text} has {levels} level in the rows used; a"

@@ -13,7 +13,7 @@ from partialpool.design import Design, Frame, build_design
 from partialpool.design.design import group_labels
 from partialpool.design.frame import to_native
 from partialpool.errors import DesignError, FormulaError
-from partialpool.formula import parse_formula
+from partialpool.formula import evaluate, parse_formula, variables
 from partialpool.formula.model import parse_grouped
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class LinearModel:
     fitted: Vector
     rss: float
     aliased: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<LinearModel: {self.formula}; {self.nobs} rows>"
 
     @property
     def formula(self) -> str:
@@ -129,11 +132,14 @@ class LinearModel:
         """Fitted values, or those of new data."""
         if new is None:
             return self.fitted
-        columns = self.design.fixed.of(Frame(new))
+        frame = Frame(new)
+        columns = self.design.fixed.of(frame)
         kept = [columns[self.design.fixed.names.index(n)] for n in self.names]
-        out = np.zeros(Frame(new).length)
+        out = np.zeros(frame.length)
         for column, b in zip(kept, self.beta, strict=True):
             out += column * b
+        for part in self.design.formula.offsets:
+            out += evaluate(part, {v: frame.numeric(v) for v in variables(part)})
         return out
 
     def coefficients(self) -> pd.DataFrame:
@@ -204,6 +210,8 @@ def lm(
 def least_squares(design: Design) -> LinearModel:
     """QR of the weighted columns, aliased ones dropped in order."""
     y, n = design.response, design.n
+    if not design.x:
+        raise DesignError(f"`{design.formula.text}` has no column to estimate")
     x = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in design.x])
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     kept, q, r = _independent(x * root[:, None])
@@ -266,6 +274,9 @@ class LinearModelList:
     models: Mapping[Any, LinearModel]
     failed: Mapping[Any, str]
     kind: Any
+
+    def __repr__(self) -> str:
+        return f"<LinearModelList: {self.formula}; {len(self.models)} groups>"
 
     def coef(self) -> Any:
         """Coefficients by level, NaN where a group cannot give one: a frame."""

@@ -207,7 +207,7 @@ class LinearMixedModel:
         if not self.reml:
             return self.criterion
         n = self.nobs
-        logs = 0.0 if self.design.weights is None else float(np.log(self.design.weights).sum())
+        logs = self._products.sum_log_weights
         rss = self._native.penalized_rss
         return self._native.log_det_omega + n * (1 + float(np.log(2 * np.pi * rss / n))) - logs
 

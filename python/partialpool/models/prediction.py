@@ -96,29 +96,38 @@ def included_columns(fit: LinearMixedModel, random: str) -> list[list[bool]]:
     if random in {"all", "none"}:
         return every
     for term in parse_random(random):
-        found = False
+        found: set[str] = set()
         for f, factor in enumerate(fit.design.factors):
             for own in factor.terms:
                 if own.source.group != term.group:
                     continue
-                names = term_names(term, own.names)
-                if own.source.key == term.key or names <= set(own.names):
-                    found = True
-                    for j, name in enumerate(own.names):
-                        every[f][own.start + j] |= name in names
-        if not found:
+                if own.source.key == term.key:
+                    names, found = set(own.names), found | plain_names(term)
+                else:
+                    names = term_names(term, own.names)
+                    found |= {base_name(n) for n in names}
+                for j, name in enumerate(own.names):
+                    every[f][own.start + j] |= name in names
+        if not found or not plain_names(term) <= found:
             known = ", ".join(t.text for t in fit.terms)
             raise ArgumentError(f"the model has no random term {term.text}; it has {known}")
     return every
 
 
+def base_name(column: str) -> str:
+    """A column's variables: `f[T.b]:x` is of `f:x`."""
+    return ":".join(part.split("[")[0] for part in column.split(":"))
+
+
+def plain_names(term: Any) -> set[str]:
+    """The products of plain columns that a term asks for; none where it uses transforms."""
+    return {":".join(p) if p else "Intercept" for p in term.products or ()}
+
+
 def term_names(term: Any, names: tuple[str, ...]) -> set[str]:
-    """Names of the columns that a term asks for; all of the model's where it uses transforms."""
-    if term.products is None:
-        return set(names)
-    plain = {":".join(p) if p else "Intercept" for p in term.products}
-    bases = {name: ":".join(part.split("[")[0] for part in name.split(":")) for name in names}
-    return {name for name, base in bases.items() if base in plain} or plain
+    """Which of these columns a term asks for."""
+    wanted = plain_names(term)
+    return {name for name in names if base_name(name) in wanted}
 
 
 def mask_columns(columns: Any, wanted: list[bool]) -> list[Any]:
@@ -137,6 +146,7 @@ def new_rows(
     if n == 0:
         raise NewDataError("the new data have no rows")
     try:
+        _refuse_infinite(fit, frame)
         missing = _missing_predictors(fit, frame, wanted)
         columns = design.fixed.of(frame)
         x = [columns[i] for i in fit._products.kept]
@@ -164,8 +174,23 @@ def new_rows(
     except DataError as error:
         raise NewDataError(str(error)) from None
     x, factors = row_arguments(x, factors)
-    x = [np.nan_to_num(c) if isinstance(c, np.ndarray) else c for c in x]
+    x = [_no_missing(c, missing) for c in x]
     return x, factors, offset, frame.kind, n, missing
+
+
+def _no_missing(column: Any, missing: Any) -> Any:
+    """Rows that will be NaN anyway get a number, so that nothing else is touched."""
+    if missing is None or not isinstance(column, np.ndarray):
+        return column
+    return np.where(missing, 0.0, column)
+
+
+def _refuse_infinite(fit: LinearMixedModel, frame: Frame) -> None:
+    encoders = [fit.design.fixed, *(t.encoder for f in fit.design.factors for t in f.terms)]
+    for name in dict.fromkeys(v for e in encoders for v in e.variables):
+        if name in frame and frame.is_numeric(name) and np.isinf(frame.numeric(name)).any():
+            row = int(np.argmax(np.isinf(frame.numeric(name))))
+            raise NewDataError(f"column {name!r} of the new data is infinite in row {row}")
 
 
 def _columns_or_zero(factor: Any, frame: Frame) -> list[Any]:

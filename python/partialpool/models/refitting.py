@@ -59,5 +59,6 @@ def update(
     if source is None:
         raise ArgumentError("this fit has no data at hand; give them: update(..., data=frame)")
     arguments: dict[str, Any] = {"reml": fit.reml, "contrasts": fit.design.contrasts or None}
-    given = fit.design.given if data is None else {}
+    # Arrays of weights or offsets belong to the old rows.
+    given = {k: v for k, v in fit.design.given.items() if data is None or k == "na_action"}
     return lmer(text, source, **{**arguments, **given, **changes})

@@ -24,7 +24,6 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
 
         df, statistic, p_value = t_tests(fit.beta, fit.satterthwaite)
         title += ". t-tests use Satterthwaite's method"
-    design = fit.design
     return Summary(
         title=title,
         formula=fit.formula,
@@ -42,10 +41,22 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
         p_value=p_value,
         correlation=fit.covariance / np.outer(se, se),
         dropped=fit.dropped_rows,
-        weights="prior weights given" if design.weights is not None else None,
-        offset="offset given" if design.offset is not None else None,
+        weights=given(fit, "weights"),
+        offset=given(fit, "offset"),
         notes=notes(fit),
     )
+
+
+def given(fit: LinearMixedModel, what: str) -> str | None:
+    """The summary's words on prior weights or an offset; None where there are none."""
+    if fit.design.y is None:
+        return fit._stored.get(what)
+    if getattr(fit.design, what) is None:
+        return None
+    name = fit.design.given.get(what)
+    if isinstance(name, str):
+        return name
+    return "prior weights given" if what == "weights" else "offset given"
 
 
 def criteria(fit: LinearMixedModel) -> dict[str, float]:

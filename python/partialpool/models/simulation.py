@@ -13,15 +13,25 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 
+def generator(seed: Any) -> np.random.Generator:
+    """NumPy's generator from a seed, or one line that says what a seed may be."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"seed must be a whole number that is not negative, not {seed!r}"
+        ) from None
+
+
 def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
     """See `LinearMixedModel.simulate`."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ArgumentError(f"n must be a positive whole number of simulations, not {n!r}")
     design = fit._rows()
     x, factors = fit._row_arguments()
     scale = fit.sigma if design.weights is None else fit.sigma / np.sqrt(design.weights)
     # A stream a replicate: the same numbers however many replicates are asked for.
-    streams = np.random.default_rng(seed).spawn(n)
+    streams = generator(seed).spawn(n)
     columns = {}
     for i, rng in enumerate(streams):
         effects = []

@@ -13,14 +13,17 @@ from partialpool import _core
 from partialpool.design import Design, Factor, build_design
 from partialpool.design.columns import columns_from_state
 from partialpool.design.design import Term
-from partialpool.errors import DataError, FileError
+from partialpool.errors import ArgumentError, DataError, FileError
 from partialpool.formula import parse_formula
+from partialpool.models.native import cross_products
+from partialpool.models.reporting import given
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 FORMAT = "partialpool fit"
 VERSION = 1
+ROW_ARGUMENTS = ("weights", "offset")
 
 
 def native_state(fit: LinearMixedModel) -> dict[str, Any]:
@@ -48,6 +51,8 @@ def restore_native(state: dict[str, Any], reml: bool) -> tuple[_core.CrossProduc
 
 def save(fit: LinearMixedModel, path: str | Path) -> None:
     """See `LinearMixedModel.save`."""
+    if not isinstance(path, str | Path):
+        raise ArgumentError(f"the place of a file is text or a Path, not {path!r}")
     design = fit.design
     state = native_state(fit)
     products = state.pop("products")
@@ -58,6 +63,8 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
         "reml": fit.reml,
         "data_name": fit.data_name,
         "dropped": fit.dropped_rows,
+        "described": {what: given(fit, what) for what in ROW_ARGUMENTS},
+        "columns": {k: v for k in ROW_ARGUMENTS if isinstance(v := design.given.get(k), str)},
         "quantiles": list(fit.residual_quantiles),
         "contrasts": dict(design.contrasts),
         "fixed": design.fixed.state(),
@@ -81,7 +88,9 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def load(path: str | Path, data: Any = None) -> LinearMixedModel:
+def load(
+    path: str | Path, data: Any = None, *, weights: Any = None, offset: Any = None
+) -> LinearMixedModel:
     """Read a fit stored by ``fit.save``.
 
     Parameters
@@ -91,11 +100,15 @@ def load(path: str | Path, data: Any = None) -> LinearMixedModel:
     data
         The data of the fit, if what is stated a row (fitted values, residuals, refits) is wanted;
         everything else, predictions included, needs none.
+    weights, offset
+        With `data`, if the fit was given them as arrays; names of columns are remembered.
 
     Raises
     ------
     FileError
         If the file is no stored fit. Nothing in it is executed.
+    DataError
+        If the data are not those that the fit was made from.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -110,22 +123,30 @@ def load(path: str | Path, data: Any = None) -> LinearMixedModel:
             f"{str(path)!r} was stored by another version of partialpool; fit the model again"
         )
     try:
-        return _rebuild(manifest, products, data)
+        return _rebuild(manifest, products, data, {"weights": weights, "offset": offset})
     except (KeyError, TypeError, ValueError, IndexError):
         raise FileError(f"{str(path)!r} is damaged: its parts do not fit together") from None
 
 
-def _rebuild(manifest: dict[str, Any], products: bytes, data: Any) -> LinearMixedModel:
+def _rebuild(
+    manifest: dict[str, Any], products: bytes, data: Any, rows: dict[str, Any]
+) -> LinearMixedModel:
     from partialpool.models.linear_mixed import LinearMixedModel
 
     formula = parse_formula(manifest["formula"])
     state = {**manifest["native"], "products": products}
     cross, native = restore_native(state, bool(manifest["reml"]))
     if data is not None:
-        design = build_design(formula, data, contrasts=manifest["contrasts"])
+        design = _design_with_rows(formula, manifest, data, rows)
         if design.n != cross.n:
             raise DataError(
                 f"the data have {design.n} complete rows, the stored fit was made from {cross.n}"
+            )
+        criterion, _ = cross_products(design).evaluate(manifest["reml"], native.lambdas)
+        if abs(criterion - native.criterion) > 1e-6 * (1 + abs(criterion)):
+            raise DataError(
+                "the data are not those of the stored fit: its criterion is"
+                f" {native.criterion:.6g}, at the same parameters theirs is {criterion:.6g}"
             )
     else:
         design = _design_without_rows(formula, manifest, cross.n)
@@ -135,8 +156,25 @@ def _rebuild(manifest: dict[str, Any], products: bytes, data: Any) -> LinearMixe
         native,
         reml=bool(manifest["reml"]),
         data_name=manifest["data_name"],
-        stored={"quantiles": manifest["quantiles"], "dropped": manifest["dropped"]},
+        stored={
+            "quantiles": manifest["quantiles"],
+            "dropped": manifest["dropped"],
+            **manifest["described"],
+        },
     )
+
+
+def _design_with_rows(
+    formula: Any, manifest: dict[str, Any], data: Any, rows: dict[str, Any]
+) -> Design:
+    named = manifest["columns"]
+    arguments = {k: named.get(k) if rows[k] is None else rows[k] for k in ROW_ARGUMENTS}
+    if manifest["described"]["weights"] and arguments["weights"] is None:
+        raise DataError(
+            "the stored fit has prior weights that were given as an array; pass them too:"
+            " pp.load(path, data=..., weights=...)"
+        )
+    return build_design(formula, data, contrasts=manifest["contrasts"], **arguments)
 
 
 def _design_without_rows(formula: Any, manifest: dict[str, Any], n: int) -> Design:
