@@ -146,7 +146,7 @@ def test_failures_are_counted_by_cause_and_kept() -> None:
 
 def test_interrupted_work_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = pp.lmer("bright ~ 1 + (1 | operator)", PULP)
-    whole = pp.bootstrap(fit, nsim=16, seed=4)
+    whole = pp.bootstrap(fit, nsim=2, seed=4)
     real, calls = _core.bootstrap_refits, []
 
     def interrupted(*arguments: Any) -> Any:
@@ -157,7 +157,7 @@ def test_interrupted_work_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(module._core, "bootstrap_refits", interrupted)
     part = pp.bootstrap(fit, nsim=1000, seed=4)
-    assert part.nsim == len(part.replicates) == 16
+    assert part.nsim == len(part.replicates) == 2
     assert np.array_equal(part.replicates, whole.replicates)
 
 

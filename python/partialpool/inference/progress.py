@@ -46,7 +46,7 @@ def in_slices(total: int, work: Callable[[int, int], None], label: str) -> int:
     int
         How many were done.
     """
-    done, size = 0, 16
+    done, size = 0, 2
     with progress(label, total) as advance:
         while done < total:
             count = min(size, total - done)
