@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 
+#: Differences of deviances below this are zero but for rounding.
+ROUNDING = 1e-8
+
 
 @dataclass(frozen=True, eq=False)
 class BootstrapTest:
@@ -178,9 +181,10 @@ def pb_test(
     if good.sum() < 2:
         why = ", ".join(failures) or "too few replicates were done"
         raise ConvergenceError(f"no null law could be simulated ({why}); rescale the columns")
-    sample = np.maximum(of_small.criterion - of_large.criterion, 0.0)[good]
-    # A replicate without any variance ties with a statistic of zero but for rounding.
-    extreme = int(np.sum(sample >= statistic - 1e-9))
+    sample = (of_small.criterion - of_large.criterion)[good]
+    sample[sample < ROUNDING] = 0.0
+    # With a statistic of zero every replicate is as extreme.
+    extreme = int(np.sum(sample >= statistic - ROUNDING))
     used = len(sample)
     p = (1 + extreme) / (1 + used)
     return BootstrapTest(
