@@ -16,6 +16,10 @@ _HOME = {
     "lm": "partialpool.models.baseline",
     "lm_list": "partialpool.models.baseline",
     "load": "partialpool.models.storage",
+    "bootstrap": "partialpool.inference.bootstrap",
+    "exact_lrt": "partialpool.inference.exact_tests",
+    "exact_rlrt": "partialpool.inference.exact_tests",
+    "pb_test": "partialpool.inference.pb_test",
     "LinearMixedModel": "partialpool.models.linear_mixed",
     "CrossProducts": "partialpool.crossproducts",
     "load_dataset": "partialpool.datasets",
@@ -49,8 +53,12 @@ if TYPE_CHECKING:
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset
     from partialpool.formula import parse_formula as parse_formula
+    from partialpool.inference.bootstrap import bootstrap as bootstrap
+    from partialpool.inference.exact_tests import exact_lrt as exact_lrt
+    from partialpool.inference.exact_tests import exact_rlrt as exact_rlrt
     from partialpool.inference.kenward_roger_test import kr_test as kr_test
     from partialpool.inference.likelihood_ratio import anova as anova
+    from partialpool.inference.pb_test import pb_test as pb_test
     from partialpool.models.baseline import lm as lm
     from partialpool.models.baseline import lm_list as lm_list
     from partialpool.models.linear_mixed import LinearMixedModel as LinearMixedModel

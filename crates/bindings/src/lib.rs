@@ -2,6 +2,7 @@
 #![allow(missing_docs)] // documented for Python in _core.pyi
 
 mod inference;
+mod simulation;
 
 use std::sync::Arc;
 
@@ -338,6 +339,11 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(encode, m)?)?;
     m.add_function(wrap_pyfunction!(inference::kenward_roger, m)?)?;
     m.add_function(wrap_pyfunction!(inference::fixed_root, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::null_spectrum, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::null_draws, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::simulated_response, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::bootstrap_refits, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::profile_sides, m)?)?;
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
 }

@@ -3,15 +3,18 @@
 
 pub mod basis;
 pub mod blocked;
+pub mod bootstrap;
 mod boundary;
 pub mod build;
 pub mod components;
+pub mod constrained;
 pub mod crossproducts;
 pub mod curvature;
 pub mod dense;
 pub mod dense_factor;
 mod dense_inverse;
 pub mod error;
+pub mod exact_test;
 pub mod fit;
 mod fixed_part;
 pub mod fixed_root;
@@ -23,14 +26,15 @@ pub mod merge;
 mod objective;
 pub mod optimise;
 mod parameters;
+pub mod profile;
 pub mod profiled;
 pub mod rest;
 pub mod rows;
 mod satterthwaite;
 mod search;
 pub mod sparse;
-mod starts;
 mod square;
+mod starts;
 pub mod variance_traces;
 
 pub use crossproducts::{Column, CrossProducts, Factor, FactorInput, Input};

@@ -22,6 +22,7 @@ from partialpool.models.testing import Tests
 if TYPE_CHECKING:
     import pandas as pd
 
+    from partialpool.inference.profile import Profile
     from partialpool.inference.satterthwaite import Satterthwaite
     from partialpool.tables.summary import Summary
 
@@ -372,6 +373,39 @@ class LinearMixedModel(Tests):
         if ddf not in DDF:
             raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
         return summarise(self, ddf)
+
+    def confint(
+        self,
+        method: str = "wald",
+        level: float = 0.95,
+        nsim: int = 1000,
+        seed: int | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Confidence intervals by parameter: standard deviations, correlations, σ, fixed effects.
+
+        Parameters
+        ----------
+        method
+            "wald" (fixed effects only, NaN for the rest), "profile" or "boot".
+        level
+            Coverage aimed at.
+        nsim, seed
+            Of the bootstrap; failed refits are counted in the result's ``attrs``.
+        **options
+            ``parm``: names, positions, "theta_" or "beta_"; ``oldnames=False`` for names such as
+            ``sd_(Intercept)|Subject`` in place of ``.sig01``; ``boot_type``: "percentile", "basic"
+            or "normal".
+        """
+        from partialpool.inference.confidence import confint
+
+        return confint(self, method, level, nsim, seed, **options)
+
+    def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
+        """Profile likelihood of each parameter (see `partialpool.inference.profile`)."""
+        from partialpool.inference.profile import profile
+
+        return profile(self, parm, oldnames=oldnames)
 
     @property
     def plot(self) -> Any:
