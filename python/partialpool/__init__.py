@@ -18,6 +18,9 @@ _HOME = {
     "load": "partialpool.models.storage",
     "LinearMixedModel": "partialpool.models.linear_mixed",
     "CrossProducts": "partialpool.crossproducts",
+    "emmeans": "partialpool.inference.means",
+    "emtrends": "partialpool.inference.means",
+    "joint_tests": "partialpool.inference.joint_tests",
     "load_dataset": "partialpool.datasets",
     "list_datasets": "partialpool.datasets",
     "parse_formula": "partialpool.formula",
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset
     from partialpool.formula import parse_formula as parse_formula
+    from partialpool.inference.joint_tests import joint_tests as joint_tests
+    from partialpool.inference.means import emmeans as emmeans
+    from partialpool.inference.means import emtrends as emtrends
     from partialpool.models.baseline import lm as lm
     from partialpool.models.baseline import lm_list as lm_list
     from partialpool.models.linear_mixed import LinearMixedModel as LinearMixedModel
