@@ -308,10 +308,10 @@ def read_names(given: str | Sequence[str] | None, what: str) -> tuple[str, ...]:
 
 def _combine(coefficients: Vector, rows: Vector) -> Vector:
     """Contrasts of rows; a row that is NaN matters only where its coefficient is not zero."""
-    unknown = np.isnan(rows).any(axis=1)
-    out = coefficients @ np.where(unknown[:, None], 0.0, rows)
-    lost = np.abs(coefficients) @ unknown.astype(np.float64) > 0
-    out[lost] = np.nan
+    unknown: NDArray[np.bool_] = np.any(np.isnan(rows), axis=1)
+    out = coefficients @ np.nan_to_num(rows)
+    lost = np.abs(coefficients) @ np.where(unknown, 1.0, 0.0)
+    out[np.flatnonzero(lost)] = np.nan
     return out
 
 
