@@ -18,6 +18,8 @@ _HOME = {
     "load": "partialpool.models.storage",
     "LinearMixedModel": "partialpool.models.linear_mixed",
     "CrossProducts": "partialpool.crossproducts",
+    "aov": "partialpool.inference.aov",
+    "variance_components": "partialpool.inference.aov",
     "emmeans": "partialpool.inference.means",
     "emtrends": "partialpool.inference.means",
     "joint_tests": "partialpool.inference.joint_tests",
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset
     from partialpool.formula import parse_formula as parse_formula
+    from partialpool.inference.aov import aov as aov
+    from partialpool.inference.aov import variance_components as variance_components
     from partialpool.inference.joint_tests import joint_tests as joint_tests
     from partialpool.inference.means import emmeans as emmeans
     from partialpool.inference.means import emtrends as emtrends

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning, DataError
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
+from partialpool.models.fit_tables import FitTables
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
 
@@ -28,7 +29,7 @@ Vector = NDArray[np.float64]
 DDF = ("satterthwaite", "asymptotic")
 
 
-class LinearMixedModel:
+class LinearMixedModel(FitTables):
     """A linear mixed model at its (restricted) maximum likelihood.
 
     Made by `partialpool.lmer`. Without arguments: properties; with arguments: methods. Vectors
@@ -378,68 +379,6 @@ class LinearMixedModel:
         if ddf not in DDF:
             raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
         return summarise(self, ddf)
-
-    def tidy(
-        self,
-        effects: str | Sequence[str] = ("fixed", "ran_pars"),
-        *,
-        conf_int: bool = False,
-        conf_level: float = 0.95,
-        ddf: str = "satterthwaite",
-        exponentiate: bool = False,
-    ) -> Any:
-        """Estimates as a tidy frame of the kind that came in (broom.mixed's content).
-
-        Parameters
-        ----------
-        effects
-            "fixed"; "ran_pars", standard deviations and correlations; "ran_vals", random effects
-            with conditional SDs; "ran_coefs", fixed plus random effects of each level; or several.
-        conf_int, conf_level
-            Add conf_low and conf_high: by t of fixed effects, by the conditional SD of random
-            effects; missing elsewhere.
-        ddf
-            As `summary`.
-        exponentiate
-            Fixed effects and their limits as exp(β), standard errors by the delta method.
-
-        Returns
-        -------
-        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
-        """
-        from partialpool.tables.tidy import tidy
-
-        return tidy(
-            self,
-            effects,
-            conf_int=conf_int,
-            conf_level=conf_level,
-            ddf=ddf,
-            exponentiate=exponentiate,
-        )
-
-    def glance(self) -> Any:
-        """One row: ``nobs, sigma, loglik, aic, bic, reml_criterion, deviance, df_residual``."""
-        from partialpool.tables.glance import glance
-
-        return glance(self)
-
-    def augment(self, new: Any = None, *, new_levels: str = "error", prefix: str = "") -> Any:
-        """The data with ``fitted, resid, hat, cooksd, fixed, mu, offset, …`` beside them.
-
-        Parameters
-        ----------
-        new
-            None: the rows and variables used in the fit. A table: its columns with fitted, fixed
-            and, where it has the response, resid.
-        new_levels
-            As `predict`.
-        prefix
-            Put before our column names, if the data have such a column: ``"."``.
-        """
-        from partialpool.tables.augment import augment
-
-        return augment(self, new, new_levels, prefix)
 
     @property
     def plot(self) -> Any:
