@@ -88,6 +88,7 @@ FIXED = [
     ("`my col`:x", "1 + `my col`:x"),
     ("`x`", "1 + x"),
     ("`class`", "1 + `class`"),
+    ("class + yield:x", "1 + `class` + `yield`:x"),
     ("`user__id`", "1 + user__id"),
     ("I(`my col`^2)", "1 + I(`my col` ** 2)"),
     ("größe", "1 + `größe`"),

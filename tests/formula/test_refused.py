@@ -57,7 +57,6 @@ REFUSED = [
     ("y ~ `__import__`", "__import__"),
     ("y ~ user__id", "user__id"),
     ("y ~ lambda x: x", "`lambda`"),
-    ("y ~ class", "`class`"),
     ("y ~ x if z else w", "`if`"),
     ("y ~ [i for i in x]", "`for`"),
     ("y ~ {x}", "braces"),

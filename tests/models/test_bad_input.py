@@ -1,4 +1,4 @@
-"""What cannot be fitted is refused by one line that names the culprit.
+"""What cannot be fitted, or asked of a fit, is refused by one line that names the culprit.
 
 Each case: what is asked of a table of 48 rows (see conftest.py), the error, and what its message
 must mention.
@@ -16,7 +16,9 @@ from partialpool.errors import (
     ArgumentError,
     DataError,
     DesignError,
+    FileError,
     FormulaError,
+    NewDataError,
     PartialPoolError,
 )
 
@@ -57,6 +59,11 @@ def offset_with(row: int, value: float) -> Call:
         return pp.lmer(MODEL, data, offset=offset)
 
     return call
+
+
+def asked(method: str, *given: Any, **arguments: Any) -> Call:
+    """A method of the fit of `MODEL`."""
+    return lambda data: getattr(pp.lmer(MODEL, data), method)(*given, **arguments)
 
 
 def twice_named(data: pd.DataFrame) -> Any:
@@ -236,6 +243,60 @@ CASES: list[tuple[str, Call, type[PartialPoolError], tuple[str, ...]]] = [
     ("reml is text", fit(reml="yes"), ArgumentError, ("reml", "'yes'")),
     ("reml is a number", fit(reml=1), ArgumentError, ("reml", "1")),
     ("reml is none", fit(reml=None), ArgumentError, ("reml", "None")),
+    # what is asked of a fit
+    ("residuals", asked("residuals", "deviance"), ArgumentError, ("'deviance'", "'pearson'")),
+    ("ddf", asked("summary", "exact"), ArgumentError, ("ddf", "'exact'", "'satterthwaite'")),
+    ("ddf is a number", asked("summary", 3), ArgumentError, ("ddf", "3")),
+    ("interval", asked("predict", interval="wide"), ArgumentError, ("interval", "'wide'")),
+    (
+        "level of an interval",
+        asked("predict", interval="confidence", level=95),
+        ArgumentError,
+        ("level", "95"),
+    ),
+    ("new levels", asked("predict", new_levels="drop"), ArgumentError, ("new_levels", "'drop'")),
+    ("random term", asked("predict", random="(1 | h)"), ArgumentError, ("(1 | h)", "(1 | g)")),
+    (
+        "random term with more than the model's",
+        asked("predict", random="(x | g)"),
+        ArgumentError,
+        ("(x | g)", "(1 | g)"),
+    ),
+    ("random is no text", asked("predict", random=False), ArgumentError, ("random", "False")),
+    ("random is no bar", asked("predict", random="g"), FormulaError, ("g",)),
+    ("new data", asked("predict", {"x": [1.0]}), NewDataError, ("'g'",)),
+    ("new data empty", asked("predict", {"x": [], "g": []}), NewDataError, ("no rows",)),
+    (
+        "new level",
+        asked("predict", {"x": [1.0, 2.0], "g": ["a", "zz"]}),
+        NewDataError,
+        ("'g'", "'zz'"),
+    ),
+    ("new text", asked("predict", {"x": ["a"], "g": ["a"]}), NewDataError, ("'x'", "text")),
+    ("new infinite", asked("predict", {"x": [np.inf], "g": ["a"]}), NewDataError, ("'x'",)),
+    ("new data no table", asked("predict", 3), PartialPoolError, ("int",)),
+    (
+        "new level of a fixed factor",
+        lambda d: pp.lmer("y ~ f + (1 | g)", d).predict({"f": ["bottom"], "g": ["a"]}),
+        NewDataError,
+        ("'f'", "'bottom'"),
+    ),
+    (
+        "REML criterion by ML",
+        lambda d: pp.lmer(MODEL, d, reml=False).reml_criterion,
+        ArgumentError,
+        ("ML", "reml=True"),
+    ),
+    ("refit with few", asked("refit", [1.0, 2.0]), DataError, ("2 values", "48 rows")),
+    ("refit with a constant", asked("refit", np.ones(48)), DesignError, ("y", "constant")),
+    ("update unknown", asked("update", colour="red"), ArgumentError, ("'colour'",)),
+    ("update of nothing", asked("update", ". ~ . + dose"), DataError, ("'dose'",)),
+    ("update to no bar", asked("update", ". ~ . - (1 | g)"), FormulaError, ("(1 | group)",)),
+    ("simulate", asked("simulate", 0), ArgumentError, ("n", "0")),
+    ("seed", asked("simulate", 1, seed="a"), ArgumentError, ("seed", "'a'")),
+    ("place of a file", asked("save", 3), PartialPoolError, ("3",)),
+    ("data set", lambda _: pp.load_dataset("sleepstuddy"), FileError, ("sleepstuddy",)),
+    ("load", lambda _: pp.load("/no/such/fit.pp"), FileError, ("/no/such/fit.pp",)),
 ]
 
 

@@ -304,12 +304,13 @@ impl PyFit {
         unknown: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let out =
-            with_rows!(n, x, factors, |rows| { py.detach(|| self.inner.prediction_variances(&rows, &with, unknown)) });
+            with_rows!(n, x, factors, |rows| py.detach(|| self.inner.prediction_variances(&rows, &with, unknown)));
         Ok(out.into_pyarray(py))
     }
 }
 
 #[pyfunction]
+#[allow(clippy::type_complexity)]
 fn encode<'py>(
     py: Python<'py>,
     values: PyReadonlyArray1<'py, i64>,

@@ -1,6 +1,8 @@
 //! Blocked Cholesky factor of Ω = ΛᵀAΛ + I: the first grouping factor is block-diagonal and
 //! eliminated level by level, what is left goes to `rest.rs` (Bates et al. 2015; MixedModels.jl).
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::crossproducts::CrossProducts;
@@ -186,6 +188,14 @@ impl Blocked {
         let (f, lead) = (&cp.factors[0], &cp.lead);
         let k = f.k;
         let (top, rest) = b.split_at_mut(cp.q_lead() * c);
+        if large_and_full(cp, c) {
+            for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
+                dense::solve_lower(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
+            }
+            add_product(rest, (&self.c, true), top, (cp.q_rest(), cp.q_lead(), c), -1.0);
+            self.rest.solve_lower(rest, c);
+            return;
+        }
         for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
             dense::solve_lower(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
             let cols = lead.columns(l);
@@ -242,6 +252,22 @@ pub(crate) fn scale_columns(cp: &CrossProducts, lam: &[Vec<f64>], owner: &[u16],
     }
 }
 
+/// The lead block is one dense matrix, and large enough for a library's product.
+fn large_and_full(cp: &CrossProducts, c: usize) -> bool {
+    cp.lead.full && cp.lead.vals.len() * c > 100_000
+}
+
+/// `out += s · a b` (or `aᵀ b`) for row-major matrices, `m x k` times `k x n`.
+fn add_product(out: &mut [f64], (a, transposed): (&[f64], bool), b: &[f64], (m, k, n): (usize, usize, usize), s: f64) {
+    let a = if transposed {
+        MatRef::from_row_major_slice(a, k, m).transpose()
+    } else {
+        MatRef::from_row_major_slice(a, m, k)
+    };
+    let out = MatMut::from_row_major_slice_mut(out, m, n);
+    matmul(out, Accum::Add, a, MatRef::from_row_major_slice(b, k, n), s, Par::rayon(2));
+}
+
 /// `Λ m` (or `Λᵀ m`) for a row-major `q x c` matrix.
 #[must_use]
 pub fn apply_lambda(cp: &CrossProducts, lam: &[Vec<f64>], m: &[f64], c: usize, transposed: bool) -> Vec<f64> {
@@ -276,7 +302,13 @@ pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
     let first = cp.q_lead();
     let (top, rest) = out.split_at_mut(first * c);
     let (m_top, m_rest) = m.split_at(first * c);
-    for l in 0..f.levels {
+    if large_and_full(cp, c) {
+        let n = cp.q_rest();
+        add_product(top, (&cp.lead.vals, false), m_rest, (first, n, c), 1.0);
+        add_product(rest, (&cp.lead.vals, true), m_top, (n, first, c), 1.0);
+    }
+    let scattered = if large_and_full(cp, c) { 0 } else { f.levels };
+    for l in 0..scattered {
         let cols = cp.lead.columns(l);
         let values = &cp.lead.vals[cp.lead.span(l, k)];
         for (a, row) in values.chunks(cols.len().max(1)).enumerate() {

@@ -4,6 +4,7 @@
 use crate::error::NumericsError;
 
 /// Cholesky factor `a = L Lᵀ` in place (lower triangle; the upper is left as it was).
+#[inline]
 pub fn cholesky(a: &mut [f64], n: usize) -> Result<(), NumericsError> {
     for j in 0..n {
         let mut d = a[j * n + j];
@@ -27,6 +28,7 @@ pub fn cholesky(a: &mut [f64], n: usize) -> Result<(), NumericsError> {
 }
 
 /// `b ← L⁻¹ b` for a row-major `n x c` matrix `b`.
+#[inline]
 pub fn solve_lower(l: &[f64], n: usize, b: &mut [f64], c: usize) {
     for i in 0..n {
         let (done, rest) = b.split_at_mut(i * c);
@@ -43,6 +45,7 @@ pub fn solve_lower(l: &[f64], n: usize, b: &mut [f64], c: usize) {
 }
 
 /// `b ← L⁻ᵀ b` for a row-major `n x c` matrix `b`.
+#[inline]
 pub fn solve_lower_transposed(l: &[f64], n: usize, b: &mut [f64], c: usize) {
     for i in (0..n).rev() {
         let (head, done) = b.split_at_mut((i + 1) * c);
@@ -59,6 +62,7 @@ pub fn solve_lower_transposed(l: &[f64], n: usize, b: &mut [f64], c: usize) {
 }
 
 /// `out += s · a b`, with `a` m x k and `b` k x n, all row-major.
+#[inline]
 pub fn gemm(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), s: f64) {
     for i in 0..m {
         let row = &mut out[i * n..(i + 1) * n];
@@ -74,6 +78,7 @@ pub fn gemm(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize, usi
 }
 
 /// `out += s · aᵀ b`, with `a` k x m and `b` k x n, all row-major.
+#[inline]
 pub fn gemm_tn(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), s: f64) {
     for t in 0..k {
         for i in 0..m {
@@ -88,6 +93,7 @@ pub fn gemm_tn(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize, 
 }
 
 /// `out += s · a bᵀ`, with `a` m x k and `b` n x k, all row-major.
+#[inline]
 pub fn gemm_nt(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), s: f64) {
     for i in 0..m {
         for j in 0..n {
@@ -204,7 +210,7 @@ pub fn symmetric_eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
         for p in 0..n {
             for q in p + 1..n {
                 let apq = m[p * n + q];
-                if apq.abs() <= 1e-300 {
+                if apq.abs() <= 1e-17 * scale {
                     continue;
                 }
                 let tau = (m[q * n + q] - m[p * n + p]) / (2.0 * apq);
@@ -221,6 +227,9 @@ pub fn symmetric_eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
                     m[p * n + k] = c * x - s * y;
                     m[q * n + k] = s * x + c * y;
                 }
+                // Zero by construction; what rounding leaves there would keep the sweeps going.
+                m[p * n + q] = 0.0;
+                m[q * n + p] = 0.0;
                 for k in 0..n {
                     let (x, y) = (v[k * n + p], v[k * n + q]);
                     v[k * n + p] = c * x - s * y;

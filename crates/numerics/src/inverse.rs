@@ -102,31 +102,32 @@ impl Blocked {
         let work = cp.lead.cols.len() * k;
         let step = if work > 50_000 { levels.div_ceil(32).max(1) } else { crate::blocked::LEVELS_PER_TASK };
         let this = &*self;
-        let parts: Vec<Vec<Vec<f64>>> = (0..levels.div_ceil(step))
-            .into_par_iter()
-            .map(|t| {
-                let mut sums: Vec<Vec<f64>> = sizes.iter().map(|&s| vec![0.0; s]).collect();
-                let mut s = Scratch { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
-                let mut half = vec![0.0; k * k];
-                for l in t * step..((t + 1) * step).min(levels) {
-                    let span = cp.lead.span(l, k);
-                    this.lead_inverse(cp, l, dense_e.as_ref().map(|e| &e[span.clone()]), &mut s);
-                    half.fill(0.0);
-                    dense::gemm(&mut half, &cp.zz[0][l * k * k..(l + 1) * k * k], &this.lam[0], (k, k, k), 1.0);
-                    dense::gemm(&mut sums[0], &half, &s.own, (k, k, k), 1.0);
-                    if span.is_empty() {
-                        continue;
-                    }
-                    let w = span.len() / k;
-                    s.scaled.clear();
-                    s.scaled.resize(span.len(), 0.0);
-                    scale_columns(cp, &this.lam, &owner, l, &mut s.scaled);
-                    dense::gemm_nt(&mut sums[0], &s.scaled, &s.cross, (k, w, k), 1.0);
-                    this.add_cross_traces(cp, &owner, l, &s.cross, &mut sums);
+        let tasks = levels.div_ceil(step);
+        let run = |t: usize| {
+            let mut sums: Vec<Vec<f64>> = sizes.iter().map(|&s| vec![0.0; s]).collect();
+            let mut s = Scratch { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
+            let mut half = vec![0.0; k * k];
+            for l in t * step..((t + 1) * step).min(levels) {
+                let span = cp.lead.span(l, k);
+                this.lead_inverse(cp, l, dense_e.as_ref().map(|e| &e[span.clone()]), &mut s);
+                half.fill(0.0);
+                dense::gemm(&mut half, &cp.zz[0][l * k * k..(l + 1) * k * k], &this.lam[0], (k, k, k), 1.0);
+                dense::gemm(&mut sums[0], &half, &s.own, (k, k, k), 1.0);
+                if span.is_empty() {
+                    continue;
                 }
-                sums
-            })
-            .collect();
+                let w = span.len() / k;
+                s.scaled.clear();
+                s.scaled.resize(span.len(), 0.0);
+                scale_columns(cp, &this.lam, &owner, l, &mut s.scaled);
+                dense::gemm_nt(&mut sums[0], &s.scaled, &s.cross, (k, w, k), 1.0);
+                this.add_cross_traces(cp, &owner, l, &s.cross, &mut sums);
+            }
+            sums
+        };
+        // A hand-over to another thread costs more than a small model's whole evaluation.
+        let parts: Vec<Vec<Vec<f64>>> =
+            if tasks == 1 { vec![run(0)] } else { (0..tasks).into_par_iter().map(run).collect() };
         let mut total: Vec<Vec<f64>> = sizes.iter().map(|&s| vec![0.0; s]).collect();
         for part in &parts {
             for (t, p) in total.iter_mut().zip(part) {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::build::join_lead;
 use crate::crossproducts::{CrossProducts, Factor, Lead, Pair};
 use crate::dense;
 use crate::error::NumericsError;
+use crate::meetings::join_lead;
 
 impl CrossProducts {
     /// The matrix that takes raw [X y] (kept columns) to working ones, `(p + 1)²`.

@@ -1,5 +1,6 @@
-//! Minimising the criterion: BFGS from an average-information start, then Newton steps with a
-//! Hessian from differences of the exact gradient, until the gradient is rounding noise.
+//! Minimising the criterion: Newton's method where the exact Hessian is cheap, else BFGS from an
+//! average-information start and a Hessian from differences of the exact gradient; last steps go
+//! on until the gradient is rounding noise.
 
 use crate::dense;
 
@@ -7,8 +8,10 @@ use crate::dense;
 pub trait Objective {
     /// Evaluate.
     fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)>;
-    /// An approximate Hessian at the point evaluated last.
-    fn approximate_hessian(&self) -> Option<Vec<f64>>;
+    /// An approximate Hessian, positive where the exact one need not be.
+    fn approximate_hessian(&mut self, at: &Point) -> Option<Vec<f64>>;
+    /// The exact Hessian, where it is cheap.
+    fn exact_hessian(&mut self, at: &Point) -> Option<Vec<f64>>;
 }
 
 /// Where a search ended.
@@ -26,21 +29,39 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// Inverse of a symmetric matrix with its eigenvalues pushed to at least `floor · max|λ|`.
+/// Inverse of a symmetric matrix with its eigenvalues made positive and at least `floor · max|λ|`,
+/// in parameters of the sizes given.
 #[must_use]
-pub fn positive_inverse(h: &[f64], m: usize, floor: f64) -> Vec<f64> {
-    let (values, vectors) = dense::symmetric_eigen(h, m);
+pub fn positive_inverse(h: &[f64], size: &[f64], floor: f64) -> Vec<f64> {
+    let m = size.len();
+    let scaled: Vec<f64> = (0..m * m).map(|e| h[e] * size[e / m] * size[e % m]).collect();
+    let (values, vectors) = dense::symmetric_eigen(&scaled, m);
     let top = values.iter().fold(0.0f64, |s, v| s.max(v.abs())).max(1e-300);
     let mut out = vec![0.0; m * m];
     for (k, v) in values.iter().enumerate() {
         let d = 1.0 / v.abs().max(floor * top);
         for i in 0..m {
-            let f = d * vectors[i * m + k];
+            let f = d * vectors[i * m + k] * size[i];
             for j in 0..m {
-                out[i * m + j] += f * vectors[j * m + k];
+                out[i * m + j] += f * vectors[j * m + k] * size[j];
             }
         }
     }
+    out
+}
+
+/// What counts as one unit of each parameter: its own size where that is above one, the order of
+/// everything in a whitened basis. Where the residual is tiny beside the rest, Λ is large.
+fn units(x: &[f64]) -> Vec<f64> {
+    x.iter().map(|v| v.abs().max(1.0)).collect()
+}
+
+/// A multiple of the identity, in those units, that makes a steepest-descent step of that length.
+fn descent_inverse(at: &Point, length: f64) -> Vec<f64> {
+    let (m, unit) = (at.x.len(), units(&at.x));
+    let steep = at.g.iter().zip(&unit).map(|(g, u)| (g * u).powi(2)).sum::<f64>().sqrt();
+    let mut out = vec![0.0; m * m];
+    (0..m).for_each(|i| out[i * m + i] = length * unit[i] * unit[i] / steep.max(1e-8));
     out
 }
 
@@ -79,19 +100,57 @@ fn line_search(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<P
     best
 }
 
+/// No step longer than twice the point, which is of order one in a whitened basis.
+fn shorten(d: &mut [f64], x: &[f64]) {
+    let size = x.iter().fold(1.0f64, |s, v| s.max(v.abs()));
+    let longest = d.iter().fold(0.0f64, |s, v| s.max(v.abs()));
+    if longest > 2.0 * size {
+        d.iter_mut().for_each(|v| *v *= 2.0 * size / longest);
+    }
+}
+
+/// Newton's method on the exact Hessian with the signs of negative eigenvalues turned, so that it
+/// leaves saddles; `early` steps are made with the approximate Hessian. `None` where there is no
+/// exact Hessian.
+pub fn newton(objective: &mut dyn Objective, start: &Point, tolerance: f64, early: usize) -> Option<Point> {
+    let m = start.x.len();
+    let mut at = start.clone();
+    for iteration in 0..60 {
+        let approximate = if iteration < early { objective.approximate_hessian(&at) } else { None };
+        let exact = approximate.is_none();
+        let h = match approximate {
+            Some(h) => h,
+            None => objective.exact_hessian(&at)?,
+        };
+        if h.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        let inverse = positive_inverse(&h, &units(&at.x), 1e-8);
+        let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
+        let decrease = -dot(&at.g, &d);
+        if decrease.is_nan() || (decrease <= tolerance && exact) {
+            return Some(at);
+        }
+        shorten(&mut d, &at.x);
+        match line_search(objective, &at, &d) {
+            Some(next) => at = next,
+            None if exact => return Some(at),
+            None => {}
+        }
+    }
+    Some(at)
+}
+
 /// BFGS until the predicted decrease is below `tolerance`. The approximate Hessian is asked
 /// for at each of the first points, then secant updates take over.
 pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh: usize) -> Point {
     let m = start.x.len();
     let mut at = start;
     let mut inverse = vec![0.0; m * m];
-    let fresh = |objective: &dyn Objective, inverse: &mut Vec<f64>, at: &Point| {
-        *inverse = match objective.approximate_hessian().filter(|h| h.iter().all(|v| v.is_finite())) {
-            Some(h) => positive_inverse(&h, m, 1e-6),
-            None => {
-                let scale = 1.0 / dot(&at.g, &at.g).sqrt().max(1.0);
-                dense::identity(m).iter().map(|v| v * scale).collect()
-            }
+    let fresh = |objective: &mut dyn Objective, inverse: &mut Vec<f64>, at: &Point| {
+        *inverse = match objective.approximate_hessian(at).filter(|h| h.iter().all(|v| v.is_finite())) {
+            Some(h) => positive_inverse(&h, &units(&at.x), 1e-6),
+            None => descent_inverse(at, 1.0),
         };
     };
     fresh(objective, &mut inverse, &at);
@@ -99,21 +158,16 @@ pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh
     for iteration in 1..=(60 + 20 * m) {
         let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
         let decrease = -dot(&at.g, &d);
-        if !(decrease > tolerance) {
+        if decrease.is_nan() || decrease <= tolerance {
             break;
         }
-        let size = at.x.iter().fold(1.0f64, |s, v| s.max(v.abs()));
-        let longest = d.iter().fold(0.0f64, |s, v| s.max(v.abs()));
-        if longest > 2.0 * size {
-            d.iter_mut().for_each(|v| *v *= 2.0 * size / longest);
-        }
+        shorten(&mut d, &at.x);
         let Some(next) = line_search(objective, &at, &d) else {
             if stalled {
                 break;
             }
             stalled = true;
-            let scale = 0.1 / dot(&at.g, &at.g).sqrt().max(1e-8);
-            inverse = dense::identity(m).iter().map(|v| v * scale).collect();
+            inverse = descent_inverse(&at, 0.1);
             continue;
         };
         stalled = false;
@@ -121,10 +175,7 @@ pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh
         let y: Vec<f64> = next.g.iter().zip(&at.g).map(|(a, b)| a - b).collect();
         at = next;
         if iteration <= refresh {
-            // The line search may have looked beyond the point that it chose.
-            if objective.evaluate(&at.x).is_some() {
-                fresh(objective, &mut inverse, &at);
-            }
+            fresh(objective, &mut inverse, &at);
         } else {
             update(&mut inverse, &s, &y);
         }
@@ -178,13 +229,15 @@ pub fn hessian(objective: &mut dyn Objective, at: &Point, forward: bool) -> Opti
 /// Newton steps with a fixed Hessian's pseudo-inverse while they shrink the gradient.
 pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: usize) -> Point {
     let m = at.x.len();
-    let (values, vectors) = dense::symmetric_eigen(h, m);
+    let unit = units(&at.x);
+    let scaled: Vec<f64> = (0..m * m).map(|e| h[e] * unit[e / m] * unit[e % m]).collect();
+    let (values, vectors) = dense::symmetric_eigen(&scaled, m);
     let top = values.iter().fold(0.0f64, |s, v| s.max(v.abs()));
     for _ in 0..steps {
         let mut d = vec![0.0; m];
         for (k, v) in values.iter().enumerate().filter(|(_, v)| **v > 1e-9 * top) {
-            let along: f64 = (0..m).map(|i| vectors[i * m + k] * at.g[i]).sum::<f64>() / v;
-            (0..m).for_each(|i| d[i] -= along * vectors[i * m + k]);
+            let along: f64 = (0..m).map(|i| vectors[i * m + k] * at.g[i] * unit[i]).sum::<f64>() / v;
+            (0..m).for_each(|i| d[i] -= along * vectors[i * m + k] * unit[i]);
         }
         let length = d.iter().fold(0.0f64, |s, v| s.max(v.abs()));
         let size = at.x.iter().fold(1e-3f64, |s, v| s.max(v.abs()));
@@ -194,7 +247,7 @@ pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: us
         let x: Vec<f64> = at.x.iter().zip(&d).map(|(a, b)| a + b).collect();
         let Some((f, g)) = objective.evaluate(&x) else { break };
         let (old, new) = (dot(&at.g, &at.g), dot(&g, &g));
-        if !(new < old) || f > at.f + 1e-9 * (1.0 + at.f.abs()) {
+        if new.is_nan() || new >= old || f > at.f + 1e-9 * (1.0 + at.f.abs()) {
             break;
         }
         at = Point { x, f, g };

@@ -121,9 +121,9 @@ impl Profiled {
                 for b in 0..k {
                     // Row b of f times diag(Φ, ν/r²), so that one product serves both terms.
                     let u = &u[b * c..(b + 1) * c];
-                    if self.reml {
-                        for i in 0..p {
-                            weighted[i] = (0..p).map(|j| self.phi[i * p + j] * u[j]).sum();
+                    if self.reml && p > 0 {
+                        for (w, row) in weighted.iter_mut().zip(self.phi.chunks_exact(p)) {
+                            *w = row.iter().zip(u).map(|(f, u)| f * u).sum();
                         }
                     }
                     weighted[p] = scale * u[p];

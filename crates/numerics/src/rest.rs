@@ -176,18 +176,7 @@ impl Rest {
             Rest::Dense { n, l, inv } => {
                 let n = *n;
                 inv.resize(n * n, 0.0);
-                let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(n, par(n)));
-                llt::inverse::inverse(
-                    MatMut::from_column_major_slice_mut(inv, n, n),
-                    MatRef::from_column_major_slice(l, n, n),
-                    par(n),
-                    MemStack::new(&mut memory),
-                );
-                for j in 0..n {
-                    for i in 0..j {
-                        inv[j * n + i] = inv[i * n + j];
-                    }
-                }
+                crate::dense_inverse::invert(l, inv, n, par(n));
             }
             Rest::Sparse(f) => f.invert(),
         }

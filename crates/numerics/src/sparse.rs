@@ -111,8 +111,8 @@ impl SparseFactor {
         let mut row_cols = vec![0u32; row_ptr[n]];
         let mut row_slots = vec![0usize; row_ptr[n]];
         for j in 0..n {
-            for slot in ptr[j] + 1..ptr[j + 1] {
-                let i = rows[slot] as usize;
+            for (slot, &row) in rows.iter().enumerate().take(ptr[j + 1]).skip(ptr[j] + 1) {
+                let i = row as usize;
                 row_cols[next[i]] = j as u32;
                 row_slots[next[i]] = slot;
                 next[i] += 1;

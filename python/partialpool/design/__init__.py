@@ -1,6 +1,7 @@
 """Formula and dataframe → `Design`: columns, level codes, names, and what new data need."""
 
-from partialpool.design.design import Design, Factor, build_design
+from partialpool.design.design import Design, Factor
 from partialpool.design.frame import Frame
+from partialpool.design.reading import build_design
 
 __all__ = ["Design", "Factor", "Frame", "build_design"]

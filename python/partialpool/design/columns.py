@@ -83,9 +83,7 @@ class FormulaicColumns:
 
     def fit(self, table: Mapping[str, Any]) -> list[Column]:
         """Encode the training table (numeric arrays and pandas categoricals, no missing)."""
-        from formulaic import Formula
-
-        formula = Formula(with_contrasts(self.text, self.contrasts))
+        formula = formula_object(with_contrasts(self.text, self.contrasts))
         matrix = self._materialise(formula, table)
         self._keep(matrix.model_spec)
         return self._columns(matrix)
@@ -185,7 +183,7 @@ class FormulaicColumns:
     def from_state(cls, state: Mapping[str, Any]) -> FormulaicColumns:
         """The encoder of a stored fit: levels and transforms as they were."""
         import pandas as pd
-        from formulaic import Formula, ModelSpec
+        from formulaic import ModelSpec
 
         from partialpool.design.stored import unpack
 
@@ -201,11 +199,19 @@ class FormulaicColumns:
             else:
                 table[name] = np.full(size, inner_value(name, transforms))
         spec = ModelSpec(
-            formula=Formula(with_contrasts(self.text, self.contrasts)), transform_state=transforms
+            formula=formula_object(with_contrasts(self.text, self.contrasts)),
+            transform_state=transforms,
         )
         matrix = self._materialise(spec, table)
         self._keep(matrix.model_spec)
         return self
+
+
+def formula_object(text: str) -> Any:
+    """formulaic's formula; its class is abstract to type checkers and makes one of a subclass."""
+    from formulaic import Formula
+
+    return Formula(text)  # pyright: ignore[reportAbstractUsage]
 
 
 def inner_value(name: str, transforms: Mapping[str, Any]) -> float:

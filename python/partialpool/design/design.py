@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,11 @@ from partialpool.design.columns import (
     FormulaicColumns,
     ProductColumns,
     Rows,
-    check_contrasts,
     take,
 )
 from partialpool.design.frame import Coded, Frame
-from partialpool.errors import ArgumentError, DataError, DesignError
-from partialpool.formula import Formula, RandomTerm, evaluate, variables
+from partialpool.errors import DataError
+from partialpool.formula import Formula, RandomTerm
 
 Encoder = ProductColumns | FormulaicColumns
 
@@ -134,6 +133,21 @@ class Design:
         """Rows used."""
         return self.total if self.y is None else len(self.y)
 
+    @property
+    def response(self) -> NDArray[np.float64]:
+        """Response less offset, shape (n,), where rows are at hand."""
+        y = self.with_rows().y
+        assert y is not None
+        return y
+
+    def with_rows(self) -> Design:
+        """This design, if it has its rows."""
+        if self.y is None:
+            raise DataError(
+                "this fit was loaded without its rows; give them with pp.load(path, data=...)"
+            )
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
         # The user's table is not ours to pickle: the arrays that the fit uses are here already.
         return {**self.__dict__, "source": None}
@@ -142,275 +156,6 @@ class Design:
     def dropped(self) -> int:
         """Rows left out because a value was missing."""
         return self.total - self.n
-
-
-def build_design(
-    formula: Formula,
-    data: Any,
-    *,
-    weights: Any = None,
-    offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
-) -> Design:
-    """Read what a formula needs from a table.
-
-    Raises
-    ------
-    DataError
-        For missing columns, types that do not suit, values that are not finite.
-    DesignError
-        For grouping factors that cannot be fitted.
-    """
-    if na_action not in {"drop", "error"}:
-        raise ArgumentError(f"na_action must be 'drop' or 'error', not {na_action!r}")
-    frame = Frame(data)
-    reader = _Reader(frame, formula, weights, offset, na_action)
-    factors_used = [v for v in reader.predictors if v in frame and not frame.is_numeric(v)]
-    coding = check_contrasts(contrasts, factors_used) if contrasts else {}
-    encoders: dict[Any, tuple[Encoder, list[Column]]] = {}
-
-    def encode_part(text: str, products: Any, used: Sequence[str]) -> tuple[Encoder, list[Column]]:
-        key = (text, tuple(used))
-        if key not in encoders:
-            encoders[key] = reader.columns(text, products, used, coding)
-        return encoders[key]
-
-    used = fixed_variables(formula)
-    fixed, x = encode_part(formula.fixed, formula.fixed_products, used)
-    factors = reader.factors(encode_part)
-    return Design(
-        formula=formula,
-        y=reader.response(),
-        weights=reader.weights,
-        offset=reader.offset,
-        fixed=fixed,
-        x=tuple(x),
-        factors=factors,
-        rows=reader.rows,
-        total=frame.length,
-        kind=frame.kind,
-        contrasts=dict(contrasts or {}),
-        source=data,
-        given={k: v for k, v in (("weights", weights), ("offset", offset)) if v is not None},
-    )
-
-
-def fixed_variables(formula: Formula) -> tuple[str, ...]:
-    """Columns of the fixed part."""
-    if formula.fixed_products is not None:
-        return tuple(dict.fromkeys(v for p in formula.fixed_products for v in p))
-    from partialpool.formula.parser import parse
-
-    return variables(parse(f"~ {formula.fixed}").right)
-
-
-class _Reader:
-    """Columns of one table for one formula, with the rows that are complete in all of them."""
-
-    def __init__(self, frame: Frame, formula: Formula, weights: Any, offset: Any, na: str) -> None:
-        self.frame, self.formula = frame, formula
-        if frame.length == 0:
-            raise DataError("the data have no rows")
-        self.predictors = tuple(
-            dict.fromkeys(
-                (*fixed_variables(formula), *(v for t in formula.random for v in t.variables))
-            )
-        )
-        self.numeric: dict[str, NDArray[np.float64]] = {}
-        given_weights = _vector(weights, frame, "weights")
-        given_offset = _vector(offset, frame, "offset")
-        self.rows = self._complete(na, given_weights, given_offset)
-        n = frame.length if self.rows is None else len(self.rows)
-        self.n = n
-        self.weights = (
-            None if given_weights is None else np.ascontiguousarray(take(given_weights, self.rows))
-        )
-        if self.weights is not None and not (self.weights > 0).all():
-            row = int(np.argmin(self.weights > 0))
-            raise DataError(
-                f"weights must be positive, that of row {self._row(row)} is {self.weights[row]:g};"
-                " leave such rows out"
-            )
-        total = None if given_offset is None else take(given_offset, self.rows)
-        for part in formula.offsets:
-            value = evaluate(part, {v: self.column(v) for v in variables(part)})
-            value = np.broadcast_to(value, (n,))
-            total = value if total is None else total + value
-        if total is not None and not np.isfinite(total).all():
-            row = self._row(int(np.argmin(np.isfinite(total))))
-            raise DataError(f"the offset is not finite in row {row}")
-        self.offset = total
-
-    def _row(self, used: int) -> int:
-        return used if self.rows is None else int(self.rows[used])
-
-    def _complete(self, na: str, *vectors: Any) -> Rows:
-        incomplete = None
-        counts: dict[str, int] = {}
-        for name in self.formula.variables:
-            mask = self.frame.missing(name)
-            if mask is not None:
-                counts[name] = int(mask.sum())
-                incomplete = mask if incomplete is None else incomplete | mask
-        for vector, name in zip(vectors, ("weights", "offset"), strict=True):
-            if vector is not None and np.isnan(vector).any():
-                counts[name] = int(np.isnan(vector).sum())
-                mask = np.isnan(vector)
-                incomplete = mask if incomplete is None else incomplete | mask
-        if incomplete is None:
-            return None
-        if na == "error":
-            where = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
-            raise DataError(f"missing values in {where}; drop those rows, or use na_action='drop'")
-        rows = np.flatnonzero(~incomplete)
-        if len(rows) == 0:
-            worst = max(counts, key=counts.__getitem__)
-            raise DataError(
-                f"no row is complete: column {worst!r} alone is missing in {counts[worst]} of"
-                f" {self.frame.length} rows"
-            )
-        return rows
-
-    def column(self, name: str) -> NDArray[np.float64]:
-        """A numeric column's rows in use; infinite values are refused."""
-        if name not in self.numeric:
-            values = np.ascontiguousarray(take(self.frame.numeric(name), self.rows))
-            if not np.isfinite(np.add.reduce(values)) and not np.isfinite(values).all():
-                row = self._row(int(np.argmin(np.isfinite(values))))
-                raise DataError(f"column {name!r} is infinite in row {row}; replace or drop it")
-            self.numeric[name] = values
-        return self.numeric[name]
-
-    def response(self) -> NDArray[np.float64]:
-        formula = self.formula
-        for name in variables(formula.response):
-            if not self.frame.is_numeric(name):
-                raise DataError(
-                    f"the response {name!r} does not hold numbers; a linear mixed model needs a"
-                    " numeric response"
-                )
-        y = evaluate(formula.response, {v: self.column(v) for v in variables(formula.response)})
-        if y.ndim == 0:
-            raise DataError(f"the response `{formula.response_name}` is a constant; name a column")
-        if not np.isfinite(np.add.reduce(y)) and not np.isfinite(y).all():
-            row = int(np.argmin(np.isfinite(y)))
-            raise DataError(
-                f"the response `{formula.response_name}` is not finite in row {self._row(row)};"
-                " check the values that it is made of"
-            )
-        return np.ascontiguousarray(y if self.offset is None else y - self.offset)
-
-    def columns(
-        self, text: str, products: Any, used: Sequence[str], contrasts: Mapping[str, str]
-    ) -> tuple[Encoder, list[Column]]:
-        if products is not None and all(self.frame.is_numeric(v) for v in used):
-            encoder = ProductColumns(products)
-            return encoder, encoder.build({v: self.column(v) for v in used})
-        import pandas as pd
-
-        levels: dict[str, tuple[Any, ...]] = {}
-        table: dict[str, Any] = {}
-        for name in used:
-            if self.frame.is_numeric(name) and name not in factor_calls(text):
-                table[name] = self.column(name)
-                continue
-            coded = self._coded(name)
-            if len(coded.levels) < 2:
-                only = f"only {str(coded.levels[0])!r}" if coded.levels else "none"
-                raise DesignError(
-                    f"factor {name!r} has fewer than two levels in the rows used ({only}); take it"
-                    " out of the formula"
-                )
-            levels[name] = coded.levels
-            table[name] = pd.Categorical.from_codes(coded.codes, pd.Index(list(coded.levels)))
-        if not table:
-            table["__rows__"] = np.zeros(self.n)
-        encoder = FormulaicColumns(text, used, levels, contrasts)
-        return encoder, encoder.fit(table)
-
-    def _coded(self, name: str) -> Coded:
-        coded = self.frame.coded(name)
-        if self.rows is None:
-            return coded
-        codes = coded.codes[self.rows]
-        used = np.unique(codes)
-        if len(used) == len(coded.levels):
-            return Coded(codes, coded.levels)
-        place = np.zeros(len(coded.levels), dtype=np.int64)
-        place[used] = np.arange(len(used))
-        return Coded(place[codes], tuple(coded.levels[i] for i in used))
-
-    def factors(self, encode_part: Any) -> tuple[Factor, ...]:
-        grouped: dict[tuple[str, ...], list[RandomTerm]] = {}
-        for term in self.formula.random:
-            grouped.setdefault(term.group, []).append(term)
-        out = []
-        for group, sources in grouped.items():
-            coded = group_labels(self.frame, group, self.rows)
-            levels = len(coded.levels)
-            name = ":".join(group)
-            terms: list[Term] = []
-            columns: list[Column] = []
-            blocks: list[int] = []
-            for source in sources:
-                encoder, own = encode_part(source.lhs, source.products, source.variables)
-                sizes = term_blocks(source, len(own))
-                check_levels(source, name, levels, len(own), self.n)
-                terms.append(Term(source, encoder, encoder.names, len(columns), sizes))
-                columns.extend(own)
-                blocks.extend(sizes)
-            out.append(
-                Factor(
-                    name=name,
-                    variables=group,
-                    codes=np.ascontiguousarray(coded.codes, dtype=np.uint32),
-                    levels=coded.levels,
-                    terms=tuple(terms),
-                    columns=tuple(columns),
-                    blocks=tuple(blocks),
-                )
-            )
-        return tuple(out)
-
-
-def term_blocks(source: RandomTerm, k: int) -> tuple[int, ...]:
-    """Covariance blocks of a term: one, or for `||` one a column (as MixedModels' zerocorr)."""
-    return (k,) if source.correlated else (1,) * k
-
-
-def factor_calls(text: str) -> frozenset[str]:
-    """Names that stand as the first argument of C() in a formula's text."""
-    tokens = tokenize_pairs(text)
-    return frozenset(
-        c for a, b, c in zip(tokens, tokens[1:], tokens[2:], strict=False) if (a, b) == ("C", "(")
-    )
-
-
-def tokenize_pairs(text: str) -> list[str]:
-    """Token texts of a formula."""
-    from partialpool.formula.tokens import tokenize
-
-    return [token.text for token in tokenize(text)]
-
-
-def check_levels(source: RandomTerm, name: str, levels: int, k: int, n: int) -> None:
-    """lme4's checks of grouping factors."""
-    if levels < 2:
-        raise DesignError(
-            f"grouping factor {name!r} of {source.text} has {levels} level in the rows used; a"
-            " random effect needs at least two"
-        )
-    if levels >= n:
-        raise DesignError(
-            f"grouping factor {name!r} of {source.text} has as many levels as rows ({n}), so its"
-            " variance cannot be told from the residual's; drop the term"
-        )
-    if levels * k >= n:
-        raise DesignError(
-            f"{source.text} has {levels * k} random effects ({k} a level of {name!r}) for {n} rows;"
-            " use fewer columns in the bar"
-        )
 
 
 def group_labels(frame: Frame, group: tuple[str, ...], rows: Rows = None) -> Coded:
@@ -435,22 +180,3 @@ def group_labels(frame: Frame, group: tuple[str, ...], rows: Rows = None) -> Cod
         labels = tuple(labels[i] for i in used)
         codes = place[codes]
     return Coded(codes, labels)
-
-
-def _vector(value: Any, frame: Frame, what: str) -> NDArray[np.float64] | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if not frame.is_numeric(value):
-            raise DataError(f"{what} column {value!r} does not hold numbers")
-        array = frame.numeric(value)
-    else:
-        try:
-            array = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"{what} must be numbers or the name of a column") from None
-    if array.shape != (frame.length,):
-        raise DataError(f"{what} must have one value a row: {frame.length}, not {array.shape}")
-    if np.isinf(array).any():
-        raise DataError(f"{what} are infinite in row {int(np.argmax(np.isinf(array)))}")
-    return array

@@ -57,10 +57,8 @@ class Frame:
             columns = {str(k): _as_array(v, str(k)) for k, v in data.items()}
             lengths = {k: len(v) for k, v in columns.items()}
             if len(set(lengths.values())) > 1:
-                (a, m), (b, n) = (
-                    list(lengths.items())[0],
-                    next((k, n) for k, n in lengths.items() if n != list(lengths.values())[0]),
-                )
+                a, m = next(iter(lengths.items()))
+                b, n = next((k, n) for k, n in lengths.items() if n != m)
                 raise DataError(f"columns differ in length: {a!r} has {m} rows, {b!r} has {n}")
             self.names = list(columns)
             self.length = next(iter(lengths.values()), 0)
@@ -124,30 +122,17 @@ class Frame:
     def missing(self, name: str) -> NDArray[np.bool_] | None:
         """Where the column has no value; None where it has one everywhere."""
         column = self.raw(name)
-        array = column if isinstance(column, np.ndarray) else None
-        if array is None and self.kind == "pandas":
-            kind = getattr(column.dtype, "kind", "O")
-            if kind in "iub" and isinstance(column.dtype, np.dtype):
-                return None
-            if kind == "f" and isinstance(column.dtype, np.dtype):
-                array = column.to_numpy()
-            else:
-                mask = column.isna().to_numpy()
-                return mask if mask.any() else None
-        if array is None:
+        if isinstance(column, np.ndarray):
+            return _missing_in_array(column)
+        if self.kind != "pandas":
             mask = np.asarray(column.is_null().to_numpy(), dtype=bool)
             if column.dtype.is_float():
                 mask = mask | np.isnan(_doubles(column))
             return mask if mask.any() else None
-        if array.dtype.kind == "f":
-            # One pass without a temporary: the sum is NaN if any value is.
-            if not np.isnan(np.add.reduce(array)) or not (mask := np.isnan(array)).any():
-                return None
-            return mask
-        if array.dtype.kind == "O":
-            mask = np.array([v is None or v != v for v in array], dtype=bool)
-            return mask if mask.any() else None
-        return None
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
+            return _missing_in_array(column.to_numpy())
+        mask = column.isna().to_numpy()
+        return mask if mask.any() else None
 
     def coded(self, name: str) -> Coded:
         """The column as a factor, whatever its type.
@@ -186,6 +171,19 @@ def _as_array(values: Any, name: str) -> Any:
     if array.dtype.kind in "US":
         array = array.astype(object)
     return array
+
+
+def _missing_in_array(array: NDArray[Any]) -> NDArray[np.bool_] | None:
+    if array.dtype.kind == "f":
+        # One pass without a temporary: the sum is NaN if any value is.
+        if not np.isnan(np.add.reduce(array)):
+            return None
+        mask = np.isnan(array)
+    elif array.dtype.kind == "O":
+        mask = np.array([v is None or v != v for v in array], dtype=bool)
+    else:
+        return None
+    return mask if mask.any() else None
 
 
 def _numeric_kind(column: Any) -> bool:

@@ -1,7 +1,8 @@
-"""Facets by group: the data, and the lines of complete, partial and no pooling."""
+"""Facets by group: the data, and the lines of the population, of the model and of no pooling."""
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,25 @@ from numpy.typing import NDArray
 from partialpool.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
 
-#: Okabe & Ito's colour-blind-safe palette.
-BLACK, BLUE, GREEN, GREY = "#000000", "#0072B2", "#009E73", "#8C8C8C"
+#: Okabe & Ito's colour-blind-safe palette; the lines also differ in their dashes.
+BLACK, BLUE, ORANGE, GREY = "#000000", "#0072B2", "#D55E00", "#7F7F7F"
+
+#: In drawing order: field of `GroupLines`, legend, style.
+LINES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("population", "population (fixed effects)", {"ls": "--", "lw": 1.0, "color": BLACK}),
+    ("partial", "this group in the model (partial pooling)", {"lw": 1.5, "color": BLUE}),
+    ("separate", "this group alone (no pooling)", {"ls": ":", "lw": 1.9, "color": ORANGE}),
+)
+#: Points of a line; distinct settings of the other predictors that a line is averaged over; points
+#: of a facet that are drawn.
+GRID, SETTINGS, POINTS = 41, 200, 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,20 +42,23 @@ class GroupLines:
     level
         The group.
     x, y
-        Its rows.
+        Its rows; y with the offset.
     grid
-        Where the lines are evaluated.
-    complete, partial, separate
-        Their heights; `separate` is None where the group's own x values cannot give a line.
+        Where the model's lines are evaluated: the range of x in all the data.
+    population, partial
+        Their heights, averaged over the settings of the other predictors in the group.
+    own_grid, separate
+        The group's own regression over its own range; empty where its rows cannot give one.
     """
 
     level: Any
     x: Vector
     y: Vector
     grid: Vector
-    complete: Vector
+    population: Vector
     partial: Vector
-    separate: Vector | None
+    own_grid: Vector
+    separate: Vector
 
 
 def plot_fits(
@@ -52,7 +67,7 @@ def plot_fits(
     x: str | None = None,
     group: str | None = None,
     max_groups: int = 36,
-    pooled: bool = True,
+    population: bool = True,
     separate: bool = True,
 ) -> Figure:
     """Facets by group with the fitted lines.
@@ -60,173 +75,132 @@ def plot_fits(
     Parameters
     ----------
     x
-        Numeric predictor on the horizontal axis; default the first one with a random slope, else
-        the first of the fixed part.
+        Numeric column on the horizontal axis; default the first predictor with a random slope,
+        else the first of the fixed part.
     group
         Grouping factor; default the one with most levels.
     max_groups
         With more groups, this many spread evenly over the levels are shown, and the title says so.
-    pooled, separate
-        Whether to draw the complete-pooling and the no-pooling lines beside the model's.
+    population, separate
+        Whether to draw the fixed effects' line, and each group's own regression on the columns of
+        the model, beside the model's line for the group.
 
     Returns
     -------
     matplotlib Figure
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such group or predictor, or the fit was loaded without its data.
     """
     from matplotlib.figure import Figure
 
     facets, name, x_name, total = fits_data(fit, x=x, group=group, max_groups=max_groups)
-    columns = min(6, int(np.ceil(np.sqrt(1.5 * len(facets)))))
-    rows = int(np.ceil(len(facets) / columns))
-    figure = Figure(figsize=(1.9 * columns + 0.8, 1.75 * rows + 1.3), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    count = len(facets)
+    columns = count if count <= 6 else min(6, int(np.ceil(np.sqrt(1.5 * count))))
+    rows = int(np.ceil(count / columns))
+    width, height = max(1.6 * columns + 0.8, 4.2), 1.5 * rows + 0.6
+    drawn = [line for line in LINES if (population or line[0] != "population")]
+    drawn = [line for line in drawn if (separate or line[0] != "separate")]
+    beside = 3 if width > 8.5 else 1
+    heading = _heading(fit, facets, name, total, width)
+    above = 0.2 * (1 + heading.count("\n")) + 0.18 * np.ceil(len(drawn) / beside) + 0.08
+    figure = Figure(figsize=(width, height + above), layout="constrained")
+    # The legend has a strip of its own, as the layout does not keep it clear of the labels.
+    halves: Any = figure.subfigures(2, 1, height_ratios=[above, height])
+    top, bottom = halves
+    axes = bottom.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     handles: dict[str, Any] = {}
-    for ax, facet in zip(axes.flat, facets, strict=False):
-        ax.plot(facet.x, facet.y, "o", ms=3, color=GREY, mec="none", zorder=1)
-        if pooled:
-            (line,) = ax.plot(facet.grid, facet.complete, "--", lw=1.1, color=BLACK, zorder=2)
-            handles["complete pooling (fixed effects)"] = line
-        if separate and facet.separate is not None:
-            (line,) = ax.plot(facet.grid, facet.separate, ":", lw=1.8, color=GREEN, zorder=3)
-            handles["no pooling (own regression)"] = line
-        (line,) = ax.plot(facet.grid, facet.partial, "-", lw=1.6, color=BLUE, zorder=4)
-        handles["partial pooling (this model)"] = line
-        ax.set_title(f"{facet.level}"[:24], fontsize=8, pad=3)
-        ax.tick_params(labelsize=7)
-        ax.spines[["top", "right"]].set_visible(False)
-    for ax in axes.flat[len(facets) :]:
+    for i, facet in enumerate(facets):
+        handles |= _draw(axes.flat[i], facet, drawn)
+        axes.flat[i].tick_params(labelsize=7, labelbottom=i + columns >= count)
+    # Lines of groups with few rows may run far out: what is seen is the data's range.
+    shown = np.concatenate([*(f.y for f in facets), *(f.population for f in facets)])
+    margin = 0.06 * (float(np.ptp(shown)) or 1.0)
+    axes.flat[0].set_ylim(shown.min() - margin, shown.max() + margin)
+    for ax in axes.flat[count:]:
         ax.set_visible(False)
-    figure.supxlabel(x_name, fontsize=10)
-    figure.supylabel(fit.design.formula.response_name, fontsize=10)
-    shown = "" if total == len(facets) else f" ({len(facets)} of {total} levels)"
-    figure.suptitle(f"{fit.formula}, by {name}{shown}", fontsize=10)
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside lower center",
-        ncols=3,
+    bottom.supxlabel(x_name, fontsize=9, parse_math=False)
+    bottom.supylabel(fit.design.formula.response_name, fontsize=9, parse_math=False)
+    top.suptitle(heading, fontsize=9, parse_math=False)
+    in_order = [label for _, label, _ in drawn if label in handles]
+    top.legend(
+        [handles[label] for label in in_order],
+        in_order,
+        loc="lower center",
+        ncols=beside,
         fontsize=8,
         frameon=False,
+        borderpad=0,
+        borderaxespad=0.1,
     )
     return figure
+
+
+def _heading(
+    fit: LinearMixedModel, facets: list[GroupLines], name: str, total: int, width: float
+) -> str:
+    """Formula, group and what was left out, in lines that fit the figure."""
+    text = f"{fit.formula}, by {name}"
+    if len(facets) < total:
+        text += f" ({len(facets)} of {total} levels)"
+    if any(len(f.x) > POINTS for f in facets):
+        text += f" (at most {POINTS} points a group drawn)"
+    return "\n".join(textwrap.wrap(text, width=int(13 * width)))
+
+
+def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
+    some = np.linspace(0, len(facet.x) - 1, min(len(facet.x), POINTS)).round().astype(int)
+    ax.plot(facet.x[some], facet.y[some], "o", ms=2.8, color=GREY, mec="none", zorder=1)
+    handles = {}
+    for order, (field, label, style) in enumerate(lines, start=2):
+        grid = facet.own_grid if field == "separate" else facet.grid
+        if len(grid):
+            (handles[label],) = ax.plot(grid, getattr(facet, field), zorder=order, **style)
+    text = str(facet.level)
+    short = text if len(text) <= 22 else f"{text[:21]}…"
+    ax.set_title(short, fontsize=8, pad=3, parse_math=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    return handles
 
 
 def fits_data(
     fit: LinearMixedModel, *, x: str | None, group: str | None, max_groups: int
 ) -> tuple[list[GroupLines], str, str, int]:
     """What `plot_fits` draws: facets, names of group and x, and how many groups there are."""
-    design = fit._rows()
-    names = {f.name: i for i, f in enumerate(design.factors)}
+    if isinstance(max_groups, bool) or not isinstance(max_groups, int) or max_groups < 1:
+        raise ArgumentError(f"max_groups must be a positive whole number, not {max_groups!r}")
+    from partialpool.figures.settings import FitRows
+
+    data = FitRows(fit)
+    names = {f.name: i for i, f in enumerate(fit.design.factors)}
     name = fit.terms[0].factor.name if group is None else group
     if name not in names:
         raise ArgumentError(f"the model has no grouping factor {name!r}; it has {', '.join(names)}")
-    index = names[name]
-    factor = design.factors[index]
-    x_name = _x_name(fit, index) if x is None else x
-    x_rows = _rows_of(fit, x_name)
+    factor = fit.design.factors[names[name]]
+    x_name = data.first_numeric(names[name]) if x is None else x
+    x_rows = data.numeric(x_name)
     levels = len(factor.levels)
     chosen = np.unique(np.linspace(0, levels - 1, min(levels, max_groups)).round().astype(int))
-    offset = 0.0 if design.offset is None else design.offset
-    y = design.y + offset
-    # The model's lines follow the fitted values' dependence on x at each group's own other
-    # predictors: rows are moved along x, the other columns averaged over the group.
+    grid = np.linspace(float(x_rows.min()), float(x_rows.max()), GRID)
     facets = []
     for code in chosen:
         rows = np.flatnonzero(factor.codes == code)
-        grid = np.linspace(float(x_rows.min()), float(x_rows.max()), 25)
-        complete, partial = _lines(fit, index, int(code), rows, x_name, grid)
         own = x_rows[rows]
-        separate = None
-        if len(np.unique(own)) > 1:
-            slope, intercept = np.polyfit(own, y[rows], 1)
-            separate = intercept + slope * grid
+        settings = data.settings(rows, x_name, SETTINGS)
+        own_grid = np.linspace(own.min(), own.max(), GRID)
+        separate = data.own_regression(names[name], rows, settings, own_grid)
         facets.append(
-            GroupLines(factor.levels[code], own, y[rows], grid, complete, partial, separate)
+            GroupLines(
+                level=factor.levels[code],
+                x=own,
+                y=data.y[rows],
+                grid=grid,
+                population=data.heights(settings, grid, "none"),
+                partial=data.heights(settings, grid, "all"),
+                own_grid=own_grid if separate is not None else np.empty(0),
+                separate=np.empty(0) if separate is None else separate,
+            )
         )
     return facets, name, x_name, levels
-
-
-def _x_name(fit: LinearMixedModel, index: int) -> str:
-    design = fit.design
-    candidates = [v for t in design.factors[index].terms for v in t.source.variables]
-    for name in [*candidates, *design.fixed.variables]:
-        if _is_numeric(fit, name):
-            return name
-    raise ArgumentError("the model has no numeric predictor to draw lines along; name one with x=")
-
-
-def _is_numeric(fit: LinearMixedModel, name: str) -> bool:
-    encoders = [fit.design.fixed, *(t.encoder for f in fit.design.factors for t in f.terms)]
-    return not any(name in getattr(e, "levels", {}) for e in encoders if name in e.variables)
-
-
-def _rows_of(fit: LinearMixedModel, name: str) -> Vector:
-    from partialpool.design.columns import take
-    from partialpool.design.frame import Frame
-
-    if fit.design.source is None:
-        raise ArgumentError("the figure needs the data of the fit; fit again or give them to load")
-    return take(Frame(fit.design.source).numeric(name), fit.design.rows)
-
-
-def _lines(
-    fit: LinearMixedModel, index: int, code: int, rows: Any, x_name: str, grid: Vector
-) -> tuple[Vector, Vector]:
-    """Heights of the population's and the group's line, other columns at the group's means."""
-    design = fit.design
-
-    def along(encoder: Any, columns: Any) -> list[Vector]:
-        moved = _moved(fit, encoder, x_name, rows, grid)
-        if moved is not None:
-            return moved
-        return [
-            np.full(len(grid), float(np.mean(np.asarray(c)[rows] if np.ndim(c) else c)))
-            for c in columns
-        ]
-
-    fixed = along(design.fixed, design.x)
-    kept = [fixed[i] for i in fit._products.kept]
-    complete = np.zeros(len(grid))
-    for column, b in zip(kept, fit.beta, strict=True):
-        complete = complete + column * b
-    if design.offset is not None:
-        complete = complete + float(np.mean(design.offset[rows]))
-    partial = complete.copy()
-    for f, factor in enumerate(design.factors):
-        codes = [code] if f == index else np.unique(factor.codes[rows])
-        effects = fit._effects[f][codes].mean(axis=0)
-        for term in factor.terms:
-            columns = factor.columns[term.start : term.start + len(term.names)]
-            for j, column in enumerate(along(term.encoder, columns)):
-                partial = partial + column * effects[term.start + j]
-    return complete, partial
-
-
-def _moved(fit: LinearMixedModel, encoder: Any, x_name: str, rows: Any, grid: Vector) -> Any:
-    """The encoder's columns along x, averaged over the group's rows for the other predictors."""
-    from partialpool.design.columns import take
-    from partialpool.design.frame import Frame
-
-    if x_name not in encoder.variables:
-        return None
-    source = Frame(fit.design.source)
-    used = rows if fit.design.rows is None else fit.design.rows[rows]
-    table: dict[str, Any] = {}
-    levels = getattr(encoder, "levels", {})
-    for name in encoder.variables:
-        if name == x_name:
-            table[name] = np.repeat(grid, len(used))
-        elif name in levels:
-            coded = source.coded(name)
-            labels = np.array([*coded.levels, None], dtype=object)
-            table[name] = np.tile(labels[take(coded.codes, used)], len(grid))
-        else:
-            table[name] = np.tile(take(source.numeric(name), used), len(grid))
-    columns = encoder.of(Frame(table))
-    wide = (len(grid), len(used))
-    return [
-        np.broadcast_to(np.asarray(c, dtype=float), (len(grid) * len(used),))
-        .reshape(wide)
-        .mean(axis=1)
-        for c in columns
-    ]

@@ -93,7 +93,7 @@ class LinearModel:
     def residuals(self) -> Vector:
         """Response less fitted values."""
         offset = 0.0 if self.design.offset is None else self.design.offset
-        return _response(self.design) + offset - self.fitted
+        return self.design.response + offset - self.fitted
 
     @property
     def loglik(self) -> float:
@@ -121,7 +121,7 @@ class LinearModel:
     def r_squared(self) -> float:
         """Share of the variance about the mean (about 0 without an intercept) explained."""
         w = 1.0 if self.design.weights is None else self.design.weights
-        y = _response(self.design)
+        y = self.design.response
         centre = np.average(y, weights=self.design.weights) if "Intercept" in self.names else 0.0
         return 1.0 - self.rss / float(np.sum(w * (y - centre) ** 2))
 
@@ -181,11 +181,6 @@ class LinearModel:
         return "\n".join(["Linear model", f"Formula: {self.formula}", "", *cells.lines(), *tail])
 
 
-def _response(design: Design) -> Vector:
-    assert design.y is not None  # least squares is never restored without its rows
-    return design.y
-
-
 def lm(
     formula: str,
     data: Any,
@@ -208,7 +203,7 @@ def lm(
 
 def least_squares(design: Design) -> LinearModel:
     """QR of the weighted columns, aliased ones dropped in order."""
-    y, n = _response(design), design.n
+    y, n = design.response, design.n
     x = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in design.x])
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     kept, q, r = _independent(x * root[:, None])
@@ -217,12 +212,12 @@ def least_squares(design: Design) -> LinearModel:
     names = design.fixed.names
     beta = np.linalg.solve(r, q.T @ (y * root))
     inverse = np.linalg.inv(r)
-    linear = x[:, kept] @ beta
+    linear: Vector = np.asarray(x[:, kept] @ beta, dtype=np.float64)
     rss = float(np.sum((root * (y - linear)) ** 2))
     return LinearModel(
         design=design,
         names=tuple(names[j] for j in kept),
-        beta=beta,
+        beta=np.asarray(beta, dtype=np.float64),
         unscaled=inverse @ inverse.T,
         fitted=linear if design.offset is None else linear + design.offset,
         rss=rss,
@@ -275,9 +270,8 @@ class LinearModelList:
     def coef(self) -> Any:
         """Coefficients by level, NaN where a group cannot give one: a frame."""
         names = list(dict.fromkeys(n for m in self.models.values() for n in m.names))
-        columns = {
-            name: [float(m.fixef.get(name, np.nan)) for m in self.models.values()] for name in names
-        }
+        found = [dict(zip(m.names, m.beta.tolist(), strict=True)) for m in self.models.values()]
+        columns = {name: [f.get(name, float("nan")) for f in found] for name in names}
         return to_native(columns, self.kind, index=("level", list(self.models)))
 
     @property
@@ -306,7 +300,7 @@ def lm_list(formula: str, data: Any, *, na_action: str = "drop") -> LinearModelL
     coded = group_labels(frame, group, design.rows)
     models: dict[Any, LinearModel] = {}
     failed: dict[Any, str] = {}
-    y = _response(design)
+    y = design.response
     for code, level in enumerate(coded.levels):
         rows = np.flatnonzero(coded.codes == code)
         part = replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,20 +85,29 @@ def _sentence(factor: Factor, own: slice, lam: NDArray[np.float64], lost: int) -
     sd = np.sqrt(np.square(lam).sum(axis=1))
     zero = [n for n, s in zip(names, sd, strict=True) if s == 0]
     if k == 1:
-        return f"variance of {names[0]} | {group} is 0"
+        return _no_variance(names, group)
     span = f"the random effects of {group} span {k - lost} of {k} dimensions"
     if len(zero) == lost:
-        return f"variance of {' and '.join(zero)} | {group} is 0; {span}"
+        return f"{_no_variance(zero, group)}; {span}"
     if k == 2:
         sign = "-" if lam[1, 0] * lam[0, 0] < 0 else ""
         return f"correlation of {names[0]} and {names[1]} | {group} is {sign}1; {span}"
-    # Columns of which nothing is left once the earlier ones are known: smallest pivots of Λ.
+    # Columns of which nothing is left once the others are known: smallest pivots of Λ.
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(sd > 0, np.abs(lam.diagonal()) / sd, 0.0)
-    determined = [names[i] for i in sorted(np.argsort(left, kind="stable")[:lost])]
-    several = len(determined) > 1
-    given = f"variance of {' and '.join(determined)} | {group}"
-    what = "each are" if several else "is"
-    return f"{given} {what} 0 given the other effects of {group}; {span}".replace(
-        "each are 0", "is 0"
-    )
+    determined = set(np.argsort(left, kind="stable")[:lost].tolist())
+    lacking = [n for i, n in enumerate(names) if i in determined]
+    others = [n for i, n in enumerate(names) if i not in determined]
+    return f"{_no_variance(lacking, group)} given {_listed(others)}; {span}"
+
+
+def _no_variance(names: Sequence[str], group: str) -> str:
+    if len(names) == 1:
+        return f"variance of {names[0]} | {group} is 0"
+    return f"variances of {_listed(names)} | {group} are 0"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As in "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.design import Design
-from partialpool.errors import ArgumentError, ConvergenceWarning, DataError
+from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
 from partialpool.models.fit_tables import FitTables
 from partialpool.models.native import row_arguments
@@ -207,13 +207,9 @@ class LinearMixedModel(FitTables):
         if not self.reml:
             return self.criterion
         n = self.nobs
-        logs = float(np.log(self.design.weights).sum()) if self._weighted else 0.0
+        logs = 0.0 if self.design.weights is None else float(np.log(self.design.weights).sum())
         rss = self._native.penalized_rss
         return self._native.log_det_omega + n * (1 + float(np.log(2 * np.pi * rss / n))) - logs
-
-    @property
-    def _weighted(self) -> bool:
-        return self.design.weights is not None
 
     @property
     def reml_criterion(self) -> float:
@@ -248,11 +244,7 @@ class LinearMixedModel(FitTables):
     # ---- rows ------------------------------------------------------------------------------
 
     def _rows(self) -> Design:
-        if self.design.y is None:
-            raise DataError(
-                "this fit was loaded without its rows; give them with pp.load(path, data=...)"
-            )
-        return self.design
+        return self.design.with_rows()
 
     def _row_arguments(self) -> tuple[list[Any], list[Any]]:
         design = self._rows()
@@ -280,7 +272,7 @@ class LinearMixedModel(FitTables):
             raise ArgumentError(f"residuals are 'response', 'pearson' or 'scaled', not {kind!r}")
         design = self._rows()
         offset = 0.0 if design.offset is None else design.offset
-        out = design.y + offset - self.fitted
+        out = design.response + offset - self.fitted
         if kind != "response" and design.weights is not None:
             out = out * np.sqrt(design.weights)
         return out / self.sigma if kind == "scaled" else out

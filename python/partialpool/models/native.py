@@ -19,7 +19,7 @@ def cross_products(design: Design, y: NDArray[np.float64] | None = None) -> _cor
     for f in design.factors:
         assert f.codes is not None  # rows are present wherever products are formed
         factors.append((f.codes, len(f.levels), f.columns, f.blocks))
-    response = design.y if y is None else y
+    response = design.response if y is None else y
     try:
         return _core.CrossProducts.build(response, design.x, factors, design.weights)
     except _core.NoResidualError:
