@@ -102,3 +102,13 @@ class Fit:
     ) -> Vector: ...
 
 def encode(values: NDArray[np.int64], /) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+def delete_rows(
+    products: CrossProducts,
+    y: Vector,
+    x: Sequence[Column],
+    factors: Sequence[FactorArgs],
+    weights: Vector | None,
+    rows: NDArray[np.int64],
+    /,
+) -> CrossProducts: ...
+def smoothed_columns(fit: Fit, /) -> list[Vector]: ...

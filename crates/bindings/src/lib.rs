@@ -1,6 +1,8 @@
 //! The only place that knows both Python and the numerics: arrays in, arrays out, no algorithm.
 #![allow(missing_docs)] // documented for Python in _core.pyi
 
+mod influence;
+
 use std::sync::Arc;
 
 use numerics::fit::Convergence;
@@ -328,6 +330,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("NoResidualError", m.py().get_type::<NoResidualError>())?;
     m.add("MemoryLimitError", m.py().get_type::<MemoryLimitError>())?;
     m.add_function(wrap_pyfunction!(encode, m)?)?;
+    m.add_function(wrap_pyfunction!(influence::delete_rows, m)?)?;
+    m.add_function(wrap_pyfunction!(influence::smoothed_columns, m)?)?;
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
 }

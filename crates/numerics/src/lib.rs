@@ -12,6 +12,7 @@ mod dense_inverse;
 pub mod error;
 pub mod fit;
 mod fixed_part;
+pub mod influence;
 pub mod inverse;
 pub mod levels;
 mod meetings;
