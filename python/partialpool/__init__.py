@@ -20,6 +20,7 @@ _HOME = {
     "CrossProducts": "partialpool.crossproducts",
     "aov": "partialpool.inference.aov",
     "variance_components": "partialpool.inference.aov",
+    "marginaleffects_model": "partialpool.inference.marginaleffects",
     "emmeans": "partialpool.inference.means",
     "emtrends": "partialpool.inference.means",
     "joint_tests": "partialpool.inference.joint_tests",
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     from partialpool.inference.aov import aov as aov
     from partialpool.inference.aov import variance_components as variance_components
     from partialpool.inference.joint_tests import joint_tests as joint_tests
+    from partialpool.inference.marginaleffects import (
+        marginaleffects_model as marginaleffects_model,
+    )
     from partialpool.inference.means import emmeans as emmeans
     from partialpool.inference.means import emtrends as emtrends
     from partialpool.models.baseline import lm as lm

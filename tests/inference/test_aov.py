@@ -35,7 +35,10 @@ def test_two_way_penicillin_as_in_r(reference: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "formula", "weighted"),
-    [("unbalanced", "angle ~ recipe * temp", False), ("weighted", "angle ~ C(temp) + recipe", True)],
+    [
+        ("unbalanced", "angle ~ recipe * temp", False),
+        ("weighted", "angle ~ C(temp) + recipe", True),
+    ],
 )
 def test_sequential_sums_of_squares(
     reference: Any, name: str, formula: str, weighted: bool

@@ -90,9 +90,7 @@ def test_refitting_without_a_group_as_lme4s_influence(reference: Any, name: str)
     order = [theirs["level"].index(str(v)) for v in found.labels]
     p = len(found.names)
     se = found.std_error.max(axis=0)
-    np.testing.assert_allclose(
-        found.dfbeta / se, table(theirs["dfbeta"], p)[order] / se, atol=2e-3
-    )
+    np.testing.assert_allclose(found.dfbeta / se, table(theirs["dfbeta"], p)[order] / se, atol=2e-3)
     np.testing.assert_allclose(found.std_error, table(theirs["se"], p)[order], rtol=2e-3)
     np.testing.assert_allclose(found.sigma, np.array(theirs["sigma"])[order], rtol=2e-3)
 
@@ -125,9 +123,7 @@ def test_the_closed_forms_are_the_downdated_products() -> None:
     closed = (fit.influence(), fit.influence("Subject"))
     downdated = (
         room._by_downdating(fit, None, fit.nobs, refit=False),
-        room._by_downdating(
-            fit, fit.design.factors[0].codes.astype(np.intp), 18, refit=False
-        ),
+        room._by_downdating(fit, fit.design.factors[0].codes.astype(np.intp), 18, refit=False),
     )
     for a, b in zip(closed, downdated, strict=True):
         np.testing.assert_allclose(a.dfbeta, b.dfbeta, atol=1e-9)

@@ -103,9 +103,7 @@ def aov(
             f"aov has no random effects, but the formula has {parsed.random[0].text}; use pp.lmer,"
             " or pp.variance_components"
         )
-    design = build_design(
-        parsed, data, weights=weights, contrasts=contrasts, na_action=na_action
-    )
+    design = build_design(parsed, data, weights=weights, contrasts=contrasts, na_action=na_action)
     return sequential_table(design)
 
 
@@ -223,7 +221,8 @@ def variance_components(
     _check_one_way(parsed)
     design = build_design(parsed, data, na_action=na_action)
     (factor,) = design.factors
-    assert design.y is not None and factor.codes is not None  # a design just read has its rows
+    assert design.y is not None  # a design just read has its rows
+    assert factor.codes is not None
     a, n = len(factor.levels), design.n
     common = {"formula": parsed.text, "method": method, "group": factor.name, "levels": a}
     if method != "anova":

@@ -85,7 +85,7 @@ class Influence:
         return self.dfbeta / self.std_error
 
     def to_frame(self) -> Any:
-        """Columns: the label, ``leverage, cooks_distance``, ``dfbetas_<term>``; of a refit sigma."""
+        """Label, ``leverage, cooks_distance``, of a refit ``sigma``, then ``dfbetas_<term>``."""
         label = self.by if self.by != "observation" else "row"
         columns: dict[str, Any] = {
             label: list(self.labels),
@@ -113,7 +113,9 @@ def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
     labels, codes = deletions(fit, by)
     size, p = len(labels), len(fit.beta)
     hat = fit.hatvalues
-    leverage = hat if codes is None else np.bincount(codes, weights=hat, minlength=size)
+    leverage = hat
+    if codes is not None:
+        leverage = np.bincount(codes, weights=hat, minlength=size).astype(np.float64)
     failed: dict[Any, str] = {}
     sigma = np.full(size, fit.sigma)
     theta = np.tile(fit.theta.to_numpy(), (size, 1))
@@ -157,9 +159,7 @@ class _Deletions:
     failed: dict[int, str]
 
 
-def deletions(
-    fit: LinearMixedModel, by: str
-) -> tuple[tuple[Any, ...], NDArray[np.intp] | None]:
+def deletions(fit: LinearMixedModel, by: str) -> tuple[tuple[Any, ...], NDArray[np.intp] | None]:
     """Labels of what is deleted, and the code of each row; None for single rows."""
     design = fit._rows()
     if not isinstance(by, str):
@@ -239,11 +239,12 @@ def _one_block_each(fit: LinearMixedModel, codes: NDArray[np.intp], size: int) -
     design = fit._rows()
     p = len(fit.beta)
     x, wx = weighted_columns(fit)
+    assert design.y is not None  # asked of fits that have their rows
     offset = 0.0 if design.offset is None else design.offset
     residual = (design.y + offset) - fit.predict(random="none")
 
     def total(values: Vector) -> Vector:
-        return np.bincount(codes, weights=values, minlength=size)
+        return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
 
     gram = np.empty((size, p, p))
     for a in range(p):

@@ -53,7 +53,7 @@ def level_products(
 
     def total(values: Any) -> Vector:
         values = np.broadcast_to(np.asarray(values, dtype=np.float64), codes.shape)
-        return np.bincount(codes, weights=values, minlength=size)
+        return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
 
     gram, cross = np.empty((size, k, k)), np.empty((size, k))
     for i, z in enumerate(factor.columns):
