@@ -18,6 +18,7 @@ pub mod exact_test;
 pub mod fit;
 mod fixed_part;
 pub mod fixed_root;
+pub mod influence;
 pub mod inverse;
 pub mod kenward_roger;
 pub mod levels;
