@@ -33,6 +33,8 @@ _HOME = {
     "parse_formula": "partialpool.formula",
     "anova": "partialpool.inference.likelihood_ratio",
     "kr_test": "partialpool.inference.kenward_roger_test",
+    "plot_data": "partialpool.figures.raw_data",
+    "plot_compare": "partialpool.figures.comparison",
     "errors": "partialpool.errors",
 }
 
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from partialpool.crossproducts import CrossProducts as CrossProducts
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset
+    from partialpool.figures.comparison import plot_compare as plot_compare
+    from partialpool.figures.raw_data import plot_data as plot_data
     from partialpool.formula import parse_formula as parse_formula
     from partialpool.inference.aov import aov as aov
     from partialpool.inference.aov import variance_components as variance_components

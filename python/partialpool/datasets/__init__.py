@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,15 @@ class Dataset:
         Columns that are factors though they are written as numbers.
     formula
         A model that is usually fitted to it.
+    units
+        Of columns; the frame has them as ``attrs["units"]``, and figures write them on axes.
     """
 
     file: str
     about: str
     factors: tuple[str, ...] = ()
     formula: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 DATASETS: dict[str, Dataset] = {
@@ -40,6 +44,7 @@ DATASETS: dict[str, Dataset] = {
         "reaction time (ms) of 18 subjects on 10 days of sleep deprivation (Belenky et al. 2003)",
         ("Subject",),
         "Reaction ~ Days + (Days | Subject)",
+        {"Reaction": "ms"},
     ),
     "pulp": Dataset(
         "pulp.csv",
@@ -76,6 +81,7 @@ DATASETS: dict[str, Dataset] = {
         "yield (g) of dyestuff from 5 preparations of 6 batches (Davies & Goldsmith 1972)",
         (),
         "Yield ~ 1 + (1 | Batch)",
+        {"Yield": "g"},
     ),
     "dyestuff2": Dataset(
         "dyestuff2.csv",
@@ -94,6 +100,7 @@ DATASETS: dict[str, Dataset] = {
         "growth zones (mm) of 6 samples on 24 plates: lme4's Penicillin (Davies 1972)",
         (),
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
+        {"diameter": "mm"},
     ),
     "cake": Dataset(
         "cake.csv",
@@ -101,6 +108,7 @@ DATASETS: dict[str, Dataset] = {
         " temperature as a number",
         ("replicate", "temperature"),
         "angle ~ recipe * temperature + (1 | recipe:replicate)",
+        {"angle": "°", "temp": "°F"},
     ),
     "insteval": Dataset(
         "insteval.csv.gz",
@@ -134,4 +142,6 @@ def load_dataset(name: str) -> pd.DataFrame:
     for column in frame.columns:
         if column in entry.factors or not pd.api.types.is_numeric_dtype(frame[column]):
             frame[column] = frame[column].astype("category")
+    if entry.units:
+        frame.attrs["units"] = dict(entry.units)
     return frame

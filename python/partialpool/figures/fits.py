@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.errors import ArgumentError
+from partialpool.figures.labels import with_unit
+from partialpool.figures.style import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREY,
+    ORANGE,
+    SERIES,
+    check_count,
+    factor_index,
+    put_legend,
+    short,
+    spread,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +34,9 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 
-#: Okabe & Ito's colour-blind-safe palette; the lines also differ in their dashes.
-BLACK, BLUE, ORANGE, GREY = "#000000", "#0072B2", "#D55E00", "#7F7F7F"
-
 #: In drawing order: field of `GroupLines`, legend, style.
 LINES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("complete", "all groups as one (complete pooling)", {"ls": "-", "lw": 1.0, "color": GREY}),
     ("population", "population (fixed effects)", {"ls": "--", "lw": 1.0, "color": BLACK}),
     ("partial", "this group in the model (partial pooling)", {"lw": 1.5, "color": BLUE}),
     ("separate", "this group alone (no pooling)", {"ls": ":", "lw": 1.9, "color": ORANGE}),
@@ -49,6 +62,10 @@ class GroupLines:
         Their heights, averaged over the settings of the other predictors in the group.
     own_grid, separate
         The group's own regression over its own range; empty where its rows cannot give one.
+    complete
+        Heights of least squares without random effects; empty unless asked for.
+    others
+        Heights of other models' lines for the group.
     """
 
     level: Any
@@ -59,6 +76,8 @@ class GroupLines:
     partial: Vector
     own_grid: Vector
     separate: Vector
+    complete: Vector
+    others: tuple[Vector, ...] = ()
 
 
 def plot_fits(
@@ -69,6 +88,8 @@ def plot_fits(
     max_groups: int = 36,
     population: bool = True,
     separate: bool = True,
+    complete: bool = False,
+    models: Mapping[str, LinearMixedModel] | None = None,
 ) -> Figure:
     """Facets by group with the fitted lines.
 
@@ -84,6 +105,10 @@ def plot_fits(
     population, separate
         Whether to draw the fixed effects' line, and each group's own regression on the columns of
         the model, beside the model's line for the group.
+    complete
+        Whether to draw least squares of the fixed part, as if there were no groups.
+    models
+        Other fits of the same rows, by the name for the legend: their lines for the group too.
 
     Returns
     -------
@@ -92,17 +117,21 @@ def plot_fits(
     Raises
     ------
     ArgumentError
-        If there is no such group or predictor, or the fit was loaded without its data.
+        If there is no such group or predictor, the fit was loaded without its data, or a model is
+        of other rows.
     """
     from matplotlib.figure import Figure
 
-    facets, name, x_name, total = fits_data(fit, x=x, group=group, max_groups=max_groups)
+    facets, name, x_name, total = fits_data(
+        fit, x=x, group=group, max_groups=max_groups, complete=complete, models=models
+    )
     count = len(facets)
     columns = count if count <= 6 else min(6, int(np.ceil(np.sqrt(1.5 * count))))
     rows = int(np.ceil(count / columns))
     width, height = max(1.6 * columns + 0.8, 4.2), 1.5 * rows + 0.6
-    drawn = [line for line in LINES if (population or line[0] != "population")]
-    drawn = [line for line in drawn if (separate or line[0] != "separate")]
+    unwanted = {"population": population, "separate": separate, "complete": complete}
+    drawn = [line for line in LINES if unwanted.get(line[0], True)]
+    drawn += _other_lines(models or {})
     beside = 3 if width > 8.5 else 1
     heading = _heading(fit, facets, name, total, width)
     above = 0.2 * (1 + heading.count("\n")) + 0.18 * np.ceil(len(drawn) / beside) + 0.08
@@ -121,21 +150,31 @@ def plot_fits(
     axes.flat[0].set_ylim(shown.min() - margin, shown.max() + margin)
     for ax in axes.flat[count:]:
         ax.set_visible(False)
-    bottom.supxlabel(x_name, fontsize=9, parse_math=False)
-    bottom.supylabel(fit.design.formula.response_name, fontsize=9, parse_math=False)
+    source = fit.design.source
+    bottom.supxlabel(with_unit(source, x_name), fontsize=9, parse_math=False)
+    response = with_unit(source, fit.design.formula.response_name)
+    bottom.supylabel(response, fontsize=9, parse_math=False)
     top.suptitle(heading, fontsize=9, parse_math=False)
     in_order = [label for _, label, _ in drawn if label in handles]
-    top.legend(
+    put_legend(
+        top,
         [handles[label] for label in in_order],
         in_order,
         loc="lower center",
         ncols=beside,
-        fontsize=8,
-        frameon=False,
         borderpad=0,
         borderaxespad=0.1,
     )
     return figure
+
+
+def _other_lines(models: Mapping[str, LinearMixedModel]) -> list[tuple[Any, str, dict[str, Any]]]:
+    """A colour and dashes for each, none of them the fit's own."""
+    colours = [c for c in SERIES if c not in {BLACK, BLUE, ORANGE}]
+    return [
+        (i, f"this group in {name}", {"ls": DASHES[1 + i % 4], "lw": 1.5, "color": colours[i % 4]})
+        for i, name in enumerate(models)
+    ]
 
 
 def _heading(
@@ -157,40 +196,43 @@ def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
     for order, (field, label, style) in enumerate(lines, start=2):
         grid = facet.own_grid if field == "separate" else facet.grid
         if len(grid):
-            (handles[label],) = ax.plot(grid, getattr(facet, field), zorder=order, **style)
-    text = str(facet.level)
-    short = text if len(text) <= 22 else f"{text[:21]}…"
-    ax.set_title(short, fontsize=8, pad=3, parse_math=False)
+            heights = facet.others[field] if isinstance(field, int) else getattr(facet, field)
+            (handles[label],) = ax.plot(grid, heights, zorder=order, **style)
+    ax.set_title(short(facet.level), fontsize=8, pad=3, parse_math=False)
     ax.spines[["top", "right"]].set_visible(False)
     return handles
 
 
 def fits_data(
-    fit: LinearMixedModel, *, x: str | None, group: str | None, max_groups: int
+    fit: LinearMixedModel,
+    *,
+    x: str | None,
+    group: str | None,
+    max_groups: int,
+    complete: bool = False,
+    models: Mapping[str, LinearMixedModel] | None = None,
 ) -> tuple[list[GroupLines], str, str, int]:
     """What `plot_fits` draws: facets, names of group and x, and how many groups there are."""
-    if isinstance(max_groups, bool) or not isinstance(max_groups, int) or max_groups < 1:
-        raise ArgumentError(f"max_groups must be a positive whole number, not {max_groups!r}")
+    check_count(max_groups, "max_groups")
     from partialpool.figures.settings import FitRows
 
     data = FitRows(fit)
-    names = {f.name: i for i, f in enumerate(fit.design.factors)}
-    name = fit.terms[0].factor.name if group is None else group
-    if name not in names:
-        raise ArgumentError(f"the model has no grouping factor {name!r}; it has {', '.join(names)}")
-    factor = fit.design.factors[names[name]]
-    x_name = data.first_numeric(names[name]) if x is None else x
+    index = factor_index(fit, group)
+    others = [FitRows(same_rows(fit, name, m)) for name, m in (models or {}).items()]
+    factor = fit.design.factors[index]
+    x_name = data.first_numeric(index) if x is None else x
     x_rows = data.numeric(x_name)
     levels = len(factor.levels)
-    chosen = np.unique(np.linspace(0, levels - 1, min(levels, max_groups)).round().astype(int))
     grid = np.linspace(float(x_rows.min()), float(x_rows.max()), GRID)
+    pooled = data.complete_pooling() if complete else None
     facets = []
-    for code in chosen:
+    for code in spread(levels, max_groups):
         rows = np.flatnonzero(factor.codes == code)
         own = x_rows[rows]
         settings = data.settings(rows, x_name, SETTINGS)
         own_grid = np.linspace(own.min(), own.max(), GRID)
-        separate = data.own_regression(names[name], rows, settings, own_grid)
+        separate = data.own_regression(index, rows, settings, own_grid)
+        other_heights = [o.heights(o.settings(rows, x_name, SETTINGS), grid, "all") for o in others]
         facets.append(
             GroupLines(
                 level=factor.levels[code],
@@ -201,6 +243,26 @@ def fits_data(
                 partial=data.heights(settings, grid, "all"),
                 own_grid=own_grid if separate is not None else np.empty(0),
                 separate=np.empty(0) if separate is None else separate,
+                complete=np.empty(0) if pooled is None else data.pooled(pooled, settings, grid),
+                others=tuple(other_heights),
             )
         )
-    return facets, name, x_name, levels
+    return facets, factor.name, x_name, levels
+
+
+def same_rows(fit: LinearMixedModel, name: str, other: Any) -> LinearMixedModel:
+    """Refuse to lay a model of other rows, or of another response, over a fit."""
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+    if not isinstance(other, LinearMixedModel):
+        raise ArgumentError(f"models[{name!r}] must be a fit of lmer, not {type(other).__name__}")
+    mine, theirs = fit._rows(), other._rows()
+    if theirs.formula.response_name != mine.formula.response_name:
+        raise ArgumentError(
+            f"models[{name!r}] is of {theirs.formula.response_name}, the fit of"
+            f" {mine.formula.response_name}"
+        )
+    values = [d.response + (0.0 if d.offset is None else d.offset) for d in (mine, theirs)]
+    if other.nobs != fit.nobs or not np.allclose(*values, rtol=1e-12, atol=0):
+        raise ArgumentError(f"models[{name!r}] was fitted to other rows; fit both to the same data")
+    return other

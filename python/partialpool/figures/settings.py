@@ -15,6 +15,7 @@ from partialpool.errors import ArgumentError
 from partialpool.formula import variables
 
 if TYPE_CHECKING:
+    from partialpool.models.baseline import LinearModel
     from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
@@ -132,6 +133,17 @@ class FitRows:
     def heights(self, settings: Settings, grid: Vector, random: str) -> Vector:
         """The model's predictions along the grid, averaged over the settings."""
         at = self._fit.predict(settings.at(grid), random=random, new_levels="population")
+        return at.reshape(len(grid), -1) @ settings.share + settings.offset
+
+    def complete_pooling(self) -> LinearModel:
+        """Least squares of the fixed part."""
+        from partialpool.models.baseline import least_squares
+
+        return least_squares(self._fit.design)
+
+    def pooled(self, model: LinearModel, settings: Settings, grid: Vector) -> Vector:
+        """Complete pooling's predictions along the grid, averaged over the settings."""
+        at = model.predict(settings.at(grid))
         return at.reshape(len(grid), -1) @ settings.share + settings.offset
 
     def own_regression(

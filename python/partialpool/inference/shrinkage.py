@@ -30,7 +30,7 @@ def shrinkage(fit: LinearMixedModel) -> Any:
         gram, cross = level_products(factor, residual, weights)
         # residuals plus the level's own effects: Zᵀ W (y - Xβ - other effects)
         cross = cross + np.einsum("lij,lj->li", gram, effects)
-        alone = _least_squares(gram, cross)
+        alone = level_least_squares(gram, cross)
         for j, term in enumerate(unique_names(factor.names)):
             columns["group"] += [group] * len(factor.levels)
             columns["level"] += [str(v) for v in factor.levels]
@@ -64,7 +64,7 @@ def level_products(
     return gram, cross
 
 
-def _least_squares(gram: Vector, cross: Vector) -> Vector:
+def level_least_squares(gram: Vector, cross: Vector) -> Vector:
     """Solutions by level; NaN where a level's rows cannot tell its effects apart."""
     out = np.full(cross.shape, np.nan)
     scale = np.sqrt(np.maximum(np.diagonal(gram, axis1=1, axis2=2), 0.0))

@@ -1,0 +1,158 @@
+"""Random effects with their intervals, in order of size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partialpool.errors import ArgumentError
+from partialpool.figures.labels import with_unit
+from partialpool.figures.style import (
+    BLUE,
+    GREY,
+    Vector,
+    check_axes,
+    check_count,
+    column_index,
+    factor_index,
+    new_figure,
+    put_labels,
+    put_levels,
+    put_title,
+    spread,
+    wrapped,
+)
+from partialpool.inference.profile import check_level
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Levels of one grouping factor, the smallest effect first.
+
+    Attributes
+    ----------
+    group
+    names
+        Of the k random effects.
+    levels
+        Those shown, s of them.
+    estimate, half_width
+        (s, k): conditional modes, and half of their intervals.
+    total
+        Levels that there are.
+    """
+
+    group: str
+    names: tuple[str, ...]
+    levels: tuple[Any, ...]
+    estimate: Vector
+    half_width: Vector
+    total: int
+
+
+def plot_caterpillar(
+    fit: LinearMixedModel,
+    *,
+    group: str | None = None,
+    column: str | None = None,
+    level: float = 0.95,
+    max_levels: int = 400,
+    ax: Axes | None = None,
+) -> Figure | Axes:
+    """Conditional modes with intervals from their conditional standard deviations.
+
+    Parameters
+    ----------
+    group
+        Grouping factor; default the one with most levels.
+    column
+        One random effect; default all of the factor, a panel each.
+    level
+        Of the intervals: normal quantiles, fixed effects and variances taken as known.
+    max_levels
+        With more levels, this many spread evenly over their order are shown, and the title says
+        so.
+    ax
+        Draw there (a factor with several random effects needs `column`).
+
+    Returns
+    -------
+    `ax` if it was given, else a new matplotlib Figure
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such group or random effect.
+    """
+    index = factor_index(fit, group)
+    shown = effects(fit, index, column, level, max_levels)
+    k = len(shown.names)
+    if ax is not None and k > 1:
+        raise ArgumentError(f"one Axes holds one random effect; name it: column={shown.names[0]!r}")
+    some = len(shown.levels) < shown.total
+    heading = f"random effects of {shown.group} with {100 * level:g} % intervals"
+    thinned = f"{len(shown.levels)} of {shown.total:,} levels" if some else ""
+    if ax is not None:
+        _panel(check_axes(ax), fit, shown, 0, first=True)
+        put_title(ax, heading, thinned)
+        return ax
+    height = 1.2 + 0.17 * len(shown.levels) if len(shown.levels) <= 60 else 6.5
+    figure = new_figure(max(4.8, 3.0 * k + 0.8), max(2.4, height))
+    axes = figure.subplots(1, k, sharey=True, squeeze=False)[0]
+    for j, panel in enumerate(axes):
+        _panel(panel, fit, shown, j, first=j == 0)
+        put_title(panel, shown.names[j])
+    text = f"{heading}, by {shown.names[0]}" if k > 1 else heading
+    text += f" ({thinned})" if thinned else ""
+    figure.suptitle(wrapped(text, figure.get_size_inches()[0]), fontsize=9, parse_math=False)
+    return figure
+
+
+def _panel(ax: Axes, fit: LinearMixedModel, shown: Effects, j: int, *, first: bool) -> None:
+    at = np.arange(len(shown.levels))
+    middle, half = shown.estimate[:, j], shown.half_width[:, j]
+    few = len(at) <= 60
+    ax.axvline(0, color=GREY, lw=1, ls="--", zorder=1)
+    ax.hlines(at, middle - half, middle + half, color=BLUE, lw=1.4 if few else 0.5, zorder=2)
+    ax.plot(middle, at, "o", color=BLUE, ms=4 if few else 1.4, zorder=3)
+    intercept = shown.names[j] == "Intercept"
+    response = fit.design.formula.response_name
+    what = f"{shown.names[j]}: deviation from the mean"
+    put_labels(ax, with_unit(fit.design.source, response, what) if intercept else what, "")
+    ax.set_ylim(-0.8, len(at) - 0.2)
+    if first:
+        put_levels(ax, "y", shown.levels, shown.group)
+
+
+def effects(
+    fit: LinearMixedModel, index: int, column: str | None, level: float, max_levels: int
+) -> Effects:
+    """What `plot_caterpillar` draws."""
+    from scipy.stats import norm
+
+    from partialpool.models.random_effects import conditional_sds, unique_names
+
+    level, most = check_level(level), check_count(max_levels, "max_levels")
+    factor = fit.design.factors[index]
+    names = unique_names(factor.names)
+    columns = list(range(len(names))) if column is None else [column_index(fit, index, column)]
+    modes = fit._effects[index][:, columns]
+    order = np.argsort(modes[:, 0], kind="stable")
+    order = order[spread(len(order), most)]
+    half = float(norm.ppf((1 + level) / 2)) * conditional_sds(fit)[index][order][:, columns]
+    return Effects(
+        group=factor.name,
+        names=tuple(names[j] for j in columns),
+        levels=tuple(factor.levels[i] for i in order),
+        estimate=modes[order],
+        half_width=half,
+        total=len(factor.levels),
+    )

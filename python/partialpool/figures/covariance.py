@@ -1,0 +1,56 @@
+"""Ellipses of two random effects' fitted covariance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partialpool.figures.style import Vector
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+#: Shares of the levels that the ellipses hold, and how each is drawn.
+COVERAGE: tuple[tuple[float, Any], ...] = ((0.5, "-"), (0.95, "--"))
+
+
+def factor_covariance(fit: LinearMixedModel, index: int) -> Vector:
+    """Fitted covariance of a factor's random effects, (k, k)."""
+    k = len(fit.design.factors[index].names)
+    lam = np.array(fit._native.lambdas[index]).reshape(k, k)
+    return fit.sigma**2 * lam @ lam.T
+
+
+def ellipse(covariance: Vector, centre: Vector, share: float) -> Vector:
+    """Points of the ellipse that holds this share of a normal pair, (2, 181); a line if singular.
+
+    Parameters
+    ----------
+    covariance
+        (2, 2)
+    centre
+        (2,)
+    """
+    # A pair's squared distance is χ² with two degrees of freedom: an exponential of mean 2.
+    radius = np.sqrt(-2 * np.log1p(-share))
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    angle = np.linspace(0, 2 * np.pi, 181)
+    circle = radius * np.vstack([np.cos(angle), np.sin(angle)])
+    return centre[:, None] + root @ circle
+
+
+def draw_ellipses(ax: Axes, covariance: Vector, centre: Vector, color: str) -> list[Any]:
+    """One line for each of `COVERAGE`."""
+    return [
+        ax.plot(*ellipse(covariance, centre, share), color=color, ls=style, lw=1.2, zorder=2)[0]
+        for share, style in COVERAGE
+    ]
+
+
+def coverage_labels() -> list[str]:
+    """What the legend says of the ellipses."""
+    return [f"fitted distribution, {100 * share:g} %" for share, _ in COVERAGE]

@@ -1,0 +1,174 @@
+"""Normal quantile plots of the residuals and of each random effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partialpool.errors import ArgumentError
+from partialpool.figures.labels import with_unit
+from partialpool.figures.style import (
+    BLACK,
+    BLUE,
+    SKY,
+    Vector,
+    check_axes,
+    column_index,
+    factor_index,
+    new_figure,
+    put_labels,
+    put_title,
+    spread,
+    wrapped,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+#: Order statistics drawn; the outermost are all among them.
+POINTS, OUTERMOST = 1_000, 50
+
+
+@dataclass(frozen=True, eq=False)
+class NormalQuantiles:
+    """Order statistics beside the normal's.
+
+    Attributes
+    ----------
+    theoretical, sample
+        Those drawn.
+    lower, upper
+        Where each lies with probability 95 % if the sample is normal.
+    centre, scale
+        Of the line: through the quartiles, as R's ``qqline``.
+    total
+        Values that there are.
+    """
+
+    theoretical: Vector
+    sample: Vector
+    lower: Vector
+    upper: Vector
+    centre: float
+    scale: float
+    total: int
+
+
+def plot_qq(
+    fit: LinearMixedModel,
+    *,
+    of: str | None = None,
+    column: str | None = None,
+    ax: Axes | None = None,
+) -> Figure | Axes:
+    """Normal quantile plots with a line through the quartiles and a pointwise 95 % band.
+
+    Parameters
+    ----------
+    of
+        "residuals" (scaled), or a grouping factor; default the residuals and every random effect,
+        a panel each.
+    column
+        One random effect of that factor.
+    ax
+        Draw there; needs `of`, and `column` where the factor has several random effects.
+
+    Returns
+    -------
+    `ax` if it was given, else a new matplotlib Figure
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such group or random effect.
+    """
+    chosen = _samples(fit, of, column)
+    if ax is not None:
+        check_axes(ax)
+        if len(chosen) > 1:
+            raise ArgumentError("one Axes holds one plot; name it with of= and column=")
+        _panel(ax, *chosen[0])
+        return ax
+    across = min(3, len(chosen))
+    down = -(-len(chosen) // across)
+    figure = new_figure(3.5 * across + 0.4, 3.4 * down + 0.4)
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for panel, sample in zip(axes, chosen, strict=False):
+        _panel(panel, *sample)
+    for panel in axes[len(chosen) :]:
+        panel.set_visible(False)
+    text = wrapped(f"{fit.formula}; band: pointwise 95 %", figure.get_size_inches()[0])
+    figure.suptitle(text, fontsize=9, parse_math=False)
+    return figure
+
+
+def _samples(
+    fit: LinearMixedModel, of: str | None, column: str | None
+) -> list[tuple[Vector, str, str]]:
+    """Values, title and label of each panel."""
+    from partialpool.models.random_effects import unique_names
+
+    out: list[tuple[Vector, str, str]] = []
+    if column is not None and (of is None or of == "residuals"):
+        raise ArgumentError(f"name the grouping factor that {column!r} is of with of=")
+    if of in {None, "residuals"}:
+        out.append((fit.residuals("scaled"), "residuals", "scaled residual"))
+    if of == "residuals":
+        return out
+    indices = list(dict.fromkeys(t.index for t in fit.terms))
+    for index in indices if of is None else [factor_index(fit, of)]:
+        factor = fit.design.factors[index]
+        for j, name in enumerate(unique_names(factor.names)):
+            if column is None or j == column_index(fit, index, column):
+                label = "random effect"
+                if name == "Intercept":
+                    response = fit.design.formula.response_name
+                    label = with_unit(fit.design.source, response, label)
+                out.append((fit._effects[index][:, j], f"{name} | {factor.name}", label))
+    return out
+
+
+def _panel(ax: Axes, values: Vector, title: str, label: str) -> None:
+    data = normal_quantiles(values)
+    ax.fill_between(data.theoretical, data.lower, data.upper, color=SKY, alpha=0.3, lw=0, zorder=1)
+    ends: Any = data.theoretical[[0, -1]]
+    ax.plot(ends, data.centre + data.scale * ends, color=BLACK, lw=1, zorder=2)
+    size = 4.5 if data.total <= 60 else 3
+    ax.plot(data.theoretical, data.sample, "o", ms=size, color=BLUE, mec="none", zorder=3)
+    put_labels(ax, "normal quantile", label)
+    thinned = len(data.sample) < data.total
+    said = f"{len(data.sample):,} of {data.total:,} points, all the outermost" if thinned else ""
+    put_title(ax, title, said)
+
+
+def normal_quantiles(values: Vector) -> NormalQuantiles:
+    """What a panel draws; positions are R's ``ppoints``."""
+    from scipy.stats import beta, norm
+
+    total = len(values)
+    ordered = np.sort(values)
+    shown = spread(total, POINTS)
+    if len(shown) < total:
+        outer = np.arange(OUTERMOST)
+        shown = np.unique(np.concatenate([outer, shown, total - 1 - outer]))
+    shift = 3 / 8 if total <= 10 else 1 / 2
+    theoretical = norm.ppf((shown + 1 - shift) / (total + 1 - 2 * shift))
+    quartiles = np.quantile(ordered, [0.25, 0.75])
+    scale = float(np.diff(quartiles)[0] / np.diff(norm.ppf([0.25, 0.75]))[0])
+    centre = float(quartiles[0] - scale * norm.ppf(0.25))
+    # The i-th of n uniforms is Beta(i, n + 1 - i).
+    low, high = (norm.ppf(beta.ppf(p, shown + 1, total - shown)) for p in (0.025, 0.975))
+    return NormalQuantiles(
+        theoretical=theoretical,
+        sample=ordered[shown],
+        lower=centre + scale * low,
+        upper=centre + scale * high,
+        centre=centre,
+        scale=scale,
+        total=total,
+    )

@@ -1,0 +1,190 @@
+"""What the figures have in common: colours, text that is not read as mathematics, thinning."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+#: Okabe & Ito's colour-blind-safe palette; what differs in colour differs in form too.
+BLACK, BLUE, ORANGE, GREY = "#000000", "#0072B2", "#D55E00", "#7F7F7F"
+GREEN, PINK, SKY, AMBER = "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+SERIES = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, BLACK)
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1, 1)),
+    (0, (5, 1, 1, 1)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
+
+#: Rows above which a cloud of points is counted in hexagons.
+CLOUD = 5_000
+#: Levels above which their names would overlap.
+NAMED = 60
+SMALL, TEXT = 8, 9
+#: Rows, and different values of x, below which a trend is not drawn.
+TREND = 24
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure that pyplot does not keep alive."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def check_axes(ax: Any) -> Axes:
+    """Refuse what is not a single Axes."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise ArgumentError(
+            f"ax must be a matplotlib Axes, not {type(ax).__name__}; of several, give one"
+        )
+    return ax
+
+
+def check_count(value: Any, name: str) -> int:
+    """A positive whole number."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError(f"{name} must be a positive whole number, not {value!r}")
+    return value
+
+
+def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """One of the words offered."""
+    if value not in choices:
+        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    return str(value)
+
+
+def short(level: Any, width: int = 22) -> str:
+    """A level's name, cut where it would not fit."""
+    text = str(level)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def width_of(ax: Axes) -> float:
+    """Inches that an Axes is wide, about."""
+    figure: Any = ax.get_figure(root=True)
+    return float(ax.get_position().width * figure.get_size_inches()[0])
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Text of `TEXT` points in lines that fit."""
+    return "\n".join(textwrap.wrap(text, width=max(20, int(13 * inches))))
+
+
+def put_title(ax: Axes, *parts: str) -> None:
+    """A heading, its parts in brackets after the first."""
+    text = parts[0] + "".join(f" ({p})" for p in parts[1:] if p)
+    ax.set_title(wrapped(text, width_of(ax)), fontsize=TEXT, parse_math=False)
+
+
+def put_labels(ax: Axes, x: str, y: str) -> None:
+    """Names of the axes, and no frame on top and right."""
+    ax.set_xlabel(short(x, 60), fontsize=TEXT, parse_math=False)
+    ax.set_ylabel(short(y, 60), fontsize=TEXT, parse_math=False)
+    ax.tick_params(labelsize=SMALL)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def put_levels(ax: Axes, axis: str, levels: Iterable[Any], name: str) -> None:
+    """Levels at 0, 1, …: by name while there is room, else as so many of them."""
+    from matplotlib.text import Text
+
+    texts = [short(v, 18) for v in levels]
+    set_ticks = ax.set_xticks if axis == "x" else ax.set_yticks
+    label: Any = ax.set_xlabel if axis == "x" else ax.set_ylabel
+    if len(texts) > NAMED:
+        set_ticks([])
+        label(f"{short(name, 40)}: {len(texts)} levels, not named", fontsize=TEXT, parse_math=False)
+        return
+    crowded = axis == "x" and sum(map(len, texts)) + len(texts) > 13 * width_of(ax)
+    size = SMALL if len(texts) <= 30 else 6
+    set_ticks(range(len(texts)), texts, fontsize=size, rotation=90 if crowded else 0)
+    ticks: list[Text] = (ax.get_xticklabels if axis == "x" else ax.get_yticklabels)()
+    for tick in ticks:
+        tick.set_parse_math(False)
+    label(short(name, 60), fontsize=TEXT, parse_math=False)
+
+
+def put_legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> Any:
+    """A legend in plain text."""
+    settings = {"fontsize": SMALL, "frameon": False, **options}
+    legend = owner.legend(handles, [short(v, 60) for v in labels], **settings)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return legend
+
+
+def spread(size: int, most: int) -> Indices:
+    """At most so many of 0 … size - 1, evenly spaced, the ends among them."""
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(np.intp))
+
+
+def cloud(ax: Axes, x: Vector, y: Vector, *, color: str = BLUE) -> str:
+    """Points, or many of them counted in hexagons; what the title must say of it."""
+    if len(x) <= CLOUD:
+        size = 14 if len(x) <= 400 else 5
+        ax.scatter(x, y, s=size, color=color, alpha=0.55, linewidths=0, zorder=2)
+        return ""
+    tall = max(8, int(60 * 0.75))
+    ax.hexbin(x, y, gridsize=(60, tall), bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
+    return f"{len(x):,} points counted in hexagons, darker for more"
+
+
+def running_mean(x: Vector, y: Vector) -> tuple[Vector, Vector]:
+    """Means of x and y over a moving quarter of the rows by x; empty where x takes few values."""
+    order = np.argsort(x, kind="stable")
+    n = len(x)
+    if n < TREND or np.count_nonzero(np.diff(x[order])) < TREND - 1:
+        return np.empty(0), np.empty(0)
+    at = spread(n, 80)
+    low, high = np.maximum(at - n // 8, 0), np.minimum(at + n // 8 + 1, n)
+    # Sums from zero: a large constant in x or y would cost digits.
+    centre_x, centre_y = float(x.mean()), float(y.mean())
+    sums = [np.concatenate([[0.0], np.cumsum(v[order] - c)]) for v, c in ((x, centre_x), (y, centre_y))]
+    mean_x, mean_y = ((s[high] - s[low]) / (high - low) for s in sums)
+    return mean_x + centre_x, mean_y + centre_y
+
+
+def factor_index(fit: LinearMixedModel, group: str | None) -> int:
+    """Place in the design of the grouping factor named; by default that with most levels."""
+    names = {f.name: i for i, f in enumerate(fit.design.factors)}
+    if group is None:
+        return fit.terms[0].index
+    if group not in names:
+        raise ArgumentError(
+            f"the model has no grouping factor {group!r}; it has {', '.join(names)}"
+        )
+    return names[group]
+
+
+def column_index(fit: LinearMixedModel, index: int, column: str) -> int:
+    """Place of a random effect among those of its factor."""
+    from partialpool.models.random_effects import unique_names
+
+    factor = fit.design.factors[index]
+    names = unique_names(factor.names)
+    if column not in names:
+        raise ArgumentError(
+            f"{factor.name!r} has no random effect {column!r}; it has {', '.join(names)}"
+        )
+    return names.index(column)
