@@ -83,7 +83,7 @@ def plot_cells(
     x: str | None = None,
     by: str | None = None,
     group: str | None = None,
-    max_points: int = 600,
+    max_points: int = 400,
 ) -> Figure:
     """Observed beside predicted values in a design of factors.
 
@@ -157,9 +157,9 @@ def _panel(ax: Any, shown: Cells, i: int) -> list[Any]:
     few = own.sum() <= 120
     observed, predicted = shown.observed[own], shown.predicted[own]
     ax.vlines(at, observed, predicted, color=GREY, lw=1 if few else 0.4, zorder=2)
-    size = 5 if few else 2
+    size = 5 if few else 3
     (a,) = ax.plot(at, observed, "o", ms=size, mfc="none", mec=ORANGE, mew=1.2, zorder=3)
-    (b,) = ax.plot(at, predicted, "D", ms=size - 0.8, color=BLUE, mec="none", zorder=4)
+    (b,) = ax.plot(at, predicted, "D", ms=size - 0.6, color=BLUE, mec="none", zorder=4)
     place = np.arange(len(shown.x_levels))
     c = ax.hlines(shown.fixed[i], place - 0.38, place + 0.38, color=BLACK, lw=1.4, zorder=1)
     return [a, b, c]

@@ -20,6 +20,7 @@ from partialpool.figures.style import (
     ORANGE,
     SERIES,
     check_count,
+    facet_margins,
     factor_index,
     put_legend,
     short,
@@ -135,8 +136,8 @@ def plot_fits(
     beside = 3 if width > 8.5 else 1
     heading = _heading(fit, facets, name, total, width)
     above = 0.2 * (1 + heading.count("\n")) + 0.18 * np.ceil(len(drawn) / beside) + 0.08
-    figure = Figure(figsize=(width, height + above), layout="constrained")
-    # The legend has a strip of its own, as the layout does not keep it clear of the labels.
+    figure = Figure(figsize=(width, height + above))
+    # The legend has a strip of its own, clear of the labels.
     halves: Any = figure.subfigures(2, 1, height_ratios=[above, height])
     top, bottom = halves
     axes = bottom.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -150,6 +151,7 @@ def plot_fits(
     axes.flat[0].set_ylim(shown.min() - margin, shown.max() + margin)
     for ax in axes.flat[count:]:
         ax.set_visible(False)
+    facet_margins(bottom, width, height, above=0.25, down=rows)
     source = fit.design.source
     bottom.supxlabel(with_unit(source, x_name), fontsize=9, parse_math=False)
     response = with_unit(source, fit.design.formula.response_name)
@@ -191,7 +193,7 @@ def _heading(
 
 def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
     some = np.linspace(0, len(facet.x) - 1, min(len(facet.x), POINTS)).round().astype(int)
-    ax.plot(facet.x[some], facet.y[some], "o", ms=2.8, color=GREY, mec="none", zorder=1)
+    ax.plot(facet.x[some], facet.y[some], "o", ms=2.8, color=GREY, mec="none", alpha=1 if len(some) <= 60 else 0.4, zorder=1)
     handles = {}
     for order, (field, label, style) in enumerate(lines, start=2):
         grid = facet.own_grid if field == "separate" else facet.grid

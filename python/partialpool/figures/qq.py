@@ -155,7 +155,11 @@ def normal_quantiles(values: Vector) -> NormalQuantiles:
     shown = spread(total, POINTS)
     if len(shown) < total:
         outer = np.arange(OUTERMOST)
-        shown = np.unique(np.concatenate([outer, shown, total - 1 - outer]))
+        # Evenly along the axis too, else the tails between those and the outermost were empty.
+        edge = float(norm.ppf(0.5 / total))
+        along = np.floor(total * norm.cdf(np.linspace(edge, -edge, 200))).astype(np.intp)
+        along = np.clip(along, 0, total - 1)
+        shown = np.unique(np.concatenate([outer, shown, along, total - 1 - outer]))
     shift = 3 / 8 if total <= 10 else 1 / 2
     theoretical = norm.ppf((shown + 1 - shift) / (total + 1 - 2 * shift))
     quartiles = np.quantile(ordered, [0.25, 0.75])

@@ -24,6 +24,7 @@ from partialpool.figures.style import (
     check_choice,
     check_count,
     cloud,
+    facet_margins,
     new_figure,
     put_labels,
     put_levels,
@@ -266,7 +267,11 @@ def _facets(read: GroupedRows, chosen: Indices, rng: np.random.Generator) -> Fig
     count = len(chosen)
     across = count if count <= 6 else min(6, int(np.ceil(np.sqrt(1.5 * count))))
     down = -(-count // across)
-    figure = new_figure(max(1.6 * across + 0.8, 4.2), 1.5 * down + 1.0)
+    width, height = max(1.6 * across + 0.8, 4.2), 1.5 * down + 1.0
+    said = "".join(f" ({s})" for s in _said(read, chosen, points=True))
+    said = said.replace(", means of all", "")
+    text = wrapped(f"{read.y_name} against {read.x_name}, by {read.group}{said}", width)
+    figure = new_figure(width, height, layout=None)
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     for i, code in enumerate(chosen):
         ax = axes.flat[i]
@@ -283,10 +288,7 @@ def _facets(read: GroupedRows, chosen: Indices, rng: np.random.Generator) -> Fig
         ax.set_visible(False)
     figure.supxlabel(read.x_label, fontsize=9, parse_math=False)
     figure.supylabel(read.y_label, fontsize=9, parse_math=False)
-    said = "".join(f" ({s})" for s in _said(read, chosen, points=True))
-    text = (
-        f"{read.y_name} against {read.x_name}, by {read.group}{said.replace(', means of all', '')}"
-    )
-    width = figure.get_size_inches()[0]
-    figure.suptitle(wrapped(text, width), fontsize=9, parse_math=False)
+    figure.suptitle(text, fontsize=9, parse_math=False, y=1 - 0.05 / height)
+    above = 0.35 + 0.16 * (1 + text.count("\n"))
+    facet_margins(figure, width, height, above=above, down=down)
     return figure

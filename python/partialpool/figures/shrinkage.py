@@ -148,7 +148,7 @@ def _plane(ax: Axes, fit: LinearMixedModel, shown: Shrinkage) -> None:
         zorder=3,
     )
     size = 4.5 if few else 2.2
-    (a,) = ax.plot(*start.T, "o", ms=size, mfc="none", mec=ORANGE, mew=1, zorder=4)
+    (a,) = ax.plot(*start.T, "o", ms=size, mfc="none", mec=ORANGE, mew=1 if few else 0.5, zorder=4)
     (b,) = ax.plot(*end.T, "o", ms=size, color=BLUE, mec="none", zorder=5)
     (c,) = ax.plot(*shown.centre, "P", ms=9, color=BLACK, mec="white", zorder=6)
     lines = draw_ellipses(ax, shown.covariance, shown.centre, BLACK)
