@@ -193,7 +193,16 @@ def _heading(
 
 def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
     some = np.linspace(0, len(facet.x) - 1, min(len(facet.x), POINTS)).round().astype(int)
-    ax.plot(facet.x[some], facet.y[some], "o", ms=2.8, color=GREY, mec="none", alpha=1 if len(some) <= 60 else 0.4, zorder=1)
+    ax.plot(
+        facet.x[some],
+        facet.y[some],
+        "o",
+        ms=2.8,
+        color=GREY,
+        mec="none",
+        alpha=1 if len(some) <= 60 else 0.4,
+        zorder=1,
+    )
     handles = {}
     for order, (field, label, style) in enumerate(lines, start=2):
         grid = facet.own_grid if field == "separate" else facet.grid

@@ -182,7 +182,9 @@ def running_mean(x: Vector, y: Vector) -> tuple[Vector, Vector]:
     low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, n)
     # Sums from zero: a large constant in x or y would cost digits.
     centre_x, centre_y = float(x.mean()), float(y.mean())
-    sums = [np.concatenate([[0.0], np.cumsum(v[order] - c)]) for v, c in ((x, centre_x), (y, centre_y))]
+    sums = [
+        np.concatenate([[0.0], np.cumsum(v[order] - c)]) for v, c in ((x, centre_x), (y, centre_y))
+    ]
     mean_x, mean_y = ((s[high] - s[low]) / (high - low) for s in sums)
     return mean_x + centre_x, mean_y + centre_y
 
