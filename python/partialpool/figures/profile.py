@@ -198,7 +198,7 @@ def _zeta(ax: Axes, profile: Profile, name: str) -> None:
 def _pair(ax: Axes, profile: Profile, x: str, y: str) -> None:
     for level, style in zip(LEVELS, ("-", "--", ":"), strict=True):
         ax.plot(*contour(profile, x, y, level), color=BLUE, lw=1.2, ls=style, zorder=2)
-    points = profile.points
+    points: Any = profile.points
     for name, style in ((x, "-"), (y, "--")):
         own = points[points["parameter"] == name]
         ax.plot(own[x], own[y], color=ORANGE, lw=1, ls=style, zorder=3)
@@ -218,7 +218,7 @@ def contour(profile: Profile, x: str, y: str, level: float) -> Vector:
     (zx, vx), (zy, vy) = _trace(profile, x), _trace(profile, y)
     if min(len(zx), len(zy)) < 3:
         return np.full((2, 1), np.nan)
-    points = profile.points
+    points: Any = profile.points
     own = {n: points[points["parameter"] == n].sort_values("zeta") for n in (x, y)}
     to_zeta = {x: _inverse(vx, zx), y: _inverse(vy, zy)}
 
