@@ -144,7 +144,7 @@ fn one_factor(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
     let levels = cp.factors[0].levels;
     let run = |range: std::ops::Range<usize>| {
         let mut sums = Sums::new(k, p);
-        let mut scratch = vec![0.0; 3 * k * k + k * p];
+        let mut scratch = vec![0.0; 2 * k * k + k * p];
         for l in range {
             add_level(cp, state, l, &mut sums, &mut scratch);
         }
@@ -190,14 +190,9 @@ fn add_level(cp: &CrossProducts, state: &Profiled, l: usize, sums: &mut Sums, sc
     let (k, p, c) = (cp.factors[0].k, cp.p, cp.c());
     let k2 = k * k;
     let a = &cp.zz[0][l * k2..(l + 1) * k2];
-    let (g, tail) = scratch.split_at_mut(k2);
-    let (d, tail) = tail.split_at_mut(k2);
+    let (d, tail) = scratch.split_at_mut(k2);
     let (r, fphi) = tail.split_at_mut(k2);
-    g.fill(0.0);
-    dense::gemm_tn(g, &state.blocked.lam[0], a, (k, k, k), 1.0);
-    dense::solve_lower(&state.blocked.l0[l * k2..(l + 1) * k2], k, g, k);
-    d.copy_from_slice(a);
-    dense::gemm_tn(d, g, g, (k, k, k), -1.0);
+    level_c(a, &state.blocked.lam[0], k, d);
     let rows = &state.e[l * k * c..(l + 1) * k * c];
     let e = |i: usize| rows[i * c + p];
     r.fill(0.0);
@@ -238,6 +233,23 @@ fn add_level(cp: &CrossProducts, state: &Profiled, l: usize, sums: &mut Sums, sc
             }
         }
     }
+}
+
+/// C = Z'H⁻¹Z of a level as Rᵀ(I + RΛΛᵀRᵀ)⁻¹R with A = RᵀR. The difference A - AΛΩ⁻¹ΛᵀA would lose
+/// every digit where the random effects are large beside the residual.
+fn level_c(a: &[f64], lam: &[f64], k: usize, c: &mut [f64]) {
+    let root = dense::semidefinite_root(a, k);
+    let mut spread = vec![0.0; k * k];
+    dense::gemm_tn(&mut spread, &root, lam, (k, k, k), 1.0);
+    let mut inner = dense::gram(&spread, k);
+    (0..k).for_each(|i| inner[i * k + i] += 1.0);
+    let mut half = dense::transpose(&root, k, k);
+    // I + a positive semi-definite matrix always factors.
+    if dense::cholesky(&mut inner, k).is_ok() {
+        dense::solve_lower(&inner, k, &mut half, k);
+    }
+    c.fill(0.0);
+    dense::gemm_tn(c, &half, &half, (k, k, k), 1.0);
 }
 
 /// `q -= U Φ Vᵀ`, rows of U and V per pair of columns.

@@ -8,7 +8,7 @@ use crate::dense;
 use crate::error::NumericsError;
 use crate::fit::{Convergence, Fit, SINGULAR_TOLERANCE};
 use crate::objective::Search;
-use crate::optimise::{bfgs, newton, polish, Objective, Point};
+use crate::optimise::{bfgs, newton, polish, scaled_eigen, units, Objective, Point};
 use crate::parameters::working_lambda;
 use crate::starts::{collinear_blocks, leaning, starting_values};
 
@@ -73,12 +73,18 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
     let (mut point, mut done) = minimise(search, start, early, 12);
     let mut straight = None;
     for _ in 0..8 {
-        if search.nearly_singular(&point.x) {
-            point = search.reframe(&point).ok_or(FAILED)?;
-            done = false;
-        }
-        if !done {
-            (point, _) = minimise(search, point, 0, 60);
+        for _ in 0..40 {
+            // Valleys bend where Σ is nearly singular: a new frame every few steps straightens them.
+            let narrow = search.nearly_singular(&point.x);
+            if narrow {
+                point = search.reframe(&point).ok_or(FAILED)?;
+            } else if done {
+                break;
+            }
+            (point, done) = minimise(search, point, 0, if narrow { 6 } else { 60 });
+            if done {
+                break;
+            }
         }
         if let Some(next) = leave_boundary(search, &point) {
             (point, done) = (next, false);
@@ -105,14 +111,15 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
 /// A lower point along the Hessian's direction of negative curvature, if it has one.
 fn downhill_curvature(search: &mut Search, at: &Point, h: &[f64]) -> Option<Point> {
     let m = at.x.len();
-    let (values, vectors) = dense::symmetric_eigen(h, m);
+    let unit = units(&at.x);
+    let (values, vectors) = scaled_eigen(h, &unit);
     let top = values.iter().fold(0.0f64, |s, v| s.max(v.abs()));
     if values.first().is_none_or(|v| *v >= -1e-5 * top) {
         return None;
     }
     let mut best: Option<Point> = None;
     for t in [0.5, 0.1, 0.02, -0.5, -0.1, -0.02] {
-        let x: Vec<f64> = (0..m).map(|i| at.x[i] + t * vectors[i * m]).collect();
+        let x: Vec<f64> = (0..m).map(|i| at.x[i] + t * unit[i] * vectors[i * m]).collect();
         if let Some((f, g)) = search.evaluate(&x) {
             if f < at.f - 1e-9 && best.as_ref().is_none_or(|b| f < b.f) {
                 best = Some(Point { x, f, g });
@@ -223,7 +230,7 @@ fn snap(block: &[f64], size: usize) -> Vec<f64> {
 fn finish(mut search: Search, point: &Point, h: Vec<f64>, cp: Arc<CrossProducts>) -> Result<Fit, NumericsError> {
     let lam = search.lambda(&point.x);
     search.visit(&point.x).ok_or(NumericsError::NotPositive(0))?;
-    let (values, _) = dense::symmetric_eigen(&h, point.x.len());
+    let (values, _) = scaled_eigen(&h, &units(&point.x));
     let norm = point.g.iter().map(|v| v * v).sum::<f64>().sqrt() / (1.0 + point.f.abs());
     let convergence = Convergence {
         gradient_norm: norm,
