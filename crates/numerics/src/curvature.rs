@@ -45,7 +45,32 @@ pub(crate) struct SigmaDerivatives {
 /// The Hessian of the criterion in the directions. Call after [`Profiled::gradient`].
 #[must_use]
 pub fn hessian(cp: &CrossProducts, state: &Profiled, directions: &[Direction]) -> Vec<f64> {
-    let derivatives = if cp.factors.len() == 1 { one_factor(cp, state) } else { crossed(cp, state) };
+    let exact = Weights { trace: 1.0, quadratic: 2.0 };
+    let derivatives = if cp.factors.len() == 1 { one_factor(cp, state, exact) } else { crossed(cp, state) };
+    in_directions(cp, state, directions, &derivatives)
+}
+
+/// Average information for one factor (Gilmour, Thompson & Cullis 1995), without an array of a row
+/// for each random effect: half of the quadratic term stands for the trace, its expectation.
+#[must_use]
+pub fn average_information(cp: &CrossProducts, state: &Profiled, directions: &[Direction]) -> Vec<f64> {
+    let average = Weights { trace: 0.0, quadratic: 1.0 };
+    in_directions(cp, state, directions, &one_factor(cp, state, average))
+}
+
+/// How much of each term of the second derivative is taken.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights {
+    pub(crate) trace: f64,
+    pub(crate) quadratic: f64,
+}
+
+fn in_directions(
+    cp: &CrossProducts,
+    state: &Profiled,
+    directions: &[Direction],
+    derivatives: &SigmaDerivatives,
+) -> Vec<f64> {
     let m = directions.len();
     let bends: Vec<Vec<f64>> = directions
         .iter()
@@ -139,7 +164,7 @@ impl Sums {
     }
 }
 
-fn one_factor(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
+fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDerivatives {
     let (k, p, c) = (cp.factors[0].k, cp.p, cp.c());
     let levels = cp.factors[0].levels;
     let run = |range: std::ops::Range<usize>| {
@@ -181,7 +206,7 @@ fn one_factor(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
     subtract_low_rank(&mut quadratic, &sums.mixed, &sums.mixed, &state.phi, p);
     let scale = state.nu(cp) / state.r2;
     let first = sums.first.iter().zip(&sums.ee).map(|(c, e)| c - scale * e).collect();
-    let second = combine(&trace, &quadratic, &sums.ee, &sums.ee, scale, state.r2);
+    let second = combine((&trace, &quadratic), (&sums.ee, &sums.ee), (scale, state.r2), weights);
     debug_assert_eq!(c, p + 1);
     SigmaDerivatives { second: vec![vec![second]], first: vec![first] }
 }
@@ -262,8 +287,15 @@ pub(crate) fn subtract_low_rank(q: &mut [f64], u: &[f64], v: &[f64], phi: &[f64]
     dense::gemm_nt(q, &half, v, (m, p, n), -1.0);
 }
 
-pub(crate) fn combine(trace: &[f64], quadratic: &[f64], left: &[f64], right: &[f64], scale: f64, r2: f64) -> Vec<f64> {
+pub(crate) fn combine(
+    (trace, quadratic): (&[f64], &[f64]),
+    (left, right): (&[f64], &[f64]),
+    (scale, r2): (f64, f64),
+    weights: Weights,
+) -> Vec<f64> {
     let n = right.len();
-    let value = |e: usize| -trace[e] + scale * (2.0 * quadratic[e] - left[e / n] * right[e % n] / r2);
+    let value = |e: usize| {
+        scale * (weights.quadratic * quadratic[e] - left[e / n] * right[e % n] / r2) - weights.trace * trace[e]
+    };
     (0..trace.len()).map(value).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::blocked::apply_lambda;
 use crate::crossproducts::CrossProducts;
-use crate::curvature::{combine, subtract_low_rank, SigmaDerivatives};
+use crate::curvature::{combine, subtract_low_rank, SigmaDerivatives, Weights};
 use crate::dense;
 use crate::profiled::Profiled;
 
@@ -45,6 +45,7 @@ pub(crate) fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives 
         })
         .collect();
     let m = cp.factors.len();
+    let exact = Weights { trace: 1.0, quadratic: 2.0 };
     let mut second = vec![vec![Vec::new(); m]; m];
     for i in 0..m {
         for j in i..m {
@@ -53,7 +54,7 @@ pub(crate) fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives 
             if !state.reml {
                 subtract_low_rank(&mut quadratic, &mixed[i], &mixed[j], &state.phi, p);
             }
-            let block = combine(&trace, &quadratic, &ee[i], &ee[j], scale, state.r2);
+            let block = combine((&trace, &quadratic), (&ee[i], &ee[j]), (scale, state.r2), exact);
             if i != j {
                 second[j][i] = dense::transpose(&block, f.k * f.k, g.k * g.k);
             }

@@ -81,8 +81,9 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
             } else if done {
                 break;
             }
+            let before = point.f;
             (point, done) = minimise(search, point, 0, if narrow { 6 } else { 60 });
-            if done {
+            if done || before - point.f < TOLERANCE * (1.0 + before.abs()) {
                 break;
             }
         }
