@@ -15,6 +15,7 @@ from markupsafe import Markup
 from partialpool.design.design import Factor
 from partialpool.models.random_effects import by_group
 from partialpool.report.mathml import (
+    comma,
     digits,
     letter,
     math,
@@ -199,8 +200,7 @@ class _Writer:
         if len(parts) == 1:
             law = normal(digits("0"), squared(parts[0].tau))
             equal = math(squared(parts[0].tau), sign("="), digits(number(estimate[0, 0])))
-            return math(parts[0].random, sign("∼"), law, sign(",")), equal
-        zero = matrix([[digits("0")] for _ in parts])
+            return math(parts[0].random, sign("∼"), law, comma()), equal
         block = _block_of(factor)
         cells = [
             [
@@ -217,7 +217,7 @@ class _Writer:
         vector = matrix([[p.random] for p in parts])
         sigma = sub(letter("Σ"), letter(self._part_letter(index)))
         return (
-            math(vector, sign("∼"), normal(zero, sigma), sign(",")),
+            math(vector, sign("∼"), normal(digits("0"), sigma), comma()),
             math(sigma, sign("="), matrix(cells)),
             math(sign("="), matrix(numbers)),
         )
@@ -228,9 +228,9 @@ class _Writer:
     def rho(self, parts: list[Part], first: int, second: int) -> Markup:
         """Correlation of two random parts, the earlier one named first."""
         a, b = parts[min(first, second)], parts[max(first, second)]
-        comma = (sign(","),) if max(a.number, b.number) > 9 else ()
+        between = (comma(),) if max(a.number, b.number) > 9 else ()
         own = b.tau_index[1:] if len(self.factors) > 1 else b.tau_index
-        return sub(letter("ρ"), *a.tau_index, *comma, *own)
+        return sub(letter("ρ"), *a.tau_index, *between, *own)
 
     def symbols(self) -> list[Symbol]:
         fit = self.fit

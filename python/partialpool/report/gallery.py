@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,18 +23,23 @@ RESOLUTION = 160
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A figure of `fit.plot` with its heading and its reading."""
+    """A figure of `fit.plot` with its heading and its reading.
+
+    `always`: where it cannot be drawn of a fit, the page says why.
+    """
 
     method: str
     title: str
     reading: Callable[[LinearMixedModel], str]
+    always: bool = True
 
 
 #: Figures in the page's order; those that `fit.plot` does not offer are left out.
 FIGURES = (
     Kind("fits", "Observations and fitted lines by group", readings.read_fits),
+    Kind("cells", "Observed and predicted by factors", readings.read_observed, always=False),
     Kind("residuals", "Residuals against fitted values", readings.read_residuals),
-    Kind("qq", "Normal quantiles of the residuals", readings.read_qq),
+    Kind("qq", "Normal quantiles of residuals and random effects", readings.read_qq),
     Kind("caterpillar", "Random effects by level", readings.read_caterpillar),
 )
 
@@ -66,7 +72,8 @@ class Shown:
 
 def draw_figures(fit: LinearMixedModel) -> list[Shown]:
     """Every figure that the fit offers."""
-    return [draw(fit, kind) for kind in FIGURES if hasattr(fit.plot, kind.method)]
+    drawn = [(kind, draw(fit, kind)) for kind in FIGURES if hasattr(fit.plot, kind.method)]
+    return [picture for kind, picture in drawn if kind.always or picture.source is not None]
 
 
 def draw(fit: LinearMixedModel, kind: Kind) -> Shown:
@@ -92,11 +99,14 @@ def embedded(figure: Any) -> str:
     import matplotlib as mpl
 
     buffer = io.BytesIO()
-    # Fixed salt and no date: the same fit gives the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "partialpool", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    kind = "svg+xml"
-    if buffer.tell() > SVG_LIMIT:
-        buffer, kind = io.BytesIO(), "png"
-        figure.savefig(buffer, format="png", dpi=RESOLUTION)
+    with warnings.catch_warnings():
+        # Names in emoji or scripts that the figures' font lacks: they are in the page's text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        # Fixed salt and no date: the same fit gives the same bytes.
+        with mpl.rc_context({"svg.hashsalt": "partialpool", "svg.fonttype": "path"}):
+            figure.savefig(buffer, format="svg", metadata={"Date": None})
+        kind = "svg+xml"
+        if buffer.tell() > SVG_LIMIT:
+            buffer, kind = io.BytesIO(), "png"
+            figure.savefig(buffer, format="png", dpi=RESOLUTION)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -25,8 +25,13 @@ def digits(text: str) -> Markup:
 
 
 def sign(text: str) -> Markup:
-    """An operator."""
-    return element("mo", text)
+    """An operator between two operands, even where a piece begins with it."""
+    return element("mo", text, form="infix")
+
+
+def comma() -> Markup:
+    """Between two symbols."""
+    return element("mo", ",")
 
 
 def words(text: str) -> Markup:
@@ -49,22 +54,17 @@ def squared(base: Markup) -> Markup:
     return element("msup", base, digits("2"))
 
 
-def fenced(inner: Markup) -> Markup:
-    """In parentheses as tall as what they hold."""
-    return row(
-        element("mo", "(", stretchy="true"), inner, element("mo", ")", stretchy="true")
-    )
-
-
 def matrix(cells: Sequence[Sequence[Markup]]) -> Markup:
-    """A matrix in parentheses."""
+    """A matrix. Its parentheses are borders: browsers stretch letters only with a font for it."""
     rows = [element("mtr", *(element("mtd", c) for c in line)) for line in cells]
-    return fenced(element("mtable", *rows))
+    return element("mtable", *rows)
 
 
 def normal(mean: Markup, variance: Markup) -> Markup:
     """N(mean, variance)."""
-    return row(letter("N"), fenced(row(mean, sign(","), variance)))
+    return row(
+        letter("N"), element("mo", "("), mean, comma(), variance, element("mo", ")")
+    )
 
 
 def math(*parts: Markup) -> Markup:

@@ -38,14 +38,9 @@ def read_fits(fit: LinearMixedModel) -> str:
     sd = np.sqrt(np.diag(factor_covariance(fit, factor))).tolist()
     spread = [f"{number(s)} in {shown(n)}" for n, s in zip(factor.names, sd, strict=True)]
     return (
-        f"Between levels of {factor.name} the standard deviation is {listed(spread, 4)};"
-        f" within them it is {number(fit.sigma)}. Random effects make up"
-        f" {percent(fit.explained_variance)} of the variance of intercepts, slopes and residuals"
-        " added together."
-        if len(sd) > 1
-        else f"Between levels of {factor.name} the standard deviation is {listed(spread)}; within"
-        f" them it is {number(fit.sigma)}. Random effects make up"
-        f" {percent(fit.explained_variance)} of random and residual variance together."
+        f"Between levels of {factor.name} the standard deviation is {listed(spread, 4)}; the"
+        f" residual one is {number(fit.sigma)}. Of random and residual variances added together,"
+        f" {percent(fit.explained_variance)} is random."
     )
 
 
@@ -73,7 +68,22 @@ def read_qq(fit: LinearMixedModel) -> str:
     verdict = shape(scaled, "The residuals")
     return (
         f"{verdict} Beyond three standard deviations: {count(far, 'residual')},"
-        f" {number(expected)} expected of {len(scaled):,} normal ones."
+        f" {number(expected)} expected of {len(scaled):,} normal ones. {read_random_effects(fit)}"
+    )
+
+
+def read_observed(fit: LinearMixedModel) -> str:
+    """How closely the model follows the observations, with and without random effects."""
+    offset = 0.0 if fit.design.offset is None else fit.design.offset
+    observed = fit.design.response + offset
+    fixed = np.asarray(fit.predict(random="none"))
+    if _constant(observed) or _constant(fixed):
+        return "The fixed effects predict the same value for every row."
+    both = float(np.corrcoef(observed, fit.fitted)[0, 1]) ** 2
+    alone = float(np.corrcoef(observed, fixed)[0, 1]) ** 2
+    return (
+        f"The squared correlation of observed and fitted values is {number(both)}; with the fixed"
+        f" effects alone it is {number(alone)}."
     )
 
 
