@@ -7,7 +7,12 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool.report.equations import MATRIX_LIMIT, TERMS_LIMIT, factor_covariance, write_equations
+from partialpool.report.equations import (
+    MATRIX_LIMIT,
+    TERMS_LIMIT,
+    factor_covariance,
+    write_equations,
+)
 
 
 def plain(pieces):
@@ -104,10 +109,22 @@ def test_covariance_of_a_factor_is_that_of_the_summary(sleep):
 
 def test_mathml_is_well_formed_whatever_the_names(hostile):
     found = write_equations(hostile)
-    pieces = [p for part in (found.level_one, found.level_two, found.covariances) for e in part for p in e]
+    pieces = [
+        p for part in (found.level_one, found.level_two, found.covariances) for e in part for p in e
+    ]
     for piece in [*pieces, *(s.math for s in found.symbols)]:
         tree = ElementTree.fromstring(str(piece))
         assert tree.tag == "math"
         assert {e.tag for e in tree.iter()} <= {
-            "math", "mrow", "mi", "mn", "mo", "mtext", "msub", "msup", "mtable", "mtr", "mtd",
+            "math",
+            "mrow",
+            "mi",
+            "mn",
+            "mo",
+            "mtext",
+            "msub",
+            "msup",
+            "mtable",
+            "mtr",
+            "mtd",
         }

@@ -63,7 +63,9 @@ def test_caterpillar_counts_the_intervals_without_zero(sleep):
 def test_singular_fits_are_said_to_be_so():
     data = pp.load_dataset("dyestuff2")
     fit = pp.lmer("Yield ~ 1 + (1 | Batch)", data)
-    assert "The fit is singular: variance of Intercept | Batch is 0." in readings.read_convergence(fit)
+    assert "The fit is singular: variance of Intercept | Batch is 0." in readings.read_convergence(
+        fit
+    )
 
 
 def test_observed_and_fitted(sleep):

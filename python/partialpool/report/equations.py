@@ -237,7 +237,9 @@ class _Writer:
         y = fit.design.formula.response_name
         out = [Symbol(math(letter("i")), "row of the data")]
         for level, factor in zip(self.levels, self.factors, strict=True):
-            out.append(Symbol(math(level), f"level of {factor.name}, {len(factor.levels):,} levels"))
+            out.append(
+                Symbol(math(level), f"level of {factor.name}, {len(factor.levels):,} levels")
+            )
         if self.weighted:
             out.append(Symbol(math(self.of_row(letter("w"))), "prior weight"))
         for name, value in zip(fit.fixed_names, fit.beta.tolist(), strict=True):

@@ -107,8 +107,10 @@ def _template() -> Template:
     tables = environment().loader
     assert tables is not None
     loader = ChoiceLoader([tables, PackageLoader("partialpool", "report")])
-    return environment().overlay(loader=loader, trim_blocks=True, lstrip_blocks=True).get_template(
-        "template.html.j2"
+    return (
+        environment()
+        .overlay(loader=loader, trim_blocks=True, lstrip_blocks=True)
+        .get_template("template.html.j2")
     )
 
 
@@ -122,7 +124,9 @@ def model_in_words(fit: LinearMixedModel) -> Iterator[str]:
     if fixed:
         what.append(f"{count(len(fixed), 'fixed slope')} ({listed(fixed, 8)})")
     beginning = f"A linear mixed model describes {design.formula.response_name}"
-    yield f"{beginning} by {' and '.join(what)}." if what else f"{beginning}, without fixed effects."
+    yield (
+        f"{beginning} by {' and '.join(what)}." if what else f"{beginning}, without fixed effects."
+    )
     for term in fit.terms:
         parts = [shown(n) for n in term.names]
         verb = "varies" if len(parts) == 1 else "vary"

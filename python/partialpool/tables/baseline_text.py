@@ -64,9 +64,7 @@ def lm_list_html(models: LinearModelList) -> str:
     shown = list(models.models.items())[:GROUPS_SHOWN]
     names = list(dict.fromkeys(n for _, m in shown for n in m.names))
     found = [dict(zip(m.names, m.beta.tolist(), strict=True)) for _, m in shown]
-    columns = tuple(
-        tuple(format_column([f.get(n, float("nan")) for f in found], 5)) for n in names
-    )
+    columns = tuple(tuple(format_column([f.get(n, float("nan")) for f in found], 5)) for n in names)
     labels = tuple(str(level) for level, _ in shown)
     cells = CellTable(labels, tuple(shown_name(n) for n in names), columns)
     notes = list(models.failures)
