@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import statistics
 import sys
 import time
@@ -141,6 +142,10 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Write each group's fitted line: .png, .pdf or .svg."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write one HTML page on the fit, with its figures."),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Store the fit, to be read by partialpool.load."),
@@ -171,12 +176,25 @@ def fit(
     if figure is not None:
         write_figure(model, figure)
         typer.echo(f"figure written to {figure}", err=as_json)
+    if report is not None:
+        chosen = {"--ml": ml, "--ddf": ddf != DDF[0] and ddf, "--weights": weights}
+        model.report(report, ddf=ddf, command=command_line("fit", data, formula, **chosen))
+        typer.echo(f"report written to {report}", err=as_json)
     if save is not None:
         model.save(save)
         typer.echo(f"fit stored in {save}", err=as_json)
     if not model.convergence.converged:
         typer.echo(f"partialpool: {model.convergence.message}", err=True)
         raise typer.Exit(NOT_CONVERGED)
+
+
+def command_line(*words: str, **options: str | bool | None) -> str:
+    """The command as it can be typed again; an option is left out where it was not chosen."""
+    written = ["partialpool", *words]
+    for name, value in options.items():
+        if value:
+            written += [name] if value is True else [name, value]
+    return shlex.join(written)
 
 
 def timing(first: float, run: Callable[[], Any]) -> str:

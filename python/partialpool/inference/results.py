@@ -101,18 +101,29 @@ class AnovaTable:
             }
         )
 
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["Sum Sq", "Mean Sq", "NumDF", "DenDF", "F value", "Pr(>F)"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
     def __str__(self) -> str:
         from partialpool.tables.anova_text import anova_lines
 
         head = [self.method]
         if self.model is not None:
             head += ["", "Model:", self.model]
-        frame = self.to_frame()
-        header = ["Sum Sq", "Mean Sq", "NumDF", "DenDF", "F value", "Pr(>F)"]
-        columns = {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
-        return "\n".join([*head, *anova_lines(self.terms, columns)])
+        return "\n".join([*head, *anova_lines(self.terms, self.shown_columns())])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.anova_text import anova_cells
+        from partialpool.tables.html import tables_html
+
+        lines = [] if self.model is None else [("Model:", self.model)]
+        cells = anova_cells(self.terms, self.shown_columns())
+        return tables_html(self.method, [("", cells)], lines=lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,18 +290,30 @@ class ModelComparison:
         columns: dict[str, Any] = {name: getattr(self, name) for name in names}
         return pd.DataFrame({"model": list(self.models), **columns})
 
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["npar", "AIC", "BIC", "logLik", "deviance", "Chisq", "Df", "Pr(>Chisq)"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
     def __str__(self) -> str:
         from partialpool.tables.anova_text import anova_lines
 
-        header = ["npar", "AIC", "BIC", "logLik", "deviance", "Chisq", "Df", "Pr(>Chisq)"]
-        frame = self.to_frame()
-        columns = {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
         data = [] if self.data_name is None else [f"Data: {self.data_name}"]
         named = [f"{m}: {f}" for m, f in zip(self.models, self.formulas, strict=True)]
-        lines = anova_lines(self.models, columns)
+        lines = anova_lines(self.models, self.shown_columns())
         return "\n".join([*self.notes, *data, "Models:", *named, *lines])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.anova_text import anova_cells
+        from partialpool.tables.html import tables_html
+
+        lines = [] if self.data_name is None else [("Data:", self.data_name)]
+        lines += [(f"{m}:", f) for m, f in zip(self.models, self.formulas, strict=True)]
+        cells = anova_cells(self.models, self.shown_columns())
+        return tables_html(self.method, [("", cells)], lines=lines, notes=self.notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,13 +351,23 @@ class RandomAnova:
         columns: dict[str, Any] = {name: getattr(self, name) for name in names}
         return pd.DataFrame({"term": list(self.terms), **columns})
 
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["npar", "logLik", "AIC", "LRT", "Df", "Pr(>Chisq)"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
     def __str__(self) -> str:
         from partialpool.tables.anova_text import anova_lines
 
-        header = ["npar", "logLik", "AIC", "LRT", "Df", "Pr(>Chisq)"]
-        frame = self.to_frame()
-        columns = {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
         head = [self.method, "", "Model:", self.model]
-        return "\n".join([*head, *anova_lines(self.terms, columns)])
+        return "\n".join([*head, *anova_lines(self.terms, self.shown_columns())])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.anova_text import anova_cells
+        from partialpool.tables.html import tables_html
+
+        cells = anova_cells(self.terms, self.shown_columns())
+        return tables_html(self.method, [("", cells)], lines=[("Model:", self.model)])

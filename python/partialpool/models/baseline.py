@@ -161,30 +161,14 @@ class LinearModel:
         )
 
     def __str__(self) -> str:
-        from partialpool.tables.rformat import coefficient_table
+        from partialpool.tables.baseline_text import lm_text
 
-        table = self.coefficients()
-        names = ["(Intercept)" if n == "Intercept" else n for n in self.names]
-        cells = coefficient_table(
-            names,
-            {
-                "Estimate": table["estimate"].to_numpy(),
-                "Std. Error": table["std_error"].to_numpy(),
-                "t value": table["statistic"].to_numpy(),
-                "Pr(>|t|)": table["p_value"].to_numpy(),
-            },
-            joint=("Estimate", "Std. Error"),
-            tests=("t value",),
-            p_value="Pr(>|t|)",
-        )
-        tail = [
-            "",
-            f"Residual standard error: {self.sigma:.4g} on {self.df_residual} degrees of freedom",
-            f"R-squared: {self.r_squared:.4g}",
-        ]
-        if self.aliased:
-            tail.append(f"rank deficient: dropped {', '.join(self.aliased)}")
-        return "\n".join(["Linear model", f"Formula: {self.formula}", "", *cells.lines(), *tail])
+        return lm_text(self)
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.baseline_text import lm_html
+
+        return lm_html(self)
 
 
 def lm(
@@ -294,8 +278,17 @@ class LinearModelList:
     def __str__(self) -> str:
         lines = [f"Separate linear models by {self.group}", f"Formula: {self.formula}", ""]
         lines.append(str(self.coef()))
-        lines += [f"no regression for {level}: {why}" for level, why in self.failed.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.failures])
+
+    @property
+    def failures(self) -> list[str]:
+        """A line for each group without a regression."""
+        return [f"no regression for {level}: {why}" for level, why in self.failed.items()]
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.baseline_text import lm_list_html
+
+        return lm_list_html(self)
 
 
 def lm_list(formula: str, data: Any, *, na_action: str = "drop") -> LinearModelList:

@@ -373,6 +373,24 @@ class LinearMixedModel(Inference, FitTables):
 
         return Plots(self)
 
+    def report(
+        self, path: str | Path, *, ddf: str = "satterthwaite", command: str | None = None
+    ) -> None:
+        """Write one HTML page on the fit, which needs no network and no other file.
+
+        Parameters
+        ----------
+        path
+            Of the page.
+        ddf
+            As `summary`; also of the F tests.
+        command
+            What made the fit, if not the call of `lmer`.
+        """
+        from partialpool.report.page import write_report
+
+        write_report(self, path, ddf=ddf, command=command)
+
     def save(self, path: str | Path) -> None:
         """Store the fit without pickle; the file's size does not grow with the rows."""
         from partialpool.models.storage import save

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from .rformat import coefficient_table
+from .rformat import CellTable, coefficient_table
 
 DIGITS = 5  # R's max(getOption("digits") - 2, 3)
 P_VALUE_LIMIT = 2.2e-16
 
 
-def anova_lines(row_names: Sequence[str], columns: Mapping[str, Iterable[float]]) -> list[str]:
+def anova_cells(row_names: Sequence[str], columns: Mapping[str, Iterable[float]]) -> CellTable:
     """A table whose last column is a p-value, as ``print.anova``.
 
     Parameters
@@ -22,14 +22,14 @@ def anova_lines(row_names: Sequence[str], columns: Mapping[str, Iterable[float]]
 
     Returns
     -------
-    list of str
+    CellTable
     """
     names = list(columns)
     if not row_names:
-        return ["     " + " ".join(names)]
+        return CellTable((), tuple(names), ((),) * len(names))
     tests = [n for n in names if n[1:7] == " value" or n in ("F", "Cp", "Chisq")]
     zap = [n for n in names[:-1] if n not in tests and not n.endswith("Df")]
-    table = coefficient_table(
+    return coefficient_table(
         row_names,
         columns,
         joint=(),
@@ -39,7 +39,13 @@ def anova_lines(row_names: Sequence[str], columns: Mapping[str, Iterable[float]]
         digits=DIGITS,
         na="",
     )
-    return table.lines()
+
+
+def anova_lines(row_names: Sequence[str], columns: Mapping[str, Iterable[float]]) -> list[str]:
+    """`anova_cells` in lines."""
+    if not row_names:
+        return ["     " + " ".join(columns)]
+    return anova_cells(row_names, columns).lines()
 
 
 def estimate_lines(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import summary_text as text
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
+    from .rformat import CellTable
     from .summary import Summary
 
-# Colours are the page's own, so that light and dark themes both read well.
-SUMMARY_TEMPLATE = """\
+GRID_MACRO = """\
 {% macro grid(table, caption, names=True, left=0) -%}
 <table>
 <caption>{{ caption }}</caption>
@@ -31,7 +32,10 @@ SUMMARY_TEMPLATE = """\
 </tbody>
 </table>
 {%- endmacro -%}
-<div class="partialpool-summary">
+"""
+
+# Colours are the page's own, so that light and dark themes both read well.
+STYLE = """\
 <style>
 .partialpool-summary { line-height: 1.35; color: inherit; }
 .partialpool-summary p { margin: 0.15em 0; }
@@ -49,7 +53,12 @@ SUMMARY_TEMPLATE = """\
 .partialpool-summary .pp-stars { text-align: left; padding-left: 0; }
 .partialpool-summary .pp-small { font-size: 0.87em; opacity: 0.8; }
 .partialpool-summary summary { cursor: pointer; }
-</style>
+</style>"""
+
+SUMMARY_TEMPLATE = """\
+{% from "grid" import grid %}
+<div class="partialpool-summary">
+{{ style }}
 <p class="pp-title">{{ s.title }}</p>
 {%- for label, value in call %}
 <p>{{ label | trim }} <code>{{ value }}</code></p>
@@ -79,13 +88,41 @@ SUMMARY_TEMPLATE = """\
 </div>
 """
 
+TABLES_TEMPLATE = """\
+{% from "grid" import grid %}
+<div class="partialpool-summary">
+{{ style }}
+<p class="pp-title">{{ title }}</p>
+{%- for label, value in lines %}
+<p>{{ label }} <code>{{ value }}</code></p>
+{%- endfor %}
+{%- for caption, table in tables %}
+{{ grid(table, caption) }}
+{%- if table.legend %}
+<p class="pp-small">Signif. codes: {{ table.legend }}</p>
+{%- endif %}{% endfor %}
+{%- for note in notes %}
+<p class="pp-note">{{ note }}</p>
+{%- endfor %}
+</div>
+"""
+
+TEMPLATES = {"grid": GRID_MACRO, "summary": SUMMARY_TEMPLATE, "tables": TABLES_TEMPLATE}
+
 
 @cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+def environment() -> Environment:
+    """Templates by name: everything that they are given is escaped."""
+    from jinja2 import DictLoader, Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    return environment.from_string(SUMMARY_TEMPLATE)
+    return Environment(loader=DictLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+
+
+def _render(name: str, **values: Any) -> str:
+    from markupsafe import Markup
+
+    # The style sheet is ours: as markup, it is not escaped.
+    return environment().get_template(name).render(style=Markup(STYLE), **values)
 
 
 def summary_html(summary: Summary) -> str:
@@ -102,7 +139,8 @@ def summary_html(summary: Summary) -> str:
         of the page around it.
     """
     names, values = text.criterion_cells(summary)
-    return _template().render(
+    return _render(
+        "summary",
         s=summary,
         call=text.call_lines(summary),
         criteria=list(zip(names, values, strict=True)),
@@ -114,3 +152,25 @@ def summary_html(summary: Summary) -> str:
         correlation=text.correlation_table(summary),
         correlation_note=text.correlation_note(summary),
     )
+
+
+def tables_html(
+    title: str,
+    tables: Sequence[tuple[str, CellTable]],
+    *,
+    lines: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+) -> str:
+    """Render tables with their captions as an HTML fragment, as `summary_html` looks.
+
+    Parameters
+    ----------
+    title : str
+    tables : sequence of (str, CellTable)
+        Captions and tables.
+    lines : sequence of (str, str)
+        Labels and texts under the title, such as the formula.
+    notes : sequence of str
+        Sentences under the tables.
+    """
+    return _render("tables", title=title, tables=list(tables), lines=lines, notes=notes)
