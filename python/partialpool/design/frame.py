@@ -135,11 +135,9 @@ class Frame:
             return mask if mask.any() else None
         if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
             return _missing_in_array(column.to_numpy())
-        if _numeric_kind(column):
-            mask = column.isna().to_numpy()
-        else:
-            # Its codes will be needed anyway.
-            mask = self.coded(name).codes < 0
+        # What is no number will be coded anyway.
+        numeric = _numeric_kind(column)
+        mask = column.isna().to_numpy() if numeric else self.coded(name).codes < 0
         return mask if mask.any() else None
 
     def coded(self, name: str) -> Coded:

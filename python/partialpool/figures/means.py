@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partialpool.figures.fits import BLUE, GREY
+from partialpool.figures.style import BLUE, GREY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
