@@ -141,3 +141,13 @@ def profile_sides(
     tolerance: float,
     /,
 ) -> tuple[ProfileSide, ProfileSide]: ...
+def delete_rows(
+    products: CrossProducts,
+    y: Vector,
+    x: Sequence[Column],
+    factors: Sequence[FactorArgs],
+    weights: Vector | None,
+    rows: NDArray[np.int64],
+    /,
+) -> CrossProducts: ...
+def smoothed_columns(fit: Fit, /) -> list[Vector]: ...

@@ -180,7 +180,7 @@ def sleep(formula: str, **options: Any) -> pp.LinearMixedModel:
         (
             lambda f, n: pp.exact_lrt(f, pp.lm("Reaction ~ Days", SLEEP[:-1])),
             "DataError",
-            "179 rows",
+            "(180 and 179)",
         ),
         (
             lambda f, n: pp.exact_lrt(f, pp.lm("Days ~ 1", SLEEP)),

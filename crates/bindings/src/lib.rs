@@ -2,6 +2,7 @@
 #![allow(missing_docs)] // documented for Python in _core.pyi
 
 mod inference;
+mod influence;
 mod simulation;
 
 use std::sync::Arc;
@@ -344,6 +345,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(simulation::simulated_response, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::bootstrap_refits, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::profile_sides, m)?)?;
+    m.add_function(wrap_pyfunction!(influence::delete_rows, m)?)?;
+    m.add_function(wrap_pyfunction!(influence::smoothed_columns, m)?)?;
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
 }

@@ -223,8 +223,8 @@ mod tests {
             let mut solved = dense::identity(n);
             f.solve_lower(&mut solved, n);
             f.solve_upper(&mut solved, n);
-            for e in 0..n * n {
-                assert!((solved[e] - f.inverse_at(e / n, e % n)).abs() < 1e-12, "{n}: {e}");
+            for (e, v) in solved.iter().enumerate() {
+                assert!((v - f.inverse_at(e / n, e % n)).abs() < 1e-12, "{n}: {e}");
             }
             for (x, y) in dense::product(&a, &solved, (n, n, n)).iter().zip(dense::identity(n)) {
                 assert!((x - y).abs() < 1e-11, "{n}: {x} {y}");

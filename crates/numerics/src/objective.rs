@@ -149,6 +149,13 @@ impl<'a> Search<'a> {
         Some(self.state.gradient(self.cp))
     }
 
+    /// The criterion alone at any Λ, which becomes no point of the search.
+    pub(crate) fn value_at(&mut self, lam: &[Vec<f64>]) -> Option<f64> {
+        self.evaluations += 1;
+        self.last.clear();
+        self.state.evaluate(self.cp, lam).ok()
+    }
+
     /// The Hessian, exact or by differences.
     pub(crate) fn hessian(&mut self, at: &Point) -> Option<Vec<f64>> {
         let forward = self.dear();

@@ -10,7 +10,7 @@ use crate::fit::{Convergence, Fit, SINGULAR_TOLERANCE};
 use crate::objective::Search;
 use crate::optimise::{bfgs, newton, polish, Objective, Point};
 use crate::parameters::working_lambda;
-use crate::starts::{collinear_blocks, starting_values};
+use crate::starts::{collinear_blocks, leaning, starting_values};
 
 /// First steps made with average information: it is positive where the exact Hessian need not be.
 const EARLY: usize = 3;
@@ -35,7 +35,7 @@ impl Fit {
         // A given start is near the optimum: the exact Hessian serves from the first step.
         let early = if start.is_none() { EARLY } else { 0 };
         let mut best = descend(&mut search, &lam, early)?;
-        if start.is_none() && cp.n_theta() > 1 {
+        if start.is_none() {
             best = second_look(&mut search, best);
         }
         let (point, h) = settle(&mut search, best)?;
@@ -134,10 +134,12 @@ fn second_look(search: &mut Search, best: Found) -> Found {
     let scaled = |lam: &[Vec<f64>], size: f64| -> Vec<Vec<f64>> {
         lam.iter().map(|l| l.iter().map(|v| v * size).collect()).collect()
     };
-    let mut starts: Vec<Vec<Vec<f64>>> = Vec::new();
+    let mut starts = far_below(search, &best);
     if singular || few {
-        let unit: Vec<Vec<f64>> = cp.factors.iter().map(|f| dense::identity(f.k)).collect();
-        starts.extend([0.3, 3.0, 100.0].map(|size| scaled(&unit, size)));
+        starts.extend([0.3, 3.0, 100.0].map(|size| leaning(cp, 0.0, size)));
+        if cp.n_theta() <= 12 && cp.factors.iter().any(|f| f.blocks.iter().any(|b| *b > 1)) {
+            starts.extend([(1.0, 1.0), (-1.0, 1.0), (1.0, 30.0), (-1.0, 30.0)].map(|(l, s)| leaning(cp, l, s)));
+        }
     }
     if let Some(joint) = collinear_blocks(cp) {
         starts.extend([1.0, 10.0].map(|size| scaled(&joint, size)));
@@ -151,6 +153,27 @@ fn second_look(search: &mut Search, best: Found) -> Found {
         }
     }
     best
+}
+
+/// Points far out along one factor's Λ where the criterion is lower than at the minimum found: where
+/// the residual is tiny beside the random effects, another minimum may lie there.
+fn far_below(search: &mut Search, best: &Found) -> Vec<Vec<Vec<f64>>> {
+    let mut out = Vec::new();
+    for i in 0..best.lam.len() {
+        let size = best.lam[i].iter().fold(0.0f64, |s, v| s.max(v.abs()));
+        for far in [30.0, 1000.0] {
+            let mut lam = best.lam.clone();
+            if size > 0.03 {
+                lam[i].iter_mut().for_each(|v| *v *= far);
+            } else {
+                lam[i] = dense::identity(search.cp.factors[i].k).iter().map(|v| v * far).collect();
+            }
+            if search.value_at(&lam).is_some_and(|f| f < best.f - 1e-6) {
+                out.push(lam);
+            }
+        }
+    }
+    out
 }
 
 /// The minimum in lme4's form: triangular, no negative diagonal, standard deviations that are zero

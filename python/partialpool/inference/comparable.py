@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.errors import ArgumentError, DataError
+from partialpool.errors import ArgumentError
+from partialpool.inference.nesting import check_same_data, check_same_offset
 from partialpool.models.baseline import LinearModel
 
 if TYPE_CHECKING:
@@ -56,25 +57,10 @@ def _kind(value: object) -> str:
 
 def require_same_data(large: Model, small: Model) -> None:
     """Refuse models of other rows, responses, weights or offsets."""
-    a, b = design_of(large), design_of(small)
-    if a.n != b.n:
-        raise DataError(
-            f"the models were fitted to different data: {a.n} rows and {b.n} rows; missing values"
-            " in a variable of only one of them? Fit both to the complete rows"
-        )
-
-    def same(x: NDArray[np.float64] | None, y: NDArray[np.float64] | None, absent: float) -> bool:
-        return np.array_equal(
-            np.full(a.n, absent) if x is None else x, np.full(a.n, absent) if y is None else y
-        )
-
-    if a.formula.response_name != b.formula.response_name or not same(a.y, b.y, 0.0):
-        raise DataError(
-            f"the models have different responses: `{a.formula.response_name}` of"
-            f" `{large.formula}` and `{b.formula.response_name}` of `{small.formula}`"
-        )
-    if not same(a.weights, b.weights, 1.0):
-        raise DataError("the models have different prior weights; fit both with the same")
+    for model in (large, small):
+        design_of(model)
+    check_same_data([large, small])
+    check_same_offset(large, small)
 
 
 def require_nested(large: Model, small: Model) -> None:

@@ -15,22 +15,21 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
+from partialpool.models.fit_inference import Inference
+from partialpool.models.fit_tables import FitTables
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
-from partialpool.models.testing import Tests
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.inference.profile import Profile
-    from partialpool.inference.satterthwaite import Satterthwaite
     from partialpool.tables.summary import Summary
 
 Vector = NDArray[np.float64]
 DDF = ("satterthwaite", "kenward-roger", "asymptotic")
 
 
-class LinearMixedModel(Tests):
+class LinearMixedModel(Inference, FitTables):
     """A linear mixed model at its (restricted) maximum likelihood.
 
     Made by `partialpool.lmer`. Without arguments: properties; with arguments: methods. Vectors
@@ -352,13 +351,6 @@ class LinearMixedModel(Tests):
 
     # ---- inference and views ---------------------------------------------------------------
 
-    @cached_property
-    def satterthwaite(self) -> Satterthwaite:
-        """Ingredients of Satterthwaite's method (see `partialpool.inference.satterthwaite`)."""
-        from partialpool.inference.satterthwaite import satterthwaite
-
-        return satterthwaite(self._native, len(self.beta))
-
     def summary(self, ddf: str = "satterthwaite") -> Summary:
         """Everything lme4's and lmerTest's summary prints.
 
@@ -373,39 +365,6 @@ class LinearMixedModel(Tests):
         if ddf not in DDF:
             raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
         return summarise(self, ddf)
-
-    def confint(
-        self,
-        method: str = "wald",
-        level: float = 0.95,
-        nsim: int = 1000,
-        seed: int | None = None,
-        **options: Any,
-    ) -> pd.DataFrame:
-        """Confidence intervals by parameter: standard deviations, correlations, σ, fixed effects.
-
-        Parameters
-        ----------
-        method
-            "wald" (fixed effects only, NaN for the rest), "profile" or "boot".
-        level
-            Coverage aimed at.
-        nsim, seed
-            Of the bootstrap; failed refits are counted in the result's ``attrs``.
-        **options
-            ``parm``: names, positions, "theta_" or "beta_"; ``oldnames=False`` for names such as
-            ``sd_(Intercept)|Subject`` in place of ``.sig01``; ``boot_type``: "percentile", "basic"
-            or "normal".
-        """
-        from partialpool.inference.confidence import confint
-
-        return confint(self, method, level, nsim, seed, **options)
-
-    def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
-        """Profile likelihood of each parameter (see `partialpool.inference.profile`)."""
-        from partialpool.inference.profile import profile
-
-        return profile(self, parm, oldnames=oldnames)
 
     @property
     def plot(self) -> Any:

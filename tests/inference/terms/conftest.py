@@ -68,7 +68,7 @@ def at_parameters(fit: pp.LinearMixedModel, theta: list[float]) -> _core.Fit:
     for term in fit.terms:
         k = len(term.factor.names)
         lam = lambdas[term.index].reshape(k, k)
-        for i, j in term._free:
+        for i, j in term.free_entries:
             lam[term.columns.start + i, term.columns.start + j] = next(values)
     state = (0.0, 1.0, 1.0, 1)
     plain = [lam.ravel().tolist() for lam in lambdas]

@@ -1,4 +1,4 @@
-"""The tests that a fitted linear mixed model offers: thin ways into `partialpool.inference`."""
+"""The tests and intervals that a fit offers: thin ways into `partialpool.inference`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from partialpool.inference.kenward_roger import KenwardRoger
+    from partialpool.inference.profile import Profile
     from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
+    from partialpool.inference.satterthwaite import Satterthwaite
     from partialpool.models.linear_mixed import LinearMixedModel
 
 
-class Tests:
-    """Methods of a fit that test its fixed and random effects."""
+class Inference:
+    """Methods of a fit that test its fixed and random effects, and bound its parameters."""
 
     def _self(self) -> LinearMixedModel:
         return cast("LinearMixedModel", self)
+
+    @cached_property
+    def satterthwaite(self) -> Satterthwaite:
+        """Ingredients of Satterthwaite's method (see `partialpool.inference.satterthwaite`)."""
+        from partialpool.inference.satterthwaite import satterthwaite
+
+        fit = self._self()
+        return satterthwaite(fit._native, len(fit.beta))
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
@@ -56,9 +68,9 @@ class Tests:
     def test(
         self,
         hypothesis: Any,
-        ddf: str = "satterthwaite",  # noqa: PT028 - not a function of a test file
+        ddf: str = "satterthwaite",
         *,
-        rhs: Any = None,  # noqa: PT028
+        rhs: Any = None,
     ) -> ContrastTest:
         """Test L β = c: ``fit.test("x1 = 0, x2 - x3 = 0")``, ``fit.test("recipe")``.
 
@@ -75,3 +87,36 @@ class Tests:
         from partialpool.inference.linear_hypotheses import linear_test
 
         return linear_test(self._self(), hypothesis, ddf, rhs)
+
+    def confint(
+        self,
+        method: str = "wald",
+        level: float = 0.95,
+        nsim: int = 1000,
+        seed: int | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Confidence intervals by parameter: standard deviations, correlations, σ, fixed effects.
+
+        Parameters
+        ----------
+        method
+            "wald" (fixed effects only, NaN for the rest), "profile" or "boot".
+        level
+            Coverage aimed at.
+        nsim, seed
+            Of the bootstrap; failed refits are counted in the result's ``attrs``.
+        **options
+            ``parm``: names, positions, "theta_" or "beta_"; ``oldnames=False`` for names such as
+            ``sd_(Intercept)|Subject`` in place of ``.sig01``; ``boot_type``: "percentile", "basic"
+            or "normal".
+        """
+        from partialpool.inference.confidence import confint
+
+        return confint(self._self(), method, level, nsim, seed, **options)
+
+    def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
+        """Profile likelihood of each parameter (see `partialpool.inference.profile`)."""
+        from partialpool.inference.profile import profile
+
+        return profile(self._self(), parm, oldnames=oldnames)
