@@ -35,6 +35,9 @@ _HOME = {
     "kr_test": "partialpool.inference.kenward_roger_test",
     "plot_data": "partialpool.figures.raw_data",
     "plot_compare": "partialpool.figures.comparison",
+    "make_design": "partialpool.simulate.design",
+    "simulate_lmm": "partialpool.simulate.lmm",
+    "power": "partialpool.simulate.power",
     "errors": "partialpool.errors",
 }
 
@@ -82,3 +85,6 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel as LinearMixedModel
     from partialpool.models.lmer import lmer as lmer
     from partialpool.models.storage import load as load
+    from partialpool.simulate.design import make_design as make_design
+    from partialpool.simulate.lmm import simulate_lmm as simulate_lmm
+    from partialpool.simulate.power import power as power

@@ -297,3 +297,18 @@ def to_native(
     if index is not None:
         table = {index[0]: list(index[1]), **table}
     return nw.to_native(nw.from_dict(table, backend=kind))
+
+
+def with_columns(data: Any, columns: Mapping[str, NDArray[np.float64]]) -> Any:
+    """The user's table with columns added or replaced; a dict of arrays becomes a pandas frame."""
+    frame = Frame(data)
+    if frame.kind == "pandas":
+        import pandas as pd
+
+        table = pd.DataFrame(dict(data)) if isinstance(data, Mapping) else data
+        return table.assign(**columns)
+    import narwhals as nw
+
+    table = nw.from_native(data, eager_only=True)
+    series = [nw.new_series(name, v, backend=frame.kind) for name, v in columns.items()]
+    return nw.to_native(table.with_columns(*series))

@@ -32,8 +32,16 @@ def build_design(
     contrasts: Mapping[str, str] | None = None,
     na_action: str = "drop",
     check: bool = True,
+    with_response: bool = True,
 ) -> Design:
-    """Read what a formula needs from a table; `check`: refuse factors that cannot be fitted.
+    """Read what a formula needs from a table.
+
+    Parameters
+    ----------
+    check
+        Refuse factors that cannot be fitted.
+    with_response
+        False: the response is not read, the table need not have it, and `Design.y` is zeros.
 
     Raises
     ------
@@ -42,14 +50,15 @@ def build_design(
     DesignError
         For grouping factors that cannot be fitted.
     """
-    if "Intercept" in formula.variables:
+    needed = formula.variables if with_response else predictor_columns(formula)
+    if "Intercept" in needed:
         raise DataError(
             "a column named 'Intercept' cannot be told from the constant; rename the column"
         )
     if na_action not in {"drop", "error"}:
         raise ArgumentError(f"na_action must be 'drop' or 'error', not {na_action!r}")
     frame = Frame(data)
-    reader = _Reader(frame, formula, weights, offset, na_action)
+    reader = _Reader(frame, formula, needed, weights, offset, na_action)
     factors_used = [v for v in reader.predictors if v in frame and not frame.is_numeric(v)]
     coding = check_contrasts(contrasts, factors_used) if contrasts else {}
     encoders: dict[Any, tuple[Encoder, list[Column]]] = {}
@@ -67,7 +76,7 @@ def build_design(
         check_factors(factors, reader.n)
     return Design(
         formula=formula,
-        y=reader.response(),
+        y=reader.response() if with_response else np.zeros(reader.n),
         weights=reader.weights,
         offset=reader.offset,
         fixed=fixed,
@@ -85,6 +94,13 @@ def build_design(
     )
 
 
+def predictor_columns(formula: Formula) -> tuple[str, ...]:
+    """Every column used, but for those of the response alone."""
+    random = [v for term in formula.random for v in (*term.variables, *term.group)]
+    offsets = [v for part in formula.offsets for v in variables(part)]
+    return tuple(dict.fromkeys((*fixed_variables(formula), *random, *offsets)))
+
+
 @lru_cache(maxsize=256)
 def fixed_variables(formula: Formula) -> tuple[str, ...]:
     """Columns of the fixed part."""
@@ -99,8 +115,16 @@ def fixed_variables(formula: Formula) -> tuple[str, ...]:
 class _Reader:
     """Columns of one table for one formula, with the rows that are complete in all of them."""
 
-    def __init__(self, frame: Frame, formula: Formula, weights: Any, offset: Any, na: str) -> None:
-        self.frame, self.formula = frame, formula
+    def __init__(
+        self,
+        frame: Frame,
+        formula: Formula,
+        needed: Sequence[str],
+        weights: Any,
+        offset: Any,
+        na: str,
+    ) -> None:
+        self.frame, self.formula, self.needed = frame, formula, needed
         if frame.length == 0:
             raise DataError("the data have no rows")
         self.predictors = tuple(
@@ -139,7 +163,7 @@ class _Reader:
     def _complete(self, na: str, *vectors: Any) -> Rows:
         incomplete = None
         counts: dict[str, int] = {}
-        for name in self.formula.variables:
+        for name in self.needed:
             mask = self.frame.missing(name)
             if mask is not None:
                 counts[name] = int(mask.sum())

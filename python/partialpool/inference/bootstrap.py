@@ -133,7 +133,7 @@ class Refits:
 
 
 def refit_simulated(
-    null: LinearMixedModel | LinearModel,
+    null: LinearMixedModel | LinearModel | _core.LawArgs,
     models: Sequence[LinearMixedModel | LinearModel],
     nsim: int,
     seed: int,
@@ -141,9 +141,12 @@ def refit_simulated(
 ) -> list[Refits]:
     """Draw responses from `null` and fit each of the models to every one of them.
 
+    `null` is a fit, or a law for the native module.
+
     Interrupted by Ctrl-C, the replicates done so far are returned.
     """
-    law, arguments = law_of(null), [model_of(m) for m in models]
+    law = null if isinstance(null, tuple) else law_of(null)
+    arguments = [model_of(m) for m in models]
     parts: list[list[tuple[Vector, NDArray[np.uint8]]]] = []
 
     def work(first: int, count: int) -> None:

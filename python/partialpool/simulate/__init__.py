@@ -1,0 +1,1 @@
+"""Data from a design, coefficients and covariance; power by simulation."""
