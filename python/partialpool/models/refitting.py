@@ -10,6 +10,7 @@ import numpy as np
 from partialpool.design.columns import take
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import update_formula
+from partialpool.models.native import fit_native
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -52,9 +53,7 @@ def update(
             )
     text = fit.formula if formula is None else update_formula(fit.design.formula, formula).text
     if data is None and formula is None and set(changes) <= {"reml"}:
-        from partialpool.models.lmer import fit_design
-
-        return fit_design(fit._rows(), reml=changes.get("reml", fit.reml), data_name=fit.data_name)
+        return by_criterion(fit, changes.get("reml", fit.reml))
     source = fit.design.source if data is None else data
     if source is None:
         raise ArgumentError("this fit has no data at hand; give them: update(..., data=frame)")
@@ -62,3 +61,16 @@ def update(
     # Arrays of weights or offsets belong to the old rows.
     given = {k: v for k, v in fit.design.given.items() if data is None or k == "na_action"}
     return lmer(text, source, **{**arguments, **given, **changes})
+
+
+def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
+    """The same rows by REML or by ML; their cross-products are at hand."""
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+    if not isinstance(reml, bool):
+        raise ArgumentError(f"reml must be True or False, not {reml!r}")
+    design = fit._rows()
+    native = fit_native(fit._products, reml, response=design.formula.response_name)
+    model = LinearMixedModel(design, fit._products, native, reml=reml, data_name=fit.data_name)
+    model.warn_if_not_converged()
+    return model

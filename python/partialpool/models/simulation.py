@@ -47,6 +47,9 @@ def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
             fit.nobs, x, factors, (fit.beta, effects), [True] * len(factors)
         )
         if design.offset is not None:
-            mean = mean + design.offset
-        columns[f"sim_{i + 1}"] = mean + scale * rng.standard_normal(fit.nobs)
+            mean += design.offset
+        noise = rng.standard_normal(fit.nobs)
+        noise *= scale
+        mean += noise
+        columns[f"sim_{i + 1}"] = mean
     return to_native(columns, design.kind)
