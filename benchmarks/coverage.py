@@ -175,7 +175,7 @@ def arm_tests(seed: int, replicate: int) -> Outcome:
         test = pp.pb_test(large, small, nsim=NSIM, seed=replicate)
         table = test.to_frame()["p_value"]
         p |= {"parametric bootstrap": test.p_value, "Bartlett": table["Bartlett"]}
-    return {(ARMS, name): value <= ALPHA for name, value in p.items()}
+    return {(ARMS, name): bool(value <= ALPHA) for name, value in p.items()}
 
 
 @cache
@@ -197,7 +197,7 @@ def variance_tests(seed: int, replicate: int) -> Outcome:
     if replicate % BOOTSTRAP_SHARE == 0:
         null = pp.lm("y ~ arm", world.data.assign(y=y))
         p["parametric bootstrap"] = pp.pb_test(fit, null, nsim=NSIM, seed=replicate).p_value
-    return {(VARIANCE, name): value <= ALPHA for name, value in p.items()}
+    return {(VARIANCE, name): bool(value <= ALPHA) for name, value in p.items()}
 
 
 # ---- many replicates -----------------------------------------------------------------------------
