@@ -10,6 +10,7 @@ pub mod components;
 pub mod constrained;
 pub mod crossproducts;
 pub mod curvature;
+mod curvature_crossed;
 pub mod dense;
 pub mod dense_factor;
 mod dense_inverse;

@@ -40,8 +40,8 @@ impl Rest {
         if n <= 256 || cp.lead.full || cliques > 40_000_000.max(n * n / 8) {
             return dense();
         }
-        let lower = pattern(cp);
         let limit = n * (n + 1) / 2 / 8;
+        let Some(lower) = pattern(cp, limit) else { return dense() };
         match analyse(n, &lower, limit)? {
             Some(symbolic) => Ok(Rest::Sparse(Box::new(SparseFactor::new(symbolic)))),
             None => dense(),
@@ -124,19 +124,43 @@ impl Rest {
     }
 }
 
-/// Entries below the diagonal of the Schur complement's pattern.
-fn pattern(cp: &CrossProducts) -> Vec<(u32, u32)> {
+/// Most columns for which the pattern is found in a bitmap (8 MiB); above, by sorting.
+const BITMAP_LIMIT: usize = 8192;
+
+/// Entries below the diagonal of the Schur complement's pattern; `None` if above `limit`.
+fn pattern(cp: &CrossProducts, limit: usize) -> Option<Vec<(u32, u32)>> {
+    let n = cp.q_rest();
+    if n <= BITMAP_LIMIT {
+        let mut bits = vec![0u64; (n * n).div_ceil(64)];
+        for_each_entry(cp, |(i, j)| {
+            let at = i as usize * n + j as usize;
+            bits[at / 64] |= 1 << (at % 64);
+        });
+        let count: usize = bits.iter().map(|w| w.count_ones() as usize).sum();
+        let set = |&at: &usize| bits[at / 64] >> (at % 64) & 1 == 1;
+        return (count <= limit).then(|| (0..n * n).filter(set).map(|at| ((at / n) as u32, (at % n) as u32)).collect());
+    }
     let mut keys: Vec<(u32, u32)> = Vec::new();
-    let mut seen_from = 0;
+    let mut seen = 0;
+    for_each_entry(cp, |key| {
+        keys.push(key);
+        if keys.len() > 2 * seen + 1_000_000 {
+            keys.sort_unstable();
+            keys.dedup();
+            seen = keys.len();
+        }
+    });
+    keys.sort_unstable();
+    keys.dedup();
+    (keys.len() <= limit).then_some(keys)
+}
+
+/// Every entry `(i, j)`, `i > j`, that some row of the data makes non-zero; often more than once.
+fn for_each_entry(cp: &CrossProducts, mut visit: impl FnMut((u32, u32))) {
     for l in 0..cp.factors[0].levels {
         let cols = cp.lead.columns(l);
         for (a, &i) in cols.iter().enumerate() {
-            keys.extend(cols[..a].iter().map(|&j| (i, j)));
-        }
-        if keys.len() > 2 * seen_from + 1_000_000 {
-            keys.sort_unstable();
-            keys.dedup();
-            seen_from = keys.len();
+            cols[..a].iter().for_each(|&j| visit((i, j)));
         }
     }
     let first = cp.q_lead();
@@ -144,7 +168,7 @@ fn pattern(cp: &CrossProducts) -> Vec<(u32, u32)> {
         for level in 0..f.levels {
             let at = f.offset - first + level * f.k;
             for i in 0..f.k {
-                keys.extend((0..i).map(|j| ((at + i) as u32, (at + j) as u32)));
+                (0..i).for_each(|j| visit(((at + i) as u32, (at + j) as u32)));
             }
         }
         for pair in cp.pairs.iter().filter(|p| p.second == g) {
@@ -152,12 +176,9 @@ fn pattern(cp: &CrossProducts) -> Vec<(u32, u32)> {
             for &(l, m) in &pair.levels {
                 let (r, c) = (f.offset - first + m as usize * f.k, early.offset - first + l as usize * early.k);
                 for i in 0..f.k {
-                    keys.extend((0..early.k).map(|j| ((r + i) as u32, (c + j) as u32)));
+                    (0..early.k).for_each(|j| visit(((r + i) as u32, (c + j) as u32)));
                 }
             }
         }
     }
-    keys.sort_unstable();
-    keys.dedup();
-    keys
 }
