@@ -18,7 +18,7 @@ from timing import Row, machine, options_parser, read_options, table
 HERE = Path(__file__).parent
 SCRIPTS = (
     "sleepstudy", "formula_path", "million_rows", "insteval", "maximal", "crossed",
-    "import_time", "memory",
+    "inference", "import_time", "memory",
 )  # fmt: skip
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 

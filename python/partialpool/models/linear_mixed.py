@@ -139,7 +139,10 @@ class LinearMixedModel(Inference, FitTables):
 
         Columns ``grp, var1, var2, vcov, sdcor`` as lme4's ``as.data.frame(VarCorr(fit))``.
         """
-        return self.summary(ddf="asymptotic").varcorr
+        from partialpool.models.reporting import variance_rows
+        from partialpool.tables.summary import varcorr_frame
+
+        return varcorr_frame(variance_rows(self))
 
     @cached_property
     def _effects(self) -> list[Vector]:
@@ -271,11 +274,16 @@ class LinearMixedModel(Inference, FitTables):
         if kind not in {"response", "pearson", "scaled"}:
             raise ArgumentError(f"residuals are 'response', 'pearson' or 'scaled', not {kind!r}")
         design = self._rows()
-        offset = 0.0 if design.offset is None else design.offset
-        out = design.response + offset - self.fitted
+        # In place: at a million rows each further array is more than the fit needed.
+        out = self.fitted
+        if design.offset is not None:
+            out -= design.offset
+        np.subtract(design.response, out, out=out)
         if kind != "response" and design.weights is not None:
-            out = out * np.sqrt(design.weights)
-        return out / self.sigma if kind == "scaled" else out
+            out *= np.sqrt(design.weights)
+        if kind == "scaled":
+            out /= self.sigma
+        return out
 
     @property
     def residual_quantiles(self) -> tuple[float, float, float, float, float]:
@@ -283,7 +291,8 @@ class LinearMixedModel(Inference, FitTables):
         if self.design.y is None:
             a, b, c, d, e = self._stored["quantiles"]
             return a, b, c, d, e
-        a, b, c, d, e = np.quantile(self.residuals("scaled"), [0, 0.25, 0.5, 0.75, 1]).tolist()
+        at, scaled = [0, 0.25, 0.5, 0.75, 1], self.residuals("scaled")
+        a, b, c, d, e = np.quantile(scaled, at, overwrite_input=True).tolist()
         return a, b, c, d, e
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from partialpool.design.columns import take
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import update_formula
+from partialpool.models.native import fit_native
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -52,9 +53,7 @@ def update(
             )
     text = fit.formula if formula is None else update_formula(fit.design.formula, formula).text
     if data is None and formula is None and set(changes) <= {"reml"}:
-        from partialpool.models.lmer import fit_design
-
-        return fit_design(fit._rows(), reml=changes.get("reml", fit.reml), data_name=fit.data_name)
+        return by_criterion(fit, changes.get("reml", fit.reml))
     source = fit.design.source if data is None else data
     if source is None:
         raise ArgumentError("this fit has no data at hand; give them: update(..., data=frame)")
@@ -65,3 +64,16 @@ def update(
     # What lmer saw is a name of this function, not of the user.
     new.data_name = fit.data_name if data is None else None
     return new
+
+
+def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
+    """The same rows by REML or by ML; their cross-products are at hand."""
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+    if not isinstance(reml, bool):
+        raise ArgumentError(f"reml must be True or False, not {reml!r}")
+    design = fit._rows()
+    native = fit_native(fit._products, reml, response=design.formula.response_name)
+    model = LinearMixedModel(design, fit._products, native, reml=reml, data_name=fit.data_name)
+    model.warn_if_not_converged()
+    return model

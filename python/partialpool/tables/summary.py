@@ -119,21 +119,7 @@ class Summary:
         deviations, then its covariances with correlations; the residual last. `var2` is None
         for a variance, both are None for the residual.
         """
-        from pandas import DataFrame
-
-        rows: list[tuple[str, str | None, str | None, float, float]] = []
-        for term in by_term(self.variance_rows):
-            rows += [(r.group, r.name or None, None, r.variance, r.sd) for r in term]
-            for j, first in enumerate(term):
-                for second in term[j + 1 :]:
-                    rho = second.correlations[j]
-                    sds = first.sd * second.sd
-                    rows.append(
-                        (first.group, first.name, second.name, rho * sds if sds else 0.0, rho)
-                    )
-        # object columns, so that what is missing stays None
-        frame = DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
-        return frame.astype({"vcov": float, "sdcor": float})
+        return varcorr_frame(self.variance_rows)
 
     def __str__(self) -> str:
         from .summary_text import summary_text
@@ -158,3 +144,20 @@ def by_term(rows: Sequence[VarianceRow]) -> list[list[VarianceRow]]:
         else:
             terms.append([row])
     return terms
+
+
+def varcorr_frame(variance_rows: Sequence[VarianceRow]) -> DataFrame:
+    """See `Summary.varcorr`."""
+    from pandas import DataFrame
+
+    rows: list[tuple[str, str | None, str | None, float, float]] = []
+    for term in by_term(variance_rows):
+        rows += [(r.group, r.name or None, None, r.variance, r.sd) for r in term]
+        for j, first in enumerate(term):
+            for second in term[j + 1 :]:
+                rho = second.correlations[j]
+                sds = first.sd * second.sd
+                rows.append((first.group, first.name, second.name, rho * sds if sds else 0.0, rho))
+    # object columns, so that what is missing stays None
+    frame = DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
+    return frame.astype({"vcov": float, "sdcor": float})
