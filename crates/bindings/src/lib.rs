@@ -1,6 +1,8 @@
 //! The only place that knows both Python and the numerics: arrays in, arrays out, no algorithm.
 #![allow(missing_docs)] // documented for Python in _core.pyi
 
+mod posterior;
+
 use std::sync::Arc;
 
 use numerics::fit::Convergence;
@@ -330,6 +332,8 @@ fn encode<'py>(
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyCrossProducts>()?;
     m.add_class::<PyFit>()?;
+    m.add_class::<posterior::PyLogPosterior>()?;
+    m.add_function(wrap_pyfunction!(posterior::prior_density, m)?)?;
     m.add("CoreError", m.py().get_type::<CoreError>())?;
     m.add("NoResidualError", m.py().get_type::<NoResidualError>())?;
     m.add("MemoryLimitError", m.py().get_type::<MemoryLimitError>())?;
