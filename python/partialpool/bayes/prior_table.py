@@ -115,7 +115,8 @@ def resolve(
         raise ArgumentError(f"priors must be a dict of names to priors, not {given!r}")
     targets = _targets(parameters)
     out, changed = dict(base), set()
-    for key, prior in sorted((given or {}).items(), key=lambda kv: -len(targets.get(kv[0], ()))):
+    rank = {key: i for i, key in enumerate(targets)}
+    for key, prior in sorted((given or {}).items(), key=lambda item: rank.get(item[0], -1)):
         if key not in targets:
             known = ", ".join(repr(k) for k in targets)
             raise ArgumentError(
@@ -131,6 +132,7 @@ def resolve(
 
 
 def _targets(parameters: Parameters) -> dict[str, list[str]]:
+    """The parameters that a key stands for, general keys before particular ones."""
     slopes = [name for name in parameters.fixed if name != "Intercept"]
     out: dict[str, list[str]] = {}
     if slopes:
