@@ -29,7 +29,7 @@ from benchmarks.reference_search import best_known, dense_criterion
 from tests.hard_problems.generator import hard_problem
 
 #: Seeds below this are for development and for tests; the optimiser is never tuned on the others.
-HELD_OUT = 5000
+HELD_OUT = 20000
 DENSE_EVERY = 10
 
 

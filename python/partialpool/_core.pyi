@@ -12,6 +12,19 @@ Vector = NDArray[np.float64]
 Column = float | Vector
 FactorArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[int]]
 RowArgs = tuple[Sequence[Column], NDArray[np.int64]]
+# Simulation: codes, levels, columns, factor of their covariance; mean, residual SD, random effects.
+RandomArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[float]]
+LawArgs = tuple[Vector, Column, Sequence[RandomArgs]]
+# A fit (None: least squares), its columns (a basis), (columns, codes) a factor, weights.
+ModelArgs = tuple[
+    Fit | None,
+    Sequence[Column],
+    Sequence[tuple[Sequence[Column], NDArray[np.uint32]]],
+    Vector | None,
+]
+# Value held, ζ, σ, β and Λ of each factor; the points of one side and the end of the range.
+ProfilePoint = tuple[float, float, float, list[float], list[list[float]]]
+ProfileSide = tuple[list[ProfilePoint], ProfilePoint | None]
 
 class CoreError(Exception): ...
 class NoResidualError(CoreError): ...
@@ -105,6 +118,40 @@ class Fit:
     ) -> Vector: ...
 
 def encode(values: NDArray[np.int64], /) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+def kenward_roger(fit: Fit, /) -> tuple[Vector, list[Vector], list[Vector]]:
+    """Over σ², with m covariance parameters and then σ² itself: twice their expected information,
+    (m + 1)²; ΦP_rΦ, m + 1 of p²; the symmetric part of Φ(Q_rs - P_rΦP_s)Φ for r ≤ s, of p² each.
+    """
+
+def fixed_root(fit: Fit, /) -> Vector:
+    """S with SᵀS = XᵀWX for the p columns kept, p²."""
+
+def null_spectrum(
+    cp: CrossProducts, /
+) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]: ...
+def null_draws(cp: CrossProducts, fixed: int | None, nsim: int, seed: int) -> Vector: ...
+def simulated_response(law: LawArgs, seed: int, replicate: int, /) -> Vector: ...
+def bootstrap_refits(
+    law: LawArgs, models: Sequence[ModelArgs], seed: int, first: int, count: int, /
+) -> list[tuple[Vector, NDArray[np.uint8]]]: ...
+def profile_sides(
+    fit: Fit,
+    kind: str,
+    at: Sequence[int],
+    zetas: tuple[Sequence[float], Sequence[float]],
+    tolerance: float,
+    /,
+) -> tuple[ProfileSide, ProfileSide]: ...
+def delete_rows(
+    products: CrossProducts,
+    y: Vector,
+    x: Sequence[Column],
+    factors: Sequence[FactorArgs],
+    weights: Vector | None,
+    rows: NDArray[np.int64],
+    /,
+) -> CrossProducts: ...
+def smoothed_columns(fit: Fit, /) -> list[Vector]: ...
 
 NamedPrior = tuple[str, Sequence[float]]
 

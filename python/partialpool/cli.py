@@ -127,7 +127,8 @@ def fit(
     ddf: Annotated[
         str,
         typer.Option(
-            metavar="METHOD", help="Degrees of freedom of t-tests: satterthwaite or asymptotic."
+            metavar="METHOD",
+            help="Degrees of freedom of t-tests: satterthwaite, kenward-roger or asymptotic.",
         ),
     ] = "satterthwaite",
     weights: Annotated[

@@ -1,7 +1,10 @@
 //! The only place that knows both Python and the numerics: arrays in, arrays out, no algorithm.
 #![allow(missing_docs)] // documented for Python in _core.pyi
 
+mod inference;
+mod influence;
 mod posterior;
+mod simulation;
 
 use std::sync::Arc;
 
@@ -338,6 +341,15 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("NoResidualError", m.py().get_type::<NoResidualError>())?;
     m.add("MemoryLimitError", m.py().get_type::<MemoryLimitError>())?;
     m.add_function(wrap_pyfunction!(encode, m)?)?;
+    m.add_function(wrap_pyfunction!(inference::kenward_roger, m)?)?;
+    m.add_function(wrap_pyfunction!(inference::fixed_root, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::null_spectrum, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::null_draws, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::simulated_response, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::bootstrap_refits, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::profile_sides, m)?)?;
+    m.add_function(wrap_pyfunction!(influence::delete_rows, m)?)?;
+    m.add_function(wrap_pyfunction!(influence::smoothed_columns, m)?)?;
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())
 }

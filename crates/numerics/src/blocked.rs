@@ -140,26 +140,22 @@ impl Blocked {
     fn subtract_lead(&mut self, cp: &CrossProducts) {
         let (k, lead) = (cp.factors[0].k, &cp.lead);
         let levels = cp.factors[0].levels;
-        if lead.full && matches!(self.rest, Rest::Dense { .. }) {
-            self.rest.subtract_gram(&self.c, levels * k);
-            return;
-        }
         let c = &self.c;
-        if let Rest::Dense { n, l, .. } = &mut self.rest {
-            let n = *n;
-            let width = n.div_ceil(16).max(16);
-            l.par_chunks_mut(n * width).enumerate().for_each(|(t, chunk)| {
-                let low = (t * width) as u32;
-                let high = low + (chunk.len() / n) as u32;
+        if let Rest::Dense(factor) = &mut self.rest {
+            if lead.full {
+                factor.subtract_gram(c, levels * k);
+                return;
+            }
+            factor.update_columns(|first, columns| {
+                let (low, high) = (first as u32, (first + columns.len()) as u32);
                 for level in 0..levels {
                     let cols = lead.columns(level);
-                    let w = cols.len();
                     let block = &c[lead.span(level, k)];
                     let from = cols.partition_point(|&j| j < low);
                     let to = cols.partition_point(|&j| j < high);
                     for a in from..to {
-                        let column = &mut chunk[(cols[a] - low) as usize * n..][..n];
-                        for row in block.chunks_exact(w) {
+                        let column = &mut columns[cols[a] as usize - first];
+                        for row in block.chunks_exact(cols.len()) {
                             let v = row[a];
                             for (&i, x) in cols[a..].iter().zip(&row[a..]) {
                                 column[i as usize] -= v * x;

@@ -9,8 +9,9 @@
 
 use rayon::prelude::*;
 
-use crate::blocked::{apply_lambda, LEVELS_PER_TASK};
+use crate::blocked::LEVELS_PER_TASK;
 use crate::crossproducts::CrossProducts;
+use crate::curvature_crossed::crossed;
 use crate::dense;
 use crate::profiled::Profiled;
 
@@ -34,17 +35,42 @@ pub fn affordable(cp: &CrossProducts) -> bool {
 }
 
 /// Second derivatives in Σ between factors, and the first.
-struct SigmaDerivatives {
+pub(crate) struct SigmaDerivatives {
     /// Per pair `(f, g)`, `k_f² x k_g²`.
-    second: Vec<Vec<Vec<f64>>>,
+    pub(crate) second: Vec<Vec<Vec<f64>>>,
     /// Per factor, `k x k`.
-    first: Vec<Vec<f64>>,
+    pub(crate) first: Vec<Vec<f64>>,
 }
 
 /// The Hessian of the criterion in the directions. Call after [`Profiled::gradient`].
 #[must_use]
 pub fn hessian(cp: &CrossProducts, state: &Profiled, directions: &[Direction]) -> Vec<f64> {
-    let derivatives = if cp.factors.len() == 1 { one_factor(cp, state) } else { crossed(cp, state) };
+    let exact = Weights { trace: 1.0, quadratic: 2.0 };
+    let derivatives = if cp.factors.len() == 1 { one_factor(cp, state, exact) } else { crossed(cp, state) };
+    in_directions(cp, state, directions, &derivatives)
+}
+
+/// Average information for one factor (Gilmour, Thompson & Cullis 1995), without an array of a row
+/// for each random effect: half of the quadratic term stands for the trace, its expectation.
+#[must_use]
+pub fn average_information(cp: &CrossProducts, state: &Profiled, directions: &[Direction]) -> Vec<f64> {
+    let average = Weights { trace: 0.0, quadratic: 1.0 };
+    in_directions(cp, state, directions, &one_factor(cp, state, average))
+}
+
+/// How much of each term of the second derivative is taken.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights {
+    pub(crate) trace: f64,
+    pub(crate) quadratic: f64,
+}
+
+fn in_directions(
+    cp: &CrossProducts,
+    state: &Profiled,
+    directions: &[Direction],
+    derivatives: &SigmaDerivatives,
+) -> Vec<f64> {
     let m = directions.len();
     let bends: Vec<Vec<f64>> = directions
         .iter()
@@ -138,12 +164,12 @@ impl Sums {
     }
 }
 
-fn one_factor(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
+fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDerivatives {
     let (k, p, c) = (cp.factors[0].k, cp.p, cp.c());
     let levels = cp.factors[0].levels;
     let run = |range: std::ops::Range<usize>| {
         let mut sums = Sums::new(k, p);
-        let mut scratch = vec![0.0; 3 * k * k + k * p];
+        let mut scratch = vec![0.0; 2 * k * k + k * p];
         for l in range {
             add_level(cp, state, l, &mut sums, &mut scratch);
         }
@@ -180,7 +206,7 @@ fn one_factor(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
     subtract_low_rank(&mut quadratic, &sums.mixed, &sums.mixed, &state.phi, p);
     let scale = state.nu(cp) / state.r2;
     let first = sums.first.iter().zip(&sums.ee).map(|(c, e)| c - scale * e).collect();
-    let second = combine(&trace, &quadratic, &sums.ee, &sums.ee, scale, state.r2);
+    let second = combine((&trace, &quadratic), (&sums.ee, &sums.ee), (scale, state.r2), weights);
     debug_assert_eq!(c, p + 1);
     SigmaDerivatives { second: vec![vec![second]], first: vec![first] }
 }
@@ -189,14 +215,9 @@ fn add_level(cp: &CrossProducts, state: &Profiled, l: usize, sums: &mut Sums, sc
     let (k, p, c) = (cp.factors[0].k, cp.p, cp.c());
     let k2 = k * k;
     let a = &cp.zz[0][l * k2..(l + 1) * k2];
-    let (g, tail) = scratch.split_at_mut(k2);
-    let (d, tail) = tail.split_at_mut(k2);
+    let (d, tail) = scratch.split_at_mut(k2);
     let (r, fphi) = tail.split_at_mut(k2);
-    g.fill(0.0);
-    dense::gemm_tn(g, &state.blocked.lam[0], a, (k, k, k), 1.0);
-    dense::solve_lower(&state.blocked.l0[l * k2..(l + 1) * k2], k, g, k);
-    d.copy_from_slice(a);
-    dense::gemm_tn(d, g, g, (k, k, k), -1.0);
+    level_c(a, &state.blocked.lam[0], k, d);
     let rows = &state.e[l * k * c..(l + 1) * k * c];
     let e = |i: usize| rows[i * c + p];
     r.fill(0.0);
@@ -239,8 +260,25 @@ fn add_level(cp: &CrossProducts, state: &Profiled, l: usize, sums: &mut Sums, sc
     }
 }
 
+/// C = Z'H⁻¹Z of a level as Rᵀ(I + RΛΛᵀRᵀ)⁻¹R with A = RᵀR. The difference A - AΛΩ⁻¹ΛᵀA would lose
+/// every digit where the random effects are large beside the residual.
+fn level_c(a: &[f64], lam: &[f64], k: usize, c: &mut [f64]) {
+    let root = dense::semidefinite_root(a, k);
+    let mut spread = vec![0.0; k * k];
+    dense::gemm_tn(&mut spread, &root, lam, (k, k, k), 1.0);
+    let mut inner = dense::gram(&spread, k);
+    (0..k).for_each(|i| inner[i * k + i] += 1.0);
+    let mut half = dense::transpose(&root, k, k);
+    // I + a positive semi-definite matrix always factors.
+    if dense::cholesky(&mut inner, k).is_ok() {
+        dense::solve_lower(&inner, k, &mut half, k);
+    }
+    c.fill(0.0);
+    dense::gemm_tn(c, &half, &half, (k, k, k), 1.0);
+}
+
 /// `q -= U Φ Vᵀ`, rows of U and V per pair of columns.
-fn subtract_low_rank(q: &mut [f64], u: &[f64], v: &[f64], phi: &[f64], p: usize) {
+pub(crate) fn subtract_low_rank(q: &mut [f64], u: &[f64], v: &[f64], phi: &[f64], p: usize) {
     if p == 0 {
         return;
     }
@@ -249,189 +287,15 @@ fn subtract_low_rank(q: &mut [f64], u: &[f64], v: &[f64], phi: &[f64], p: usize)
     dense::gemm_nt(q, &half, v, (m, p, n), -1.0);
 }
 
-fn combine(trace: &[f64], quadratic: &[f64], left: &[f64], right: &[f64], scale: f64, r2: f64) -> Vec<f64> {
+pub(crate) fn combine(
+    (trace, quadratic): (&[f64], &[f64]),
+    (left, right): (&[f64], &[f64]),
+    (scale, r2): (f64, f64),
+    weights: Weights,
+) -> Vec<f64> {
     let n = right.len();
-    let value = |e: usize| -trace[e] + scale * (2.0 * quadratic[e] - left[e / n] * right[e % n] / r2);
-    (0..trace.len()).map(value).collect()
-}
-
-fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
-    let (q, p, c) = (cp.q(), cp.p, cp.c());
-    let mut full = full_c(cp, state);
-    let e: Vec<f64> = state.e.chunks_exact(c).map(|r| r[p]).collect();
-    if state.reml && p > 0 {
-        // C_P = C - F Φ Fᵀ in place.
-        let f: Vec<f64> = state.e.chunks_exact(c).flat_map(|r| r[..p].iter().copied()).collect();
-        let half = dense::product(&f, &state.phi, (q, p, p));
-        add_product_transposed(&mut full, &half, &f, (q, p, q), -1.0);
-    }
-    let scale = state.nu(cp) / state.r2;
-    let mixed: Vec<Vec<f64>> = cp.factors.iter().map(|f| mixed_sums(f, state, c, p)).collect();
-    let ee: Vec<Vec<f64>> = cp
-        .factors
-        .iter()
-        .map(|f| {
-            let mut s = vec![0.0; f.k * f.k];
-            for u in e[f.offset..f.offset + f.levels * f.k].chunks_exact(f.k) {
-                dense::gemm(&mut s, u, u, (f.k, 1, f.k), 1.0);
-            }
-            s
-        })
-        .collect();
-    let first = cp
-        .factors
-        .iter()
-        .zip(&ee)
-        .map(|(f, ee)| {
-            let mut s: Vec<f64> = ee.iter().map(|v| -scale * v).collect();
-            for l in 0..f.levels {
-                for i in 0..f.k {
-                    let at = f.offset + l * f.k;
-                    (0..f.k).for_each(|j| s[i * f.k + j] += full[(at + i) * q + at + j]);
-                }
-            }
-            s
-        })
-        .collect();
-    let m = cp.factors.len();
-    let mut second = vec![vec![Vec::new(); m]; m];
-    for i in 0..m {
-        for j in i..m {
-            let (f, g) = (&cp.factors[i], &cp.factors[j]);
-            let (trace, mut quadratic) = pair_sums(&full, q, f, g, &e);
-            if !state.reml {
-                subtract_low_rank(&mut quadratic, &mixed[i], &mixed[j], &state.phi, p);
-            }
-            let block = combine(&trace, &quadratic, &ee[i], &ee[j], scale, state.r2);
-            if i != j {
-                second[j][i] = dense::transpose(&block, f.k * f.k, g.k * g.k);
-            }
-            second[i][j] = block;
-        }
-    }
-    SigmaDerivatives { second, first }
-}
-
-/// `Σ e_a F_b` over a factor's levels, `k² x p`.
-fn mixed_sums(f: &crate::Factor, state: &Profiled, c: usize, p: usize) -> Vec<f64> {
-    let mut out = vec![0.0; f.k * f.k * p];
-    for l in 0..f.levels {
-        let rows = &state.e[(f.offset + l * f.k) * c..(f.offset + (l + 1) * f.k) * c];
-        for a in 0..f.k {
-            for b in 0..f.k {
-                let to = &mut out[(a * f.k + b) * p..(a * f.k + b + 1) * p];
-                to.iter_mut().zip(&rows[b * c..b * c + p]).for_each(|(t, v)| *t += rows[a * c + p] * v);
-            }
-        }
-    }
-    out
-}
-
-/// C = A - GᵀG with G = L⁻¹ΛᵀA, `q x q`.
-fn full_c(cp: &CrossProducts, state: &Profiled) -> Vec<f64> {
-    let q = cp.q();
-    let mut a = full_a(cp);
-    let mut g = apply_lambda(cp, &state.blocked.lam, &a, q, true);
-    state.blocked.forward(cp, &mut g, q);
-    let view = faer::MatRef::from_row_major_slice(&g, q, q);
-    faer::linalg::matmul::matmul(
-        faer::MatMut::from_row_major_slice_mut(&mut a, q, q),
-        faer::Accum::Add,
-        view.transpose(),
-        view,
-        -1.0,
-        faer::Par::rayon(2),
-    );
-    a
-}
-
-/// ZᵀWZ, `q x q`.
-fn full_a(cp: &CrossProducts) -> Vec<f64> {
-    let q = cp.q();
-    let mut a = vec![0.0; q * q];
-    let mut put = |row: usize, col: usize, block: &[f64], width: usize| {
-        for (i, values) in block.chunks_exact(width.max(1)).enumerate() {
-            for (j, v) in values.iter().enumerate() {
-                a[(row + i) * q + col + j] = *v;
-                a[(col + j) * q + row + i] = *v;
-            }
-        }
+    let value = |e: usize| {
+        scale * (weights.quadratic * quadratic[e] - left[e / n] * right[e % n] / r2) - weights.trace * trace[e]
     };
-    for (f, zz) in cp.factors.iter().zip(&cp.zz) {
-        for (l, block) in zz.chunks_exact(f.k * f.k).enumerate() {
-            put(f.offset + l * f.k, f.offset + l * f.k, block, f.k);
-        }
-    }
-    let (first, k) = (cp.q_lead(), cp.factors[0].k);
-    for l in 0..cp.factors[0].levels {
-        let cols = cp.lead.columns(l);
-        for (i, row) in cp.lead.vals[cp.lead.span(l, k)].chunks_exact(cols.len().max(1)).enumerate() {
-            for (&j, v) in cols.iter().zip(row) {
-                put(l * k + i, first + j as usize, std::slice::from_ref(v), 1);
-            }
-        }
-    }
-    for pair in &cp.pairs {
-        let (f, g) = (&cp.factors[pair.first], &cp.factors[pair.second]);
-        for (&(l, m), block) in pair.levels.iter().zip(pair.vals.chunks_exact(f.k * g.k)) {
-            put(f.offset + l as usize * f.k, g.offset + m as usize * g.k, block, g.k);
-        }
-    }
-    a
-}
-
-fn add_product_transposed(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize), s: f64) {
-    faer::linalg::matmul::matmul(
-        faer::MatMut::from_row_major_slice_mut(out, m, n),
-        faer::Accum::Add,
-        faer::MatRef::from_row_major_slice(a, m, k),
-        faer::MatRef::from_row_major_slice(b, n, k).transpose(),
-        s,
-        faer::Par::Seq,
-    );
-}
-
-/// `Σ C[a,d] C[b,c]` and `Σ e_a C[b,d] e_c` over the pairs of levels of two factors.
-fn pair_sums(full: &[f64], q: usize, f: &crate::Factor, g: &crate::Factor, e: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let (kf, kg) = (f.k, g.k);
-    let w = kf * kg;
-    let mut gram = vec![0.0; w * w];
-    // Σ_l' C[b,d] e_c first, then Σ_l with e_a.
-    let mut quadratic = vec![0.0; w * w];
-    let mut block = vec![0.0; w];
-    let mut inner = vec![0.0; kf * kg * kg];
-    for l in 0..f.levels {
-        inner.fill(0.0);
-        for m in 0..g.levels {
-            for a in 0..kf {
-                let at = (f.offset + l * kf + a) * q + g.offset + m * kg;
-                block[a * kg..(a + 1) * kg].copy_from_slice(&full[at..at + kg]);
-            }
-            dense::gemm(&mut gram, &block, &block, (w, 1, w), 1.0);
-            let em = &e[g.offset + m * kg..g.offset + (m + 1) * kg];
-            // inner[b, c, d] += C[b, d] e_c
-            for b in 0..kf {
-                for (c, ec) in em.iter().enumerate() {
-                    let to = &mut inner[(b * kg + c) * kg..(b * kg + c + 1) * kg];
-                    to.iter_mut().zip(&block[b * kg..(b + 1) * kg]).for_each(|(t, v)| *t += ec * v);
-                }
-            }
-        }
-        let el = &e[f.offset + l * kf..f.offset + (l + 1) * kf];
-        for (a, ea) in el.iter().enumerate() {
-            let to = &mut quadratic[a * kf * kg * kg..(a + 1) * kf * kg * kg];
-            to.iter_mut().zip(&inner).for_each(|(t, v)| *t += ea * v);
-        }
-    }
-    let mut trace = vec![0.0; w * w];
-    for a in 0..kf {
-        for b in 0..kf {
-            for c in 0..kg {
-                for d in 0..kg {
-                    trace[(a * kf + b) * kg * kg + c * kg + d] = gram[(a * kg + d) * w + b * kg + c];
-                }
-            }
-        }
-    }
-    (trace, quadratic)
+    (0..trace.len()).map(value).collect()
 }

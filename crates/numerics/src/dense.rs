@@ -27,6 +27,26 @@ pub fn cholesky(a: &mut [f64], n: usize) -> Result<(), NumericsError> {
     Ok(())
 }
 
+/// Lower-triangular `L` with `L Lᵀ = a` for a positive semi-definite matrix: columns without
+/// anything left are zero.
+#[must_use]
+pub fn semidefinite_root(a: &[f64], n: usize) -> Vec<f64> {
+    let mut l = vec![0.0; n * n];
+    for j in 0..n {
+        let left = a[j * n + j] - (0..j).map(|k| l[j * n + k] * l[j * n + k]).sum::<f64>();
+        if left <= 1e-14 * a[j * n + j] {
+            continue;
+        }
+        let d = left.sqrt();
+        l[j * n + j] = d;
+        for i in j + 1..n {
+            let s: f64 = (0..j).map(|k| l[i * n + k] * l[j * n + k]).sum();
+            l[i * n + j] = (a[i * n + j] - s) / d;
+        }
+    }
+    l
+}
+
 /// `b ← L⁻¹ b` for a row-major `n x c` matrix `b`.
 #[inline]
 pub fn solve_lower(l: &[f64], n: usize, b: &mut [f64], c: usize) {

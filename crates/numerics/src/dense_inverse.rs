@@ -1,119 +1,88 @@
 //! Inverse of a large symmetric matrix from its Cholesky factor, in place but for one panel:
-//! LAPACK's `potri` by blocks, so that a dense block is held twice (factor, inverse), never thrice.
+//! LAPACK's `potri` by blocks.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, Mat, MatMut, Par};
 
 use crate::dense;
 
 const PANEL: usize = 128;
 
-/// `(L Lᵀ)⁻¹`, both triangles, into `inv`; column-major, order `n`.
-pub(crate) fn invert(l: &[f64], inv: &mut [f64], n: usize, par: Par) {
-    inv.copy_from_slice(l);
-    let mut panel = vec![0.0; n * PANEL.min(n)];
+/// `L` to the lower triangle of `(L Lᵀ)⁻¹`. What stands above the diagonal is not touched.
+pub(crate) fn invert(mut a: MatMut<'_, f64>, par: Par) {
+    let n = a.nrows();
     let starts: Vec<usize> = (0..n).step_by(PANEL).collect();
     for &j in starts.iter().rev() {
-        invert_panel(inv, n, j, &mut panel, par);
+        invert_panel(a.rb_mut(), j, par);
     }
     for &i in &starts {
-        square_panel(inv, n, i, &mut panel, par);
-    }
-    for j in 0..n {
-        for i in 0..j {
-            inv[j * n + i] = inv[i * n + j];
-        }
+        square_panel(a.rb_mut(), i, par);
     }
 }
 
 /// Columns `j..` of L⁻¹, those to the right being done.
-fn invert_panel(a: &mut [f64], n: usize, j: usize, panel: &mut [f64], par: Par) {
+fn invert_panel(a: MatMut<'_, f64>, j: usize, par: Par) {
+    let n = a.nrows();
     let width = PANEL.min(n - j);
-    let below = n - j - width;
-    let corner = invert_corner(a, n, j, width);
-    let (_, _, _, tail) = MatMut::from_column_major_slice_mut(a, n, n).split_at_mut(j, j);
+    let (_, _, _, tail) = a.split_at_mut(j, j);
     let (mut diagonal, _, mut left, right) = tail.split_at_mut(width, width);
-    let corner = MatRef::from_row_major_slice(&corner, width, width);
-    if below > 0 {
-        let mut copy = MatMut::from_column_major_slice_mut(&mut panel[..below * width], below, width);
-        copy.copy_from(&left);
+    let corner = inverse_of_lower(&lower_part(diagonal.rb()));
+    if n - j > width {
+        let copy = left.to_owned();
         triangular_matmul(
             left.rb_mut(),
             BlockStructure::Rectangular,
             Accum::Replace,
             right.rb(),
             BlockStructure::TriangularLower,
-            copy.rb(),
+            copy.as_ref(),
             BlockStructure::Rectangular,
             -1.0,
             par,
         );
-        copy.copy_from(&left);
-        matmul(left, Accum::Replace, copy.rb(), corner, 1.0, par);
+        let copy = left.to_owned();
+        matmul(left, Accum::Replace, copy.as_ref(), corner.as_ref(), 1.0, par);
     }
-    for c in 0..width {
-        for r in c..width {
-            diagonal[(r, c)] = corner[(r, c)];
-        }
-    }
+    put_lower(diagonal.rb_mut(), &corner);
 }
 
-/// Row-major inverse of a lower-triangular diagonal block.
-fn invert_corner(a: &[f64], n: usize, j: usize, width: usize) -> Vec<f64> {
-    let block: Vec<f64> = (0..width * width)
-        .map(|e| if e % width <= e / width { a[(j + e % width) * n + j + e / width] } else { 0.0 })
-        .collect();
-    let mut out = dense::identity(width);
-    dense::solve_lower(&block, width, &mut out, width);
-    out
-}
-
-/// Rows `i..` of L⁻ᵀL⁻¹ (lower triangle), those above being done.
-fn square_panel(a: &mut [f64], n: usize, i: usize, panel: &mut [f64], par: Par) {
+/// Rows `i..` of L⁻ᵀL⁻¹, those above being done.
+fn square_panel(a: MatMut<'_, f64>, i: usize, par: Par) {
+    let n = a.nrows();
     let width = PANEL.min(n - i);
-    let (top, bottom) = (i + width, n - i - width);
-    let whole = MatMut::from_column_major_slice_mut(a, n, n);
-    let (upper, _, lower, _) = whole.split_at_mut(top, top);
-    let mut row = upper.submatrix_mut(i, 0, width, top);
-    let mut copy = MatMut::from_column_major_slice_mut(&mut panel[..width * top], width, top);
-    copy.copy_from(&row);
-    // Above the diagonal of the corner stands what is no part of L⁻¹.
-    for c in 0..width {
-        for r in 0..c {
-            copy[(r, i + c)] = 0.0;
-        }
+    let (_, _, mut rows, below) = a.split_at_mut(i, i);
+    let (mut left, lower_left) = rows.rb_mut().split_at_row_mut(width);
+    let (mut diagonal, _, lower, _) = below.split_at_mut(width, width);
+    let corner = lower_part(diagonal.rb());
+    let copy = left.to_owned();
+    matmul(left.rb_mut(), Accum::Replace, corner.transpose(), copy.as_ref(), 1.0, par);
+    let mut square = Mat::zeros(width, width);
+    matmul(square.as_mut(), Accum::Replace, corner.transpose(), corner.as_ref(), 1.0, par);
+    if n - i > width {
+        matmul(left, Accum::Add, lower.rb().transpose(), lower_left.rb(), 1.0, par);
+        matmul(square.as_mut(), Accum::Add, lower.rb().transpose(), lower.rb(), 1.0, par);
     }
-    let corner = copy.rb().submatrix(0, i, width, width).to_owned();
-    matmul(row.rb_mut(), Accum::Replace, corner.transpose(), copy.rb(), 1.0, par);
-    if bottom > 0 {
-        let below = lower.rb();
-        matmul(row, Accum::Add, below.submatrix(0, i, bottom, width).transpose(), below, 1.0, par);
+    put_lower(diagonal.rb_mut(), &square);
+}
+
+fn lower_part(a: faer::MatRef<'_, f64>) -> Mat<f64> {
+    Mat::from_fn(a.nrows(), a.ncols(), |r, c| if r >= c { a[(r, c)] } else { 0.0 })
+}
+
+fn put_lower(mut to: MatMut<'_, f64>, from: &Mat<f64>) {
+    for c in 0..from.ncols() {
+        for r in c..from.nrows() {
+            to[(r, c)] = from[(r, c)];
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_inverse_times_the_matrix_is_the_identity() {
-        for n in [1, 5, 128, 130, 300] {
-            let entry = |i: usize, j: usize| {
-                let near = 1.0 / (1.0 + i.abs_diff(j) as f64);
-                near + if i == j { 2.0 } else { 0.0 }
-            };
-            let a: Vec<f64> = (0..n * n).map(|e| entry(e / n, e % n)).collect();
-            let mut l = a.clone();
-            assert!(dense::cholesky(&mut l, n).is_ok());
-            let l = dense::transpose(&l, n, n);
-            let mut inv = vec![0.0; n * n];
-            invert(&l, &mut inv, n, Par::Seq);
-            let product = dense::product(&a, &inv, (n, n, n));
-            for (x, y) in product.iter().zip(dense::identity(n)) {
-                assert!((x - y).abs() < 1e-12, "{n}: {x} {y}");
-            }
-        }
-    }
+fn inverse_of_lower(l: &Mat<f64>) -> Mat<f64> {
+    let n = l.nrows();
+    let block: Vec<f64> = (0..n * n).map(|e| l[(e / n, e % n)]).collect();
+    let mut out = dense::identity(n);
+    dense::solve_lower(&block, n, &mut out, n);
+    Mat::from_fn(n, n, |r, c| out[r * n + c])
 }

@@ -56,13 +56,8 @@ impl Blocked {
     /// `C_l (Ω⁻¹)_JJ`.
     fn gather(&self, cols: &[u32], c: &[f64], w: usize, e: &mut Vec<f64>) {
         e.resize(c.len(), 0.0);
-        if let Some((inv, n)) = self.rest.dense_inverse() {
-            for (a, &ja) in cols.iter().enumerate() {
-                let column = &inv[ja as usize * n..(ja as usize + 1) * n];
-                for (row, values) in c.chunks_exact(w).enumerate() {
-                    e[row * w + a] = cols.iter().zip(values).map(|(&j, v)| v * column[j as usize]).sum();
-                }
-            }
+        if let Rest::Dense(factor) = &self.rest {
+            factor.gather(cols, c, e);
         } else {
             for (a, &ja) in cols.iter().enumerate() {
                 for (b, &jb) in cols.iter().enumerate() {
@@ -77,18 +72,10 @@ impl Blocked {
 
     /// All of `C (Ω⁻¹)_rest` at once where every level meets every column.
     fn dense_products(&self, cp: &CrossProducts) -> Option<Vec<f64>> {
-        let (inv, n) = self.rest.dense_inverse().filter(|_| cp.lead.full)?;
-        let m = cp.q_lead();
-        let mut e = vec![0.0; m * n];
-        faer::linalg::matmul::matmul(
-            faer::MatMut::from_column_major_slice_mut(&mut e, n, m),
-            faer::Accum::Replace,
-            faer::MatRef::from_column_major_slice(inv, n, n),
-            faer::MatRef::from_column_major_slice(&self.c, n, m),
-            1.0,
-            faer::Par::rayon(2),
-        );
-        Some(e)
+        match &self.rest {
+            Rest::Dense(factor) if cp.lead.full => Some(factor.times_inverse(&self.c, cp.q_lead())),
+            _ => None,
+        }
     }
 
     /// `Σ_l (A Λ Ω⁻¹)_ll` of each factor (`k x k`): half the gradient of log|Ω| in Λ.

@@ -15,6 +15,9 @@ use crate::profiled::Profiled;
 /// Random effects of the later factors above which an evaluation is dear.
 const DEAR: usize = 400;
 
+/// Random effects above which what is held for each of them counts.
+const LONG: usize = 5000;
+
 /// The criterion with its state at the point evaluated last.
 pub(crate) struct Search<'a> {
     pub(crate) cp: &'a CrossProducts,
@@ -149,6 +152,13 @@ impl<'a> Search<'a> {
         Some(self.state.gradient(self.cp))
     }
 
+    /// The criterion alone at any Λ, which becomes no point of the search.
+    pub(crate) fn value_at(&mut self, lam: &[Vec<f64>]) -> Option<f64> {
+        self.evaluations += 1;
+        self.last.clear();
+        self.state.evaluate(self.cp, lam).ok()
+    }
+
     /// The Hessian, exact or by differences.
     pub(crate) fn hessian(&mut self, at: &Point) -> Option<Vec<f64>> {
         let forward = self.dear();
@@ -172,6 +182,11 @@ impl Objective for Search<'_> {
             return (at.x.len() <= 40).then(|| self.hessian(at)).flatten();
         }
         self.visit(&at.x)?;
+        // The other form is quicker, but holds three arrays of a row for each random effect.
+        if self.cp.factors.len() == 1 && self.cp.q() > LONG {
+            let directions = curvature::free_directions(self.cp);
+            return Some(curvature::average_information(self.cp, &self.state, &directions));
+        }
         let size = self.cp.q() * self.cp.n_theta();
         (size < 40_000_000).then(|| self.state.average_information(self.cp, &self.gradient))
     }

@@ -34,8 +34,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[must_use]
 pub fn positive_inverse(h: &[f64], size: &[f64], floor: f64) -> Vec<f64> {
     let m = size.len();
-    let scaled: Vec<f64> = (0..m * m).map(|e| h[e] * size[e / m] * size[e % m]).collect();
-    let (values, vectors) = dense::symmetric_eigen(&scaled, m);
+    let (values, vectors) = scaled_eigen(h, size);
     let top = values.iter().fold(0.0f64, |s, v| s.max(v.abs())).max(1e-300);
     let mut out = vec![0.0; m * m];
     for (k, v) in values.iter().enumerate() {
@@ -50,9 +49,16 @@ pub fn positive_inverse(h: &[f64], size: &[f64], floor: f64) -> Vec<f64> {
     out
 }
 
+/// Eigenvalues and -vectors of a Hessian in parameters of the sizes given.
+pub fn scaled_eigen(h: &[f64], size: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let m = size.len();
+    let scaled: Vec<f64> = (0..m * m).map(|e| h[e] * size[e / m] * size[e % m]).collect();
+    dense::symmetric_eigen(&scaled, m)
+}
+
 /// What counts as one unit of each parameter: its own size where that is above one, the order of
 /// everything in a whitened basis. Where the residual is tiny beside the rest, Λ is large.
-fn units(x: &[f64]) -> Vec<f64> {
+pub fn units(x: &[f64]) -> Vec<f64> {
     x.iter().map(|v| v.abs().max(1.0)).collect()
 }
 
@@ -237,8 +243,7 @@ pub fn hessian(objective: &mut dyn Objective, at: &Point, forward: bool) -> Opti
 pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: usize, smallest: f64) -> Point {
     let m = at.x.len();
     let unit = units(&at.x);
-    let scaled: Vec<f64> = (0..m * m).map(|e| h[e] * unit[e / m] * unit[e % m]).collect();
-    let (values, vectors) = dense::symmetric_eigen(&scaled, m);
+    let (values, vectors) = scaled_eigen(h, &unit);
     let top = values.iter().fold(0.0f64, |s, v| s.max(v.abs()));
     for _ in 0..steps {
         let mut d = vec![0.0; m];

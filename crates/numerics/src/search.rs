@@ -8,9 +8,9 @@ use crate::dense;
 use crate::error::NumericsError;
 use crate::fit::{Convergence, Fit, SINGULAR_TOLERANCE};
 use crate::objective::Search;
-use crate::optimise::{bfgs, newton, polish, Objective, Point};
+use crate::optimise::{bfgs, newton, polish, scaled_eigen, units, Objective, Point};
 use crate::parameters::working_lambda;
-use crate::starts::{collinear_blocks, starting_values};
+use crate::starts::{collinear_blocks, leaning, starting_values};
 
 /// First steps made with average information: it is positive where the exact Hessian need not be.
 const EARLY: usize = 3;
@@ -35,7 +35,7 @@ impl Fit {
         // A given start is near the optimum: the exact Hessian serves from the first step.
         let early = if start.is_none() { EARLY } else { 0 };
         let mut best = descend(&mut search, &lam, early)?;
-        if start.is_none() && cp.n_theta() > 1 {
+        if start.is_none() {
             best = second_look(&mut search, best);
         }
         let (point, h) = settle(&mut search, best)?;
@@ -73,12 +73,19 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
     let (mut point, mut done) = minimise(search, start, early, 12);
     let mut straight = None;
     for _ in 0..8 {
-        if search.nearly_singular(&point.x) {
-            point = search.reframe(&point).ok_or(FAILED)?;
-            done = false;
-        }
-        if !done {
-            (point, _) = minimise(search, point, 0, 60);
+        for _ in 0..40 {
+            // Valleys bend where Σ is nearly singular: a new frame every few steps straightens them.
+            let narrow = search.nearly_singular(&point.x);
+            if narrow {
+                point = search.reframe(&point).ok_or(FAILED)?;
+            } else if done {
+                break;
+            }
+            let before = point.f;
+            (point, done) = minimise(search, point, 0, if narrow { 6 } else { 60 });
+            if done || before - point.f < TOLERANCE * (1.0 + before.abs()) {
+                break;
+            }
         }
         if let Some(next) = leave_boundary(search, &point) {
             (point, done) = (next, false);
@@ -105,14 +112,15 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
 /// A lower point along the Hessian's direction of negative curvature, if it has one.
 fn downhill_curvature(search: &mut Search, at: &Point, h: &[f64]) -> Option<Point> {
     let m = at.x.len();
-    let (values, vectors) = dense::symmetric_eigen(h, m);
+    let unit = units(&at.x);
+    let (values, vectors) = scaled_eigen(h, &unit);
     let top = values.iter().fold(0.0f64, |s, v| s.max(v.abs()));
     if values.first().is_none_or(|v| *v >= -1e-5 * top) {
         return None;
     }
     let mut best: Option<Point> = None;
     for t in [0.5, 0.1, 0.02, -0.5, -0.1, -0.02] {
-        let x: Vec<f64> = (0..m).map(|i| at.x[i] + t * vectors[i * m]).collect();
+        let x: Vec<f64> = (0..m).map(|i| at.x[i] + t * unit[i] * vectors[i * m]).collect();
         if let Some((f, g)) = search.evaluate(&x) {
             if f < at.f - 1e-9 && best.as_ref().is_none_or(|b| f < b.f) {
                 best = Some(Point { x, f, g });
@@ -134,10 +142,12 @@ fn second_look(search: &mut Search, best: Found) -> Found {
     let scaled = |lam: &[Vec<f64>], size: f64| -> Vec<Vec<f64>> {
         lam.iter().map(|l| l.iter().map(|v| v * size).collect()).collect()
     };
-    let mut starts: Vec<Vec<Vec<f64>>> = Vec::new();
+    let mut starts = far_below(search, &best);
     if singular || few {
-        let unit: Vec<Vec<f64>> = cp.factors.iter().map(|f| dense::identity(f.k)).collect();
-        starts.extend([0.3, 3.0, 100.0].map(|size| scaled(&unit, size)));
+        starts.extend([0.3, 3.0, 100.0].map(|size| leaning(cp, 0.0, size)));
+        if cp.n_theta() <= 12 && cp.factors.iter().any(|f| f.blocks.iter().any(|b| *b > 1)) {
+            starts.extend([(1.0, 1.0), (-1.0, 1.0), (1.0, 30.0), (-1.0, 30.0)].map(|(l, s)| leaning(cp, l, s)));
+        }
     }
     if let Some(joint) = collinear_blocks(cp) {
         starts.extend([1.0, 10.0].map(|size| scaled(&joint, size)));
@@ -151,6 +161,27 @@ fn second_look(search: &mut Search, best: Found) -> Found {
         }
     }
     best
+}
+
+/// Points far out along one factor's Λ where the criterion is lower than at the minimum found: where
+/// the residual is tiny beside the random effects, another minimum may lie there.
+fn far_below(search: &mut Search, best: &Found) -> Vec<Vec<Vec<f64>>> {
+    let mut out = Vec::new();
+    for i in 0..best.lam.len() {
+        let size = best.lam[i].iter().fold(0.0f64, |s, v| s.max(v.abs()));
+        for far in [30.0, 1000.0] {
+            let mut lam = best.lam.clone();
+            if size > 0.03 {
+                lam[i].iter_mut().for_each(|v| *v *= far);
+            } else {
+                lam[i] = dense::identity(search.cp.factors[i].k).iter().map(|v| v * far).collect();
+            }
+            if search.value_at(&lam).is_some_and(|f| f < best.f - 1e-6) {
+                out.push(lam);
+            }
+        }
+    }
+    out
 }
 
 /// The minimum in lme4's form: triangular, no negative diagonal, standard deviations that are zero
@@ -200,7 +231,7 @@ fn snap(block: &[f64], size: usize) -> Vec<f64> {
 fn finish(mut search: Search, point: &Point, h: Vec<f64>, cp: Arc<CrossProducts>) -> Result<Fit, NumericsError> {
     let lam = search.lambda(&point.x);
     search.visit(&point.x).ok_or(NumericsError::NotPositive(0))?;
-    let (values, _) = dense::symmetric_eigen(&h, point.x.len());
+    let (values, _) = scaled_eigen(&h, &units(&point.x));
     let norm = point.g.iter().map(|v| v * v).sum::<f64>().sqrt() / (1.0 + point.f.abs());
     let convergence = Convergence {
         gradient_norm: norm,

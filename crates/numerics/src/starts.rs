@@ -23,9 +23,9 @@ pub(crate) fn starting_values(cp: &CrossProducts) -> Vec<Vec<f64>> {
                     used += 1.0;
                 }
             }
-            let residual = ((rss - explained) / (cp.n as f64 - used).max(1.0)).max(1e-3 * rss / cp.n as f64);
+            let residual = ((rss - explained) / (cp.n as f64 - used).max(1.0)).max(1e-9 * rss / cp.n as f64);
             let ratio = ((explained / used.max(1.0) - residual) / residual) / (info / f64::max(used, 1.0)).max(1e-300);
-            l[a * k + a] = ratio.max(0.0).sqrt().clamp(0.2, 30.0);
+            l[a * k + a] = ratio.max(0.0).sqrt().clamp(0.2, 3e4);
         }
         lam.push(l);
     }
@@ -67,4 +67,17 @@ pub(crate) fn collinear_blocks(cp: &CrossProducts) -> Option<Vec<Vec<f64>>> {
         out.push(lam);
     }
     found.then_some(out)
+}
+
+/// Triangular Λ with every free entry below the diagonal at `lean`, times `size`: correlations of
+/// either sign.
+pub(crate) fn leaning(cp: &CrossProducts, lean: f64, size: f64) -> Vec<Vec<f64>> {
+    let one = |f: &crate::Factor| {
+        let mut l = vec![0.0; f.k * f.k];
+        for (i, j) in f.free_entries() {
+            l[i * f.k + j] = if i == j { size } else { size * lean };
+        }
+        l
+    };
+    cp.factors.iter().map(one).collect()
 }

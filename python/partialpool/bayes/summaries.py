@@ -47,13 +47,14 @@ def mixing(draws: Vector) -> dict[str, float]:
         return dict.fromkeys(("rhat", "ess_bulk", "ess_tail"), float("nan"))
     from arviz_stats.base import array_stats
 
+    estimators: Any = array_stats
     axes = {"chain_axis": 0, "draw_axis": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a constant parameter: its numbers are NaN
         return {
-            "rhat": float(array_stats.rhat(draws, method="rank", **axes)),
-            "ess_bulk": float(array_stats.ess(draws, method="bulk", **axes)),
-            "ess_tail": float(array_stats.ess(draws, method="tail", prob=(0.05, 0.95), **axes)),
+            "rhat": float(estimators.rhat(draws, method="rank", **axes)),
+            "ess_bulk": float(estimators.ess(draws, method="bulk", **axes)),
+            "ess_tail": float(estimators.ess(draws, method="tail", prob=(0.05, 0.95), **axes)),
         }
 
 

@@ -37,13 +37,14 @@ class Frame:
         of arrays.
     """
 
-    __slots__ = ("_data", "_get", "_read", "kind", "length", "names")
+    __slots__ = ("_codes", "_data", "_get", "_read", "kind", "length", "names")
 
     def __init__(self, data: Any) -> None:
         if isinstance(data, Frame):
             data = data._data
         self._data = data
         self._read: dict[str, Any] = {}
+        self._codes: dict[str, Coded] = {}
         module = type(data).__module__.partition(".")[0]
         if module == "pandas" and hasattr(data, "columns"):
             self.kind: Any = "pandas"
@@ -134,7 +135,11 @@ class Frame:
             return mask if mask.any() else None
         if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
             return _missing_in_array(column.to_numpy())
-        mask = column.isna().to_numpy()
+        if _numeric_kind(column):
+            mask = column.isna().to_numpy()
+        else:
+            # Its codes will be needed anyway.
+            mask = self.coded(name).codes < 0
         return mask if mask.any() else None
 
     def coded(self, name: str) -> Coded:
@@ -143,6 +148,11 @@ class Frame:
         Levels follow the order of a pandas categorical or an Enum, else sorted order; those
         that no row has are left out.
         """
+        if name not in self._codes:
+            self._codes[name] = self._code(name)
+        return self._codes[name]
+
+    def _code(self, name: str) -> Coded:
         column = self.raw(name)
         dtype = getattr(column, "dtype", None)
         if isinstance(dtype, np.dtype) and dtype.kind in "iu" and _fits_int64(column):

@@ -13,9 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.inference.results import FTest
 
 #: lmerTest drops directions whose curvature is below this, in its parametrisation.
 EIGENVALUE_TOLERANCE = 1e-8
+#: Directions of a contrast matrix with less variance than this share of the largest are left out.
+RANK_TOLERANCE = 2.0**-26
+#: Degrees of freedom closer than this are taken as equal.
+EQUAL_DF = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,37 @@ class Satterthwaite:
         gradient = np.einsum("i,rij,j->r", contrast, self.jacobian, contrast)
         spread = float(gradient @ self.information @ gradient)
         return 2.0 * variance**2 / spread if spread > 0 else float("inf")
+
+    def f_test(self, contrasts: NDArray[np.float64], difference: NDArray[np.float64]) -> FTest:
+        """Test L β = c from L, (q, p), and L b - c, (q,).
+
+        L is turned to independent contrasts by the eigenvectors of L V Lᵀ; their degrees of
+        freedom ν give that of F as 2E / (E - q) with E = Σ ν/(ν - 2), and 2 if any ν is not above
+        2 (Kuznetsova et al. 2017, section 3.2).
+        """
+        from scipy.stats import f as fisher
+
+        values, vectors = np.linalg.eigh(contrasts @ self.vcov @ contrasts.T)
+        kept = values > max(RANK_TOLERANCE * float(values[-1]), 0.0)
+        rotated = vectors[:, kept].T
+        q = int(kept.sum())
+        statistic = float(np.sum((rotated @ difference) ** 2 / values[kept])) / q
+        ddf = joint_df(np.array([self.df(row) for row in rotated @ contrasts]))
+        return FTest(statistic, q, ddf, float(fisher.sf(statistic, q, ddf)))
+
+
+def joint_df(nu: NDArray[np.float64]) -> float:
+    """Denominator degrees of freedom of F from those of its q independent contrasts."""
+    if len(nu) == 1:
+        return float(nu[0])
+    if np.all(np.abs(np.diff(nu)) < EQUAL_DF):
+        return float(np.mean(nu))
+    if np.any(nu <= 2.0):
+        return 2.0
+    if np.all(np.isinf(nu)):
+        return float("inf")
+    excess = float(np.sum(2.0 / (nu - 2.0)))  # E - q, without its cancellation
+    return 2.0 * (len(nu) + excess) / excess
 
 
 def satterthwaite(native: _core.Fit, p: int) -> Satterthwaite:

@@ -15,20 +15,21 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
+from partialpool.models.fit_inference import Inference
+from partialpool.models.fit_tables import FitTables
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.inference.satterthwaite import Satterthwaite
     from partialpool.tables.summary import Summary
 
 Vector = NDArray[np.float64]
-DDF = ("satterthwaite", "asymptotic")
+DDF = ("satterthwaite", "kenward-roger", "asymptotic")
 
 
-class LinearMixedModel:
+class LinearMixedModel(Inference, FitTables):
     """A linear mixed model at its (restricted) maximum likelihood.
 
     Made by `partialpool.lmer`. Without arguments: properties; with arguments: methods. Vectors
@@ -350,20 +351,14 @@ class LinearMixedModel:
 
     # ---- inference and views ---------------------------------------------------------------
 
-    @cached_property
-    def satterthwaite(self) -> Satterthwaite:
-        """Ingredients of Satterthwaite's method (see `partialpool.inference.satterthwaite`)."""
-        from partialpool.inference.satterthwaite import satterthwaite
-
-        return satterthwaite(self._native, len(self.beta))
-
     def summary(self, ddf: str = "satterthwaite") -> Summary:
         """Everything lme4's and lmerTest's summary prints.
 
         Parameters
         ----------
         ddf
-            "satterthwaite" (lmerTest's default) or "asymptotic" (lme4: no df, no p-values).
+            "satterthwaite" (lmerTest's default), "kenward-roger" (REML fits, standard errors
+            adjusted), or "asymptotic" (lme4: no df, no p-values).
         """
         from partialpool.models.reporting import summarise
 

@@ -61,4 +61,7 @@ def update(
     arguments: dict[str, Any] = {"reml": fit.reml, "contrasts": fit.design.contrasts or None}
     # Arrays of weights or offsets belong to the old rows.
     given = {k: v for k, v in fit.design.given.items() if data is None or k == "na_action"}
-    return lmer(text, source, **{**arguments, **given, **changes})
+    new = lmer(text, source, **{**arguments, **given, **changes})
+    # What lmer saw is a name of this function, not of the user.
+    new.data_name = fit.data_name if data is None else None
+    return new

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
     """See `LinearMixedModel.summary`."""
     se = np.sqrt(np.diag(fit.covariance))
+    std_error = se
     df = p_value = None
     statistic = fit.beta / se
     title = f"Linear mixed model fit by {'REML' if fit.reml else 'maximum likelihood'}"
@@ -24,6 +25,13 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
 
         df, statistic, p_value = t_tests(fit.beta, fit.satterthwaite)
         title += ". t-tests use Satterthwaite's method"
+    elif ddf == "kenward-roger" and len(se):
+        from partialpool.inference.wald import t_rows
+
+        rows = t_rows(fit, np.eye(len(se)), np.zeros(len(se)), ddf)
+        std_error, df = rows["std_error"], rows["df"]
+        statistic, p_value = rows["statistic"], rows["p_value"]
+        title += ". t-tests use Kenward-Roger's method"
     return Summary(
         title=title,
         formula=fit.formula,
@@ -35,7 +43,7 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
         ngroups=fit.ngroups,
         terms=fit.fixed_names,
         estimate=fit.beta,
-        std_error=se,
+        std_error=std_error,
         statistic=statistic,
         df=df,
         p_value=p_value,

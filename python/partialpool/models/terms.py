@@ -47,7 +47,8 @@ class FittedTerm:
         return self.lam @ self.lam.T
 
     @property
-    def _free(self) -> list[tuple[int, int]]:
+    def free_entries(self) -> list[tuple[int, int]]:
+        """Row and column of each free entry of `lam`, column by column within its block."""
         out, start = [], 0
         for size in self.blocks:
             out += [(i, j) for j in range(start, start + size) for i in range(j, start + size)]
@@ -57,7 +58,7 @@ class FittedTerm:
     @property
     def theta(self) -> list[float]:
         """Free entries of `lam`, column by column."""
-        return [float(self.lam[i, j]) for i, j in self._free]
+        return [float(self.lam[i, j]) for i, j in self.free_entries]
 
     @property
     def theta_names(self) -> list[str]:
@@ -65,7 +66,7 @@ class FittedTerm:
         group = self.factor.name
         return [
             f"{group}.{self.names[i]}" if i == j else f"{group}.{self.names[i]}.{self.names[j]}"
-            for i, j in self._free
+            for i, j in self.free_entries
         ]
 
 

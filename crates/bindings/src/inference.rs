@@ -1,0 +1,27 @@
+//! What tests need of a fit.
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+
+use crate::{raise, PyFit};
+
+type Arrays<'py> = Vec<Bound<'py, PyArray1<f64>>>;
+
+/// Information, slopes and curvatures of Kenward and Roger's method (see `_core.pyi`).
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub fn kenward_roger<'py>(
+    py: Python<'py>,
+    fit: &PyFit,
+) -> PyResult<(Bound<'py, PyArray1<f64>>, Arrays<'py>, Arrays<'py>)> {
+    let inner = &fit.inner;
+    let out = py.detach(|| inner.kenward_roger()).map_err(raise)?;
+    let arrays = |v: Vec<Vec<f64>>| v.into_iter().map(|m| m.into_pyarray(py)).collect();
+    Ok((out.information.into_pyarray(py), arrays(out.slopes), arrays(out.curvatures)))
+}
+
+/// S with SᵀS = XᵀWX, raw columns kept.
+#[pyfunction]
+pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    Ok(fit.inner.cp.fixed_root().map_err(raise)?.into_pyarray(py))
+}

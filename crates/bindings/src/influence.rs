@@ -1,0 +1,47 @@
+//! Deletion of rows, for Python.
+
+use std::sync::Arc;
+
+use numerics::{FactorInput, Input};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::{columns, hold, raise, slice, FactorArgs, Held, PyCrossProducts, PyFit};
+
+/// Cross-products less those of some rows of the arrays that they were built from.
+#[pyfunction]
+#[pyo3(signature = (products, y, x, factors, weights, rows))]
+pub(crate) fn delete_rows(
+    py: Python<'_>,
+    products: &PyCrossProducts,
+    y: PyReadonlyArray1<'_, f64>,
+    x: Vec<Bound<'_, PyAny>>,
+    factors: Vec<FactorArgs<'_>>,
+    weights: Option<PyReadonlyArray1<'_, f64>>,
+    rows: PyReadonlyArray1<'_, i64>,
+) -> PyResult<PyCrossProducts> {
+    let x = hold(&x)?;
+    let held: Vec<Vec<Held>> = factors.iter().map(|f| hold(&f.2)).collect::<PyResult<_>>()?;
+    let mut inputs = Vec::with_capacity(factors.len());
+    for ((codes, levels, _, blocks), cols) in factors.iter().zip(&held) {
+        let (codes, columns) = (slice(codes)?, columns(cols)?);
+        inputs.push(FactorInput { codes, levels: *levels, columns, blocks: blocks.clone() });
+    }
+    let weights = weights.as_ref().map(slice).transpose()?;
+    let input = Input { y: slice(&y)?, weights, x: columns(&x)?, factors: inputs };
+    let rows: Vec<usize> = slice(&rows)?
+        .iter()
+        .map(|&r| usize::try_from(r).map_err(|_| PyValueError::new_err("rows must not be negative")))
+        .collect::<PyResult<_>>()?;
+    let cp = products.inner.clone();
+    let inner = py.detach(|| cp.without(&input, &rows)).map_err(raise)?;
+    Ok(PyCrossProducts { inner: Arc::new(inner) })
+}
+
+/// Per factor, `levels x k x p`: the random effects that smooth each column of X.
+#[pyfunction]
+pub(crate) fn smoothed_columns<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
+    let all = fit.inner.smoothed_columns().map_err(raise)?;
+    Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
+}

@@ -1,0 +1,173 @@
+//! Simulation-based inference and profiles: exact tests, bootstrap refits, constrained optima.
+
+use numerics::bootstrap::{Law, Model, RandomPart, Refits};
+use numerics::constrained::Parameter;
+use numerics::exact_test::NullLaw;
+use numerics::profile::{sides, Held as Optimum, Side};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::{columns, hold, raise, slice, Held, PyCrossProducts, PyFit};
+
+type CodeArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
+type RandomArgs<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Bound<'py, PyAny>>, Vec<f64>);
+type LawArgs<'py> = (PyReadonlyArray1<'py, f64>, Bound<'py, PyAny>, Vec<RandomArgs<'py>>);
+type ModelArgs<'py> =
+    (Option<PyRef<'py, PyFit>>, Vec<Bound<'py, PyAny>>, Vec<CodeArgs<'py>>, Option<PyReadonlyArray1<'py, f64>>);
+type PointArgs = (f64, f64, f64, Vec<f64>, Vec<Vec<f64>>);
+
+/// Distinct eigenvalues and multiplicities of the tested term, projected and not.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub fn null_spectrum(py: Python<'_>, cp: &PyCrossProducts) -> PyResult<(Vec<(f64, usize)>, Vec<(f64, usize)>)> {
+    let inner = cp.inner.clone();
+    let law = py.detach(|| NullLaw::of(&inner)).map_err(raise)?;
+    Ok((law.mu, law.xi))
+}
+
+/// Draws of the (restricted) likelihood ratio under the null.
+#[pyfunction]
+#[pyo3(signature = (cp, fixed, nsim, seed))]
+pub fn null_draws<'py>(
+    py: Python<'py>,
+    cp: &PyCrossProducts,
+    fixed: Option<usize>,
+    nsim: usize,
+    seed: u64,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let inner = cp.inner.clone();
+    let out = py.detach(|| NullLaw::of(&inner)?.draw(fixed, nsim, seed)).map_err(raise)?;
+    Ok(out.into_pyarray(py))
+}
+
+type HeldRandom<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Held<'py>>, Vec<f64>);
+
+/// The arrays of a `Law`, held while Rust borrows from them.
+struct HeldLaw<'py> {
+    mean: PyReadonlyArray1<'py, f64>,
+    sd: Held<'py>,
+    random: Vec<HeldRandom<'py>>,
+}
+
+impl<'py> HeldLaw<'py> {
+    fn new(law: LawArgs<'py>) -> PyResult<Self> {
+        let mut random = Vec::with_capacity(law.2.len());
+        for (codes, levels, columns, factor) in law.2 {
+            random.push((codes, levels, hold(&columns)?, factor));
+        }
+        Ok(HeldLaw { mean: law.0, sd: Held::new(&law.1)?, random })
+    }
+
+    fn law(&self) -> PyResult<Law<'_>> {
+        let mean = slice(&self.mean)?;
+        let mut random = Vec::with_capacity(self.random.len());
+        for (codes, levels, held, factor) in &self.random {
+            let (codes, columns) = (slice(codes)?, columns(held)?);
+            let k = columns.len();
+            if codes.len() != mean.len() || codes.iter().any(|&c| c as usize >= *levels) || factor.len() != k * k {
+                return Err(PyValueError::new_err("random effects do not fit the rows"));
+            }
+            random.push(RandomPart { codes, levels: *levels, columns, factor: factor.clone() });
+        }
+        Ok(Law { mean, sd: self.sd.column()?, random })
+    }
+}
+
+/// The response of one replicate.
+#[pyfunction]
+pub fn simulated_response<'py>(
+    py: Python<'py>,
+    law: LawArgs<'py>,
+    seed: u64,
+    replicate: u64,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let held = HeldLaw::new(law)?;
+    let law = held.law()?;
+    Ok(py.detach(|| law.response(seed, replicate)).into_pyarray(py))
+}
+
+/// Draw replicates and refit every model to each: values (flat) and outcomes a model.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub fn bootstrap_refits<'py>(
+    py: Python<'py>,
+    law: LawArgs<'py>,
+    models: Vec<ModelArgs<'py>>,
+    seed: u64,
+    first: u64,
+    count: usize,
+) -> PyResult<Vec<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u8>>)>> {
+    let held = HeldLaw::new(law)?;
+    let law = held.law()?;
+    let mut arrays = Vec::with_capacity(models.len());
+    for (_, x, factors, _) in &models {
+        let mut parts = Vec::with_capacity(factors.len());
+        for (columns, codes) in factors {
+            parts.push((hold(columns)?, slice(codes)?));
+        }
+        arrays.push((hold(x)?, parts));
+    }
+    let mut borrowed = Vec::with_capacity(models.len());
+    for ((fit, _, _, weights), (x, parts)) in models.iter().zip(&arrays) {
+        let weights = weights.as_ref().map(slice).transpose()?;
+        let x = columns(x)?;
+        borrowed.push(match fit {
+            Some(fit) => {
+                let mut factors = Vec::with_capacity(parts.len());
+                for (held, codes) in parts {
+                    factors.push((columns(held)?, *codes));
+                }
+                Model::Mixed { fit: &fit.inner, x, factors, weights }
+            }
+            None => {
+                let values = x.iter().map(|c| match c {
+                    numerics::Column::Values(v) => Ok(*v),
+                    numerics::Column::Constant(_) => Err(PyValueError::new_err("a basis column must be an array")),
+                });
+                Model::Linear { basis: values.collect::<PyResult<_>>()?, weights }
+            }
+        });
+    }
+    let refits: Vec<Refits> = py.detach(|| law.refit(&borrowed, seed, first, count)).map_err(raise)?;
+    Ok(refits
+        .into_iter()
+        .map(|r| {
+            let outcomes: Vec<u8> = r.outcomes.iter().map(|&o| o as u8).collect();
+            (r.values.into_pyarray(py), outcomes.into_pyarray(py))
+        })
+        .collect())
+}
+
+fn parameter(kind: &str, at: &[usize]) -> PyResult<Parameter> {
+    match (kind, at) {
+        ("sd", &[factor, column]) => Ok(Parameter::Sd(factor, column)),
+        ("cor", &[factor, first, second]) => Ok(Parameter::Correlation(factor, first, second)),
+        ("sigma", []) => Ok(Parameter::Sigma),
+        ("fixed", &[j]) => Ok(Parameter::Fixed(j)),
+        _ => Err(PyValueError::new_err("unknown parameter")),
+    }
+}
+
+fn point(o: &Optimum) -> PointArgs {
+    (o.value, o.zeta, o.sigma, o.beta.clone(), o.lambdas.clone())
+}
+
+/// Optima with one parameter held, on the lower and the upper side of the estimate: where |ζ| takes the
+/// values given, and the end of the parameter's range where that comes first.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub fn profile_sides(
+    py: Python<'_>,
+    fit: PyRef<'_, PyFit>,
+    kind: &str,
+    at: Vec<usize>,
+    zetas: (Vec<f64>, Vec<f64>),
+    tolerance: f64,
+) -> PyResult<((Vec<PointArgs>, Option<PointArgs>), (Vec<PointArgs>, Option<PointArgs>))> {
+    let parameter = parameter(kind, &at)?;
+    let inner = &fit.inner;
+    let (lower, upper) = py.detach(|| sides(inner, parameter, &zetas.0, &zetas.1, tolerance)).map_err(raise)?;
+    let plain = |s: &Side| (s.points.iter().map(point).collect(), s.bound.as_ref().map(point));
+    Ok((plain(&lower), plain(&upper)))
+}

@@ -1,0 +1,144 @@
+"""What tests of linear functions of the fixed effects need of a model, by method of df."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool.errors import ArgumentError, DataError
+
+if TYPE_CHECKING:
+    from partialpool.design import Design
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+Vector = NDArray[np.float64]
+DDF = ("satterthwaite", "kenward-roger", "asymptotic")
+
+#: A linear function is estimable if its part in the null space of X is below this, relatively.
+ESTIMABLE_TOLERANCE = 1e-6
+#: Singular values of X (unit columns) below this, relatively, span its null space.
+RANK_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPart:
+    """Estimates of the fixed effects with their covariance and degrees of freedom.
+
+    Attributes
+    ----------
+    design
+    kept
+        Of the P columns of the fixed part, the p that were estimated.
+    beta
+        (p,)
+    vcov
+        (p, p)
+    df
+        Degrees of freedom of a contrast l, (p,); infinite for the normal approximation.
+    method
+        "satterthwaite", "kenward-roger", "asymptotic" or, of least squares, "residual".
+    null
+        Orthonormal basis of the null space of X, (P, d); None if X has full rank.
+    scale
+        Norms of X's columns, to which `null` refers, (P,).
+    """
+
+    design: Design
+    kept: tuple[int, ...]
+    beta: Vector
+    vcov: Vector
+    df: Callable[[Vector], float]
+    method: str
+    null: Vector | None
+    scale: Vector | None
+
+    def estimable(self, rows: Vector) -> NDArray[np.bool_]:
+        """Whether each row of (m, P), a linear function of all columns, can be estimated."""
+        known: NDArray[np.bool_] = np.all(np.isfinite(rows), axis=1)
+        if self.null is None or self.scale is None:
+            return known
+        scaled = np.nan_to_num(rows) / self.scale
+        outside = np.linalg.norm(scaled @ self.null, axis=1)
+        return known & (outside <= ESTIMABLE_TOLERANCE * np.linalg.norm(scaled, axis=1))
+
+
+def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
+    """Read a fit of `lmer` or `lm`.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else, or a method of df that is not offered.
+    """
+    from partialpool.models.baseline import LinearModel
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+    if ddf not in DDF:
+        raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
+    if isinstance(model, LinearModel):
+        kept = tuple(model.design.fixed.names.index(name) for name in model.names)
+        residual = float("inf") if ddf == "asymptotic" else float(model.df_residual)
+        null, scale = _null_space(model.design, kept)
+        return FixedPart(
+            design=model.design,
+            kept=kept,
+            beta=model.beta,
+            vcov=model.vcov.to_numpy(),
+            df=lambda _: residual,
+            method="asymptotic" if ddf == "asymptotic" else "residual",
+            null=null,
+            scale=scale,
+        )
+    if not isinstance(model, LinearMixedModel):
+        raise ArgumentError(f"a fit of pp.lmer or pp.lm is needed here, not {type(model).__name__}")
+    kept = tuple(model._products.kept)
+    vcov, df = covariance_and_df(model, ddf)
+    null, scale = _null_space(model.design, kept)
+    return FixedPart(model.design, kept, model.beta, vcov, df, ddf, null, scale)
+
+
+def covariance_and_df(fit: LinearMixedModel, ddf: str) -> tuple[Vector, Callable[[Vector], float]]:
+    """Covariance of the fixed effects, (p, p), and the df of a contrast by one of the methods."""
+    if ddf == "satterthwaite":
+        return fit.covariance, fit.satterthwaite.df
+    if ddf == "asymptotic":
+        return fit.covariance, lambda _: float("inf")
+    return kenward_roger_covariance(fit)
+
+
+def kenward_roger_covariance(
+    fit: LinearMixedModel,
+) -> tuple[Vector, Callable[[Vector], float]]:
+    """The one place where Kenward-Roger's adjusted covariance and df come in."""
+    method = fit.kenward_roger
+    return method.adjusted, method.df
+
+
+def _null_space(design: Design, kept: tuple[int, ...]) -> tuple[Vector | None, Vector | None]:
+    """Basis of the null space of X with unit columns, and the columns' norms."""
+    size = len(design.fixed.names)
+    if len(kept) == size:
+        return None, None
+    if design.y is None:
+        raise DataError(
+            "the model has aliased columns and its rows are not at hand; load it with them:"
+            " pp.load(path, data=...)"
+        )
+    n, chunk = design.n, 65_536
+    r = np.zeros((0, size))
+    for start in range(0, n, chunk):
+        rows = slice(start, min(n, start + chunk))
+        height = rows.stop - rows.start
+        part = np.empty((height, size))
+        for j, column in enumerate(design.x):
+            part[:, j] = column[rows] if isinstance(column, np.ndarray) else column
+        r = np.linalg.qr(np.vstack([r, part]), mode="r")
+    scale = np.linalg.norm(r, axis=0)
+    scale[scale == 0] = 1.0
+    _, values, vt = np.linalg.svd(r / scale)
+    values = np.concatenate([values, np.zeros(size - len(values))])
+    return np.ascontiguousarray(vt[values <= RANK_TOLERANCE * values[0]].T), scale

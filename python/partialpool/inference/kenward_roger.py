@@ -1,0 +1,136 @@
+"""Kenward and Roger's adjusted covariance, F scaling and degrees of freedom.
+
+Source: Kenward & Roger (1997), Biometrics 53, 983-997, with the details of pbkrtest (Halekoh &
+Højsgaard 2014, J. Stat. Software 59(9)). The products of n-row arrays that the method is written
+in are formed by blocks in the native module; here is what is left, in p x p matrices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool import _core
+
+Array = NDArray[np.float64]
+
+#: Directions of the covariance parameters with less information than this, relative to the
+#: diagonal, are left out (pbkrtest turns to a pseudo-inverse there too, on an absolute scale).
+INFORMATION_TOLERANCE = 1e-10
+#: pbkrtest's limits in its degrees of freedom and in the scaling.
+ZERO_RATIO, ZERO_FACTOR, NEAR_TWO = 1e-14, 1e-10, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class KenwardRogerF:
+    """A test of q contrasts.
+
+    Attributes
+    ----------
+    statistic
+        Wald statistic over q, with the adjusted covariance and without scaling.
+    scaling
+        What it is multiplied by (λ) before it is compared with F.
+    ndf, ddf
+        Degrees of freedom.
+    p_value, p_unscaled
+        With and without the scaling.
+    """
+
+    statistic: float
+    scaling: float
+    ndf: int
+    ddf: float
+    p_value: float
+    p_unscaled: float
+
+
+@dataclass(frozen=True, eq=False)
+class KenwardRoger:
+    """What the method needs of a fit.
+
+    Attributes
+    ----------
+    vcov
+        Covariance Φ of the p fixed effects, variances taken as known, (p, p).
+    adjusted
+        Φ_A, which allows for the estimation of the m covariance parameters and σ², (p, p).
+    slopes
+        ΦP_rΦ = minus the derivative of Φ in σ² and the others over σ², (m + 1, p, p).
+    weights
+        W, asymptotic covariance of the covariance parameters, (m + 1, m + 1).
+    """
+
+    vcov: Array
+    adjusted: Array
+    slopes: Array
+    weights: Array
+
+    def df(self, contrast: Array) -> float:
+        """Degrees of freedom of one contrast, (p,)."""
+        return self.degrees_of_freedom(np.atleast_2d(contrast))[0]
+
+    def degrees_of_freedom(self, contrasts: Array) -> tuple[float, float]:
+        """Denominator degrees of freedom and scaling of q independent contrasts, (q, p)."""
+        q = len(contrasts)
+        root = np.linalg.cholesky(contrasts @ self.vcov @ contrasts.T)
+        half = np.linalg.solve(root, contrasts)
+        # ΘΦP_rΦ of the source, seen from the contrasts: same traces, q x q
+        inner = np.einsum("ai,rij,bj->rab", half, self.slopes, half)
+        traces = np.trace(inner, axis1=1, axis2=2)
+        a1 = float(traces @ self.weights @ traces)
+        a2 = float(np.einsum("rs,rab,sba->", self.weights, inner, inner))
+        return _df_and_scaling(q, a1, a2)
+
+    def f_test(self, contrasts: Array, difference: Array) -> KenwardRogerF:
+        """Test that L β = c, for independent rows L, (q, p), and their difference L b - c, (q,)."""
+        from scipy.stats import f as fisher
+
+        q = len(contrasts)
+        ddf, scaling = self.degrees_of_freedom(contrasts)
+        root = np.linalg.cholesky(contrasts @ self.adjusted @ contrasts.T)
+        statistic = float(np.sum(np.linalg.solve(root, difference) ** 2)) / q
+        scaled, unscaled = fisher.sf([scaling * statistic, statistic], q, ddf)
+        return KenwardRogerF(statistic, scaling, q, ddf, float(scaled), float(unscaled))
+
+
+def _df_and_scaling(q: int, a1: float, a2: float) -> tuple[float, float]:
+    """Kenward & Roger (1997), section 3, from A₁ and A₂."""
+    if a2 <= 0.0:
+        return float("inf"), 1.0
+    b = (a1 + 6.0 * a2) / (2.0 * q)
+    g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+    d = 3.0 * q + 2.0 * (1.0 - g)
+    c1, c2, c3 = g / d, (q - g) / d, (q + 2 - g) / d
+    v0, v1, v2 = 1.0 + c1 * b, 1.0 - c2 * b, 1.0 - c3 * b
+    v0 = 0.0 if abs(v0) < ZERO_FACTOR else v0
+    rest = 1.0 - a2 / q
+    ratio = 1.0 if abs(rest) < ZERO_RATIO and abs(v1) < ZERO_RATIO else rest / v1
+    rho = ratio**2 * v0 / v2 / q
+    ddf = 4.0 + (q + 2) / (q * rho - 1.0)
+    return ddf, 1.0 if abs(ddf - 2.0) < NEAR_TWO else ddf * rest / (ddf - 2.0)
+
+
+def kenward_roger(native: _core.Fit, p: int) -> KenwardRoger:
+    """The method's ingredients at a REML fit's optimum."""
+    information, slopes, curvatures = _core.kenward_roger(native)
+    size = len(slopes)
+    sigma2 = native.sigma**2
+    vcov = sigma2 * native.unscaled_covariance.reshape(p, p)
+    weights = 2.0 * _inverse(information.reshape(size, size))
+    upper = weights[np.triu_indices(size)] * np.where(np.equal(*np.triu_indices(size)), 1.0, 2.0)
+    stacked = np.stack(curvatures).reshape(len(curvatures), p, p)
+    adjusted = vcov + 2.0 * sigma2 * np.einsum("r,rij->ij", upper, stacked)
+    return KenwardRoger(vcov, adjusted, sigma2 * np.stack(slopes).reshape(size, p, p), weights)
+
+
+def _inverse(information: Array) -> Array:
+    """Inverse, or pseudo-inverse where some combination of parameters has no information."""
+    scale = np.sqrt(np.maximum(np.diag(information), 0.0))
+    scale = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    kept = values > INFORMATION_TOLERANCE
+    half = vectors[:, kept] / scale[:, None]
+    return (half / values[kept]) @ half.T

@@ -1,0 +1,65 @@
+"""Progress of long work: shown in a terminal or notebook, silent elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+#: Work between two looks at the clock, in seconds: Ctrl-C is heard this often.
+SLICE = 0.2
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with the time left; yields a function that takes what was done since its last call.
+
+    Silent unless stderr is a terminal or a notebook.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter):
+        yield lambda done: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def in_slices(total: int, work: Callable[[int, int], None], label: str) -> int:
+    """Call ``work(first, count)`` over ``range(total)`` in slices of a fraction of a second.
+
+    Ctrl-C ends the loop and keeps what is done; before anything is done it is passed on.
+
+    Returns
+    -------
+    int
+        How many were done.
+    """
+    done, size = 0, 2
+    with progress(label, total) as advance:
+        while done < total:
+            count = min(size, total - done)
+            started = perf_counter()
+            try:
+                work(done, count)
+            except KeyboardInterrupt:
+                if done == 0:
+                    raise
+                break
+            elapsed = perf_counter() - started
+            done += count
+            advance(count)
+            if elapsed < SLICE / 2:
+                size = min(4 * size, max(size, int(size * SLICE / max(elapsed, 1e-6))))
+    return done

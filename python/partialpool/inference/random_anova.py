@@ -1,0 +1,155 @@
+"""Likelihood-ratio tests of random terms: lmerTest's ``ranova``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from partialpool.design import Design
+from partialpool.design.columns import Column, FormulaicColumns
+from partialpool.design.design import Term
+from partialpool.formula import to_text
+from partialpool.formula.model import take_apart
+from partialpool.formula.parser import parse
+from partialpool.formula.terms import ExpandedTerms, expand
+from partialpool.inference.results import RandomAnova
+from partialpool.models.native import cross_products, fit_native
+from partialpool.models.refitting import update
+
+if TYPE_CHECKING:
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A smaller model: how it is named, its criterion, and its number of parameters."""
+
+    label: str
+    criterion: float
+    npar: int
+
+
+def ranova(fit: LinearMixedModel) -> RandomAnova:
+    """Test each random term, reduced by one of its own terms or left out.
+
+    A term with slopes loses each of these in turn, its intercept is left out only where nothing
+    else is in it; ``(x || g)`` loses each of its independent parts. Models are compared by REML if
+    the fit is by REML.
+
+    References
+    ----------
+    Kuznetsova, Brockhoff & Christensen (2017), J. Stat. Software 82(13).
+    """
+    from scipy.stats import chi2
+
+    reduced: list[Reduced] = []
+    for fitted in fit.terms:
+        factor = fit.design.factors[fitted.index]
+        term = next(t for t in factor.terms if t.source.text == fitted.text)
+        make = _by_slope if term.source.correlated else _by_column
+        reduced += make(fit, fitted.index, term)
+    npar = np.array([fit.npar, *(r.npar for r in reduced)], dtype=float)
+    loglik = -0.5 * np.array([fit.criterion, *(r.criterion for r in reduced)])
+    statistic, df = 2 * (loglik[0] - loglik), npar[0] - npar
+    p_value = np.where(df > 0, chi2.sf(statistic, np.maximum(df, 1.0)), np.nan)
+    statistic[0], df[0] = np.nan, np.nan
+    return RandomAnova(
+        method="ANOVA-like table for random-effects: Single term deletions",
+        model=fit.formula,
+        terms=("<none>", *(r.label for r in reduced)),
+        npar=npar,
+        loglik=loglik,
+        aic=-2 * loglik + 2 * npar,
+        statistic=statistic,
+        df=df,
+        p_value=p_value,
+    )
+
+
+def _by_column(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
+    """``(x || g)``: its columns are independent, and each can be left out by itself."""
+    group = fit.design.factors[index].name
+    out = []
+    for i, name in enumerate(term.names):
+        keep = [j for j in range(len(term.names)) if j != i]
+        part = f"(1 | {group})" if name == "Intercept" else f"(0 + {name} | {group})"
+        label = part if name == "Intercept" else f"{name} in {part}"
+        out.append(_fit_without(fit, label, index, term, keep, (1,) * len(keep)))
+    return out
+
+
+def _by_slope(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
+    """A correlated term: each of its own terms that is part of no other is taken out."""
+    left = expand(take_apart(parse(f"~ {term.source.lhs}").right).fixed, "a random term")
+    if not left.terms:
+        return [_fit_without(fit, term.source.text, index, term, [], ())]
+    out = []
+    for i, own in enumerate(left.terms):
+        if any(set(own) < set(other) for other in left.terms):
+            continue
+        label = f"{':'.join(map(to_text, own))} in {term.source.text}"
+        if not left.intercept and (len(left.terms) == 1 or _recoded(term)):
+            out.append(_fit_changed(fit, label, term, left, i))
+        else:
+            gone = i + int(left.intercept)
+            keep = [j for j, t in enumerate(term.encoder.term_of) if t != gone]
+            out.append(_fit_without(fit, label, index, term, keep, (len(keep),)))
+    return out
+
+
+def _recoded(term: Term) -> bool:
+    """Whether leaving out a column may change how others are coded: factors, no intercept."""
+    return isinstance(term.encoder, FormulaicColumns)
+
+
+def _fit_without(
+    fit: LinearMixedModel,
+    label: str,
+    index: int,
+    term: Term,
+    keep: list[int],
+    blocks: tuple[int, ...],
+) -> Reduced:
+    """The model with some of a term's columns only."""
+    design = fit.design
+    factor = design.factors[index]
+    columns: list[Column] = []
+    sizes: list[int] = []
+    for other in factor.terms:
+        own = range(other.start, other.start + len(other.names))
+        chosen = [own[j] for j in keep] if other is term else list(own)
+        columns += [factor.columns[j] for j in chosen] if factor.columns else []
+        sizes += blocks if other is term else other.blocks
+    others = [f for i, f in enumerate(design.factors) if i != index]
+    npar = len(fit.beta) + 1 + sum(b * (b + 1) // 2 for f in others for b in f.blocks)
+    npar += sum(b * (b + 1) // 2 for b in sizes)
+    if not others and not sizes:
+        # Without random effects the criterion is that of least squares: Λ = 0.
+        zeros = [[0.0] * len(lam) for lam in fit._native.lambdas]
+        return Reduced(label, fit._products.evaluate(fit.reml, zeros)[0], npar)
+    factors = list(design.factors)
+    if sizes:
+        factors[index] = replace(factor, columns=tuple(columns), blocks=tuple(sizes))
+    else:
+        del factors[index]
+    return Reduced(
+        label, _criterion(replace(design.with_rows(), factors=tuple(factors)), fit), npar
+    )
+
+
+def _criterion(design: Design, fit: LinearMixedModel) -> float:
+    products = cross_products(design)
+    return fit_native(products, fit.reml, response=design.formula.response_name).criterion
+
+
+def _fit_changed(
+    fit: LinearMixedModel, label: str, term: Term, left: ExpandedTerms, gone: int
+) -> Reduced:
+    """The model with a term written anew, read from the data: ``(0 + x | g)`` becomes (1 | g)."""
+    rest = [":".join(map(to_text, own)) for i, own in enumerate(left.terms) if i != gone]
+    group = term.source.text.rpartition("|")[2]
+    new = f"({' + '.join(['0', *rest]) if rest else '1'} |{group}"
+    smaller = update(fit, f". ~ . - {term.source.text} + {new}", None, {})
+    return Reduced(label, smaller.criterion, smaller.npar)

@@ -1,0 +1,122 @@
+"""The tests and intervals that a fit offers: thin ways into `partialpool.inference`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from partialpool.inference.kenward_roger import KenwardRoger
+    from partialpool.inference.profile import Profile
+    from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
+    from partialpool.inference.satterthwaite import Satterthwaite
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+
+class Inference:
+    """Methods of a fit that test its fixed and random effects, and bound its parameters."""
+
+    def _self(self) -> LinearMixedModel:
+        return cast("LinearMixedModel", self)
+
+    @cached_property
+    def satterthwaite(self) -> Satterthwaite:
+        """Ingredients of Satterthwaite's method (see `partialpool.inference.satterthwaite`)."""
+        from partialpool.inference.satterthwaite import satterthwaite
+
+        fit = self._self()
+        return satterthwaite(fit._native, len(fit.beta))
+
+    @cached_property
+    def kenward_roger(self) -> KenwardRoger:
+        """Ingredients of Kenward-Roger's method (see `partialpool.inference.kenward_roger`)."""
+        from partialpool.inference.kenward_roger import kenward_roger
+        from partialpool.inference.wald import check_ddf
+
+        fit = self._self()
+        check_ddf(fit, "kenward-roger")
+        return kenward_roger(fit._native, len(fit.beta))
+
+    def anova(self, type: int = 3, ddf: str = "satterthwaite") -> AnovaTable:
+        """F tests of the terms of the fixed part, as lmerTest's ``anova``.
+
+        Parameters
+        ----------
+        type
+            1 (sequential), 2, or 3 (default; the same under every coding of the factors).
+        ddf
+            "satterthwaite", "kenward-roger" (REML fits) or "asymptotic".
+        """
+        from partialpool.inference.anova import anova
+
+        return anova(self._self(), type, ddf)
+
+    def drop1(self, ddf: str = "satterthwaite") -> AnovaTable:
+        """F tests of each term that is part of no other, as lmerTest's ``drop1``."""
+        from partialpool.inference.anova import drop1
+
+        return drop1(self._self(), ddf)
+
+    def ranova(self) -> RandomAnova:
+        """Likelihood-ratio tests of the random terms, each reduced in turn, as lmerTest's."""
+        from partialpool.inference.random_anova import ranova
+
+        return ranova(self._self())
+
+    def test(
+        self,
+        hypothesis: Any,
+        ddf: str = "satterthwaite",
+        *,
+        rhs: Any = None,
+    ) -> ContrastTest:
+        """Test L β = c: ``fit.test("x1 = 0, x2 - x3 = 0")``, ``fit.test("recipe")``.
+
+        Parameters
+        ----------
+        hypothesis
+            Text; names of coefficients or terms; a contrast of p numbers or several, (k, p); or
+            {coefficient: weight}.
+        ddf
+            "satterthwaite", "kenward-roger" (REML fits) or "asymptotic".
+        rhs
+            c, a number or k of them; 0 if not given.
+        """
+        from partialpool.inference.linear_hypotheses import linear_test
+
+        return linear_test(self._self(), hypothesis, ddf, rhs)
+
+    def confint(
+        self,
+        method: str = "wald",
+        level: float = 0.95,
+        nsim: int = 1000,
+        seed: int | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Confidence intervals by parameter: standard deviations, correlations, σ, fixed effects.
+
+        Parameters
+        ----------
+        method
+            "wald" (fixed effects only, NaN for the rest), "profile" or "boot".
+        level
+            Coverage aimed at.
+        nsim, seed
+            Of the bootstrap; failed refits are counted in the result's ``attrs``.
+        **options
+            ``parm``: names, positions, "theta_" or "beta_"; ``oldnames=False`` for names such as
+            ``sd_(Intercept)|Subject`` in place of ``.sig01``; ``boot_type``: "percentile", "basic"
+            or "normal".
+        """
+        from partialpool.inference.confidence import confint
+
+        return confint(self._self(), method, level, nsim, seed, **options)
+
+    def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
+        """Profile likelihood of each parameter (see `partialpool.inference.profile`)."""
+        from partialpool.inference.profile import profile
+
+        return profile(self._self(), parm, oldnames=oldnames)

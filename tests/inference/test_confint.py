@@ -1,0 +1,208 @@
+"""Intervals against lme4's, and what they must satisfy by definition."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import partialpool as pp
+import pytest
+from scipy.stats import norm
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+DATA = {
+    "sleepstudy.csv": "sleepstudy",
+    "irrigation.csv": "irrigation",
+    "dragons.csv": "dragons",
+    "solutions.csv": "solutions",
+    "faraway_pulp.csv": "pulp",
+    "faraway_penicillin.csv": "penicillin",
+    "Pastes.csv": "pastes",
+    "Penicillin.csv": "penicillin_assay",
+    "Dyestuff.csv": "dyestuff",
+    "cake.csv": "cake",
+}
+MODELS = (
+    "sleep_intercept",
+    "sleep_slope",
+    "sleep_slope_ml",
+    "sleep_slope_only",
+    "sleep_zerocorr",
+    "irrigation",
+    "dragons",
+    "solutions",
+    "solutions_fixed",
+    "pulp_ml",
+    "pulp_reml",
+    "penicillin_faraway",
+    "penicillin_faraway_ml",
+    "penicillin_faraway_sum",
+    "penicillin_crossed",
+    "pastes_nested",
+    "dyestuff",
+    "cake",
+)
+
+
+@cache
+def reference(name: str) -> dict[str, Any]:
+    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def fit_of(name: str) -> pp.LinearMixedModel:
+    model = reference(name)
+    data = pp.load_dataset(DATA[model["data"]])
+    if "temperature" in data and name == "cake":
+        data["temperature"] = data["temperature"].astype(str)
+    contrasts = {k: v.removeprefix("contr.") for k, v in (model["contrasts"] or {}).items()}
+    return pp.lmer(model["formula"], data, reml=model["reml"], contrasts=contrasts or None)
+
+
+def r_table(rows: list[dict[str, Any]]) -> np.ndarray:
+    ends = [[row["2.5 %"], row["97.5 %"]] for row in rows]
+    return np.array(ends, dtype=float)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_profile_ends_are_lme4s(name: str) -> None:
+    # lme4 interpolates by a spline between eight points a side; here ζ is solved for.
+    theirs = reference(name)["confint_profile"]
+    ours = fit_of(name).confint("profile", oldnames=False)
+    np.testing.assert_allclose(ours.to_numpy(), r_table(theirs), rtol=1e-3)
+    random = [row["term"] for row in theirs if row["term"].startswith(("sd_", "cor_", "sigma"))]
+    assert list(ours.index[: len(random)]) == random
+    assert list(ours.columns) == ["2.5 %", "97.5 %"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_wald_ends_are_lme4s_and_none_are_given_for_variances(name: str) -> None:
+    theirs = reference(name)["confint_wald"]
+    ours = fit_of(name).confint()
+    # dragons: lme4's variances, and with them its standard errors, are exact to about 1e-3.
+    np.testing.assert_allclose(ours.to_numpy(), r_table(theirs), rtol=1e-3)
+    short = [row["term"] for row in theirs if row["term"].startswith(".sig")]
+    assert list(ours.index[: len(short)]) == short
+    assert ours.loc[short].isna().all().all()
+
+
+def deviance_with_sd(data: pd.DataFrame, sd: float) -> float:
+    """ML deviance of balanced one-way data at a between-group SD, σ² and the mean maximised."""
+    from scipy.optimize import minimize_scalar
+
+    groups = data.groupby("operator")["bright"]
+    n, k, m = len(data), groups.ngroups, len(data) // groups.ngroups
+    within = float(((data["bright"] - groups.transform("mean")) ** 2).sum())
+    between = float(m * ((groups.mean() - data["bright"].mean()) ** 2).sum())
+
+    def deviance(log_sigma: float) -> float:
+        s2 = np.exp(2 * log_sigma)
+        total = s2 + m * sd**2
+        logs = (n - k) * np.log(s2) + k * np.log(total)
+        return n * np.log(2 * np.pi) + logs + within / s2 + between / total
+
+    return float(minimize_scalar(deviance, bracket=(-3, 0), tol=1e-12).fun)
+
+
+def test_profile_of_a_variance_is_the_deviance_of_one_way_data() -> None:
+    fit = fit_of("pulp_ml")
+    profile = fit.profile("sd_(Intercept)|operator", oldnames=False)
+    values, zetas = profile.zeta("sd_(Intercept)|operator")
+    rise = [deviance_with_sd(pp.load_dataset("pulp"), v) - fit.deviance for v in values]
+    np.testing.assert_allclose(zetas**2, rise, atol=1e-6)
+    assert values[0] == 0.0
+    assert (np.diff(values) > 0).all()
+    assert (np.diff(zetas) > 0).all()
+
+
+def test_profile_of_a_fixed_effect_is_the_deviance_with_it_as_offset() -> None:
+    data = pp.load_dataset("sleepstudy")
+    fit = pp.lmer("Reaction ~ Days + (Days | Subject)", data, reml=False)
+    values, zetas = fit.profile("Days").zeta("Days")
+    for value, zeta in zip(values[::5], zetas[::5], strict=True):
+        held = pp.lmer(
+            "Reaction ~ 1 + (Days | Subject)", data, reml=False, offset=value * data["Days"]
+        )
+        assert zeta**2 == pytest.approx(held.deviance - fit.deviance, abs=1e-6)
+
+
+def test_profile_points_hold_a_likelihood_no_worse_than_any_other_there() -> None:
+    # The correlation held at 0 is the model with independent terms.
+    data = pp.load_dataset("sleepstudy")
+    fit = pp.lmer("Reaction ~ Days + (Days | Subject)", data, reml=False)
+    independent = pp.lmer("Reaction ~ Days + (Days || Subject)", data, reml=False)
+    values, zetas = fit.profile(".sig02").zeta(".sig02")
+    at_zero = np.interp(0.0, values, zetas)
+    assert at_zero**2 == pytest.approx(independent.deviance - fit.deviance, abs=2e-3)
+
+
+def test_profile_does_not_depend_on_reml_or_units() -> None:
+    data = pp.load_dataset("sleepstudy")
+    base = pp.lmer("Reaction ~ Days + (Days | Subject)", data).confint("profile")
+    scaled = data.assign(Reaction=data["Reaction"] * 1e3, Days=data["Days"] * 1e-3 + 2)
+    other = pp.lmer("Reaction ~ Days + (Days | Subject)", scaled, reml=False).confint("profile")
+    for name, factor in ((".sigma", 1e3), (".sig03", 1e6), ("Days", 1e6)):
+        np.testing.assert_allclose(other.loc[name], factor * base.loc[name], rtol=1e-5)
+
+
+def test_profile_of_a_singular_fit_ends_at_the_bounds() -> None:
+    data = pp.load_dataset("dyestuff2")
+    ends = pp.lmer("Yield ~ 1 + (1 | Batch)", data).confint("profile", oldnames=False)
+    assert ends.loc["sd_(Intercept)|Batch", "2.5 %"] == 0.0
+    assert 0 < ends.loc["sd_(Intercept)|Batch", "97.5 %"] < ends.loc["sigma", "97.5 %"]
+
+
+def test_profile_object_gives_the_same_ends_and_names_as_asked() -> None:
+    fit = fit_of("sleep_slope")
+    profile = fit.profile()
+    assert profile.names == (".sig01", ".sig02", ".sig03", ".sigma", "Intercept", "Days")
+    wide, narrow = profile.confint(0.99), profile.confint(0.5, "beta_")
+    assert list(narrow.index) == ["Intercept", "Days"]
+    assert list(wide.columns) == ["0.5 %", "99.5 %"]
+    again = fit.confint("profile", 0.99)
+    pd.testing.assert_frame_equal(wide, again)
+    frame = profile.to_frame()
+    reach = frame.groupby("parameter")["zeta"].max()
+    assert (reach.drop(".sig02") > 4).all()
+    # The correlation's range ends before: a profile goes to the end of it.
+    assert frame.loc[frame["parameter"] == ".sig02", ".sig02"].max() == 1.0
+    assert ".sig01" in str(profile)
+
+
+def test_same_seed_gives_the_same_bootstrap_interval() -> None:
+    fit = fit_of("pulp_reml")
+    first, again = (fit.confint("boot", nsim=200, seed=5) for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
+    assert first.attrs == {"nsim": 200, "seed": 5, "failures": {}}
+
+
+def test_bootstrap_interval_of_the_mean_is_near_walds() -> None:
+    fit = fit_of("sleep_slope")
+    nsim = 4000
+    boot = fit.confint("boot", nsim=nsim, seed=1, parm="beta_", boot_type="normal")
+    wald = fit.confint(parm="beta_")
+    se = np.sqrt(np.diag(fit.vcov))
+    # An end moves with the mean's error and 1.96 times the standard deviation's.
+    error = se * np.sqrt(1 / nsim + norm.ppf(0.975) ** 2 / (2 * nsim))
+    assert (np.abs(boot.to_numpy() - wald.to_numpy()) < 4 * error[:, None]).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda fit: fit.confint("score"), "'score'"),
+        (lambda fit: fit.confint(level=95), "95"),
+        (lambda fit: fit.confint("boot", nsim=0), "nsim"),
+        (lambda fit: fit.confint("boot", nsim=10, boot_type="bca"), "'bca'"),
+        (lambda fit: fit.confint(parm="sd_Weeks|Subject"), "sd_Weeks|Subject"),
+        (lambda fit: fit.confint(parm=17), "17"),
+        (lambda fit: fit.profile("nothing"), "'nothing'"),
+    ],
+)
+def test_bad_input_names_the_culprit(call: Any, says: str) -> None:
+    with pytest.raises(pp.errors.ArgumentError) as caught:
+        call(fit_of("sleep_slope"))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
