@@ -125,7 +125,7 @@ def test_stub_has_the_arguments_of_each_function():
         body = node.body if isinstance(node, ast.ClassDef) else [node]
         for name, stub in members(body).items():
             native = getattr(owner, name)
-            if not callable(native) or native.__text_signature__ is None:
+            if name == "__init__" or not callable(native) or native.__text_signature__ is None:
                 continue
             said = [a.arg.rstrip("_") for a in (*stub.args.posonlyargs, *stub.args.args)]
             said = [a for a in said if a != "self"]
