@@ -31,6 +31,23 @@ _HOME = {
     "load_dataset": "partialpool.datasets",
     "list_datasets": "partialpool.datasets",
     "parse_formula": "partialpool.formula",
+    "sample": "partialpool.bayes.sample",
+    "default_priors": "partialpool.bayes.sample",
+    "load_posterior": "partialpool.bayes.storage",
+    "Posterior": "partialpool.bayes.posterior",
+    "compare": "partialpool.bayes.comparing",
+    "normal": "partialpool.bayes.priors",
+    "student_t": "partialpool.bayes.priors",
+    "cauchy": "partialpool.bayes.priors",
+    "half_normal": "partialpool.bayes.priors",
+    "half_student_t": "partialpool.bayes.priors",
+    "half_cauchy": "partialpool.bayes.priors",
+    "exponential": "partialpool.bayes.priors",
+    "gamma": "partialpool.bayes.priors",
+    "inv_gamma": "partialpool.bayes.priors",
+    "uniform": "partialpool.bayes.priors",
+    "flat": "partialpool.bayes.priors",
+    "lkj": "partialpool.bayes.priors",
     "anova": "partialpool.inference.likelihood_ratio",
     "kr_test": "partialpool.inference.kenward_roger_test",
     "plot_data": "partialpool.figures.raw_data",
@@ -60,6 +77,23 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from partialpool import errors as errors
+    from partialpool.bayes.comparing import compare as compare
+    from partialpool.bayes.posterior import Posterior as Posterior
+    from partialpool.bayes.priors import cauchy as cauchy
+    from partialpool.bayes.priors import exponential as exponential
+    from partialpool.bayes.priors import flat as flat
+    from partialpool.bayes.priors import gamma as gamma
+    from partialpool.bayes.priors import half_cauchy as half_cauchy
+    from partialpool.bayes.priors import half_normal as half_normal
+    from partialpool.bayes.priors import half_student_t as half_student_t
+    from partialpool.bayes.priors import inv_gamma as inv_gamma
+    from partialpool.bayes.priors import lkj as lkj
+    from partialpool.bayes.priors import normal as normal
+    from partialpool.bayes.priors import student_t as student_t
+    from partialpool.bayes.priors import uniform as uniform
+    from partialpool.bayes.sample import default_priors as default_priors
+    from partialpool.bayes.sample import sample as sample
+    from partialpool.bayes.storage import load_posterior as load_posterior
     from partialpool.crossproducts import CrossProducts as CrossProducts
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset

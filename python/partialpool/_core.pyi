@@ -1,6 +1,7 @@
 """The native module: arrays in, arrays out. `partialpool.models` gives them names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,3 +152,41 @@ def delete_rows(
     /,
 ) -> CrossProducts: ...
 def smoothed_columns(fit: Fit, /) -> list[Vector]: ...
+
+NamedPrior = tuple[str, Sequence[float]]
+
+class LogPosterior:
+    """Collapsed log-posterior; a draw is fixed effects, σ, then sds and correlations by factor."""
+
+    def __init__(
+        self,
+        cp: CrossProducts,
+        beta: Sequence[NamedPrior],
+        sigma: NamedPrior,
+        sd: Sequence[Sequence[NamedPrior]],
+        eta: Sequence[Sequence[float]],
+        prior_only: bool,
+    ) -> None: ...
+    @property
+    def dim(self) -> int: ...
+    def evaluate(self, x: Vector) -> tuple[float, list[float]]: ...
+    def constrain(self, x: Vector) -> list[float]: ...
+    def near(self, fit: Fit) -> list[float]: ...
+    def mode(self, fit: Fit) -> tuple[list[float], list[float]]: ...
+    def sample(
+        self,
+        fit: Fit,
+        chains: int,
+        warmup: int,
+        draws: int,
+        seed: int,
+        threads: int,
+        target_accept: float,
+        max_depth: int,
+        callback: Callable[[int, int, float], None] | None,
+    ) -> tuple[list[dict[str, Any]], bool]: ...
+    def random_effects(
+        self, reported: Vector, seed: int, first: int, from_prior: bool
+    ) -> Vector: ...
+
+def prior_density(name: str, parameters: Sequence[float], x: Vector) -> tuple[Vector, Vector]: ...

@@ -3,6 +3,7 @@
 
 mod inference;
 mod influence;
+mod posterior;
 mod simulation;
 
 use std::sync::Arc;
@@ -334,6 +335,8 @@ fn encode<'py>(
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyCrossProducts>()?;
     m.add_class::<PyFit>()?;
+    m.add_class::<posterior::PyLogPosterior>()?;
+    m.add_function(wrap_pyfunction!(posterior::prior_density, m)?)?;
     m.add("CoreError", m.py().get_type::<CoreError>())?;
     m.add("NoResidualError", m.py().get_type::<NoResidualError>())?;
     m.add("MemoryLimitError", m.py().get_type::<MemoryLimitError>())?;

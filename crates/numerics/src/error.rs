@@ -38,4 +38,7 @@ pub enum NumericsError {
     /// Cross-products of different models cannot be merged.
     #[error("cross-products differ in {0}")]
     Mismatch(&'static str),
+    /// A chain could not be run.
+    #[error("the sampler failed in {0}")]
+    Sampler(String),
 }

@@ -1,0 +1,164 @@
+//! Posterior sampling for Python: priors by name, draws as arrays.
+
+use numerics::log_posterior::{LogPosterior, Priors};
+use numerics::priors::Prior;
+use numerics::sampling::{self, ChainDraws, Plan, Progress};
+use numerics::warm_start::WarmStart;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::{raise, slice, PyCrossProducts, PyFit};
+
+type Named = (String, Vec<f64>);
+
+fn prior((name, parameters): &Named) -> PyResult<Prior> {
+    Prior::from_name(name, parameters).map_err(raise)
+}
+
+fn priors(all: &[Named]) -> PyResult<Vec<Prior>> {
+    all.iter().map(prior).collect()
+}
+
+#[pyclass(name = "LogPosterior", module = "partialpool._core")]
+pub(crate) struct PyLogPosterior {
+    inner: LogPosterior,
+}
+
+#[pymethods]
+impl PyLogPosterior {
+    #[new]
+    fn new(
+        cp: &PyCrossProducts,
+        beta: Vec<Named>,
+        sigma: Named,
+        sd: Vec<Vec<Named>>,
+        eta: Vec<Vec<f64>>,
+        prior_only: bool,
+    ) -> PyResult<Self> {
+        let sd = sd.iter().map(|s| priors(s)).collect::<PyResult<_>>()?;
+        let priors = Priors { beta: priors(&beta)?, sigma: prior(&sigma)?, sd, eta };
+        Ok(Self { inner: LogPosterior::new(cp.inner.clone(), priors, prior_only).map_err(raise)? })
+    }
+
+    #[getter]
+    fn dim(&self) -> usize {
+        self.inner.dim()
+    }
+
+    /// Log-density on the unconstrained scale and its gradient.
+    fn evaluate(&mut self, x: PyReadonlyArray1<'_, f64>) -> PyResult<(f64, Vec<f64>)> {
+        let mut gradient = vec![0.0; self.inner.dim()];
+        let x = self.checked(&x)?;
+        let value = self.inner.evaluate(&x, &mut gradient).map_err(raise)?;
+        Ok((value, gradient))
+    }
+
+    /// Reported parameters of an unconstrained point.
+    fn constrain(&self, x: PyReadonlyArray1<'_, f64>) -> PyResult<Vec<f64>> {
+        Ok(self.inner.constrain(&self.checked(&x)?))
+    }
+
+    /// Unconstrained point near a fit.
+    fn near(&self, fit: &PyFit) -> Vec<f64> {
+        self.inner.near(&fit.inner.state.beta, fit.inner.sigma(), &fit.inner.raw_lambda())
+    }
+
+    /// Mode near a fit and `dim x dim` scale there.
+    fn mode<'py>(&mut self, py: Python<'py>, fit: &PyFit) -> PyResult<(Vec<f64>, Vec<f64>)> {
+        let x = self.near(fit);
+        let inner = &mut self.inner;
+        let start = py.detach(|| WarmStart::from(inner, x)).map_err(raise)?;
+        Ok((start.centre, start.scale))
+    }
+
+    /// Draws of each chain. `callback(made, divergences, step_size)` is called while they run;
+    /// an exception in it, Ctrl-C included, stops the chains: then the last element is true.
+    #[allow(clippy::too_many_arguments)]
+    fn sample<'py>(
+        &mut self,
+        py: Python<'py>,
+        fit: &PyFit,
+        chains: usize,
+        warmup: usize,
+        draws: usize,
+        seed: u64,
+        threads: usize,
+        target_accept: f64,
+        max_depth: usize,
+        callback: Option<Py<PyAny>>,
+    ) -> PyResult<(Vec<Bound<'py, PyDict>>, bool)> {
+        let plan = Plan { chains, warmup, draws, seed, threads, target_accept, max_depth };
+        let x = self.near(fit);
+        let inner = &mut self.inner;
+        let mut interrupted = false;
+        let mut poll = |p: Progress| {
+            let heard = Python::attach(|py| {
+                py.check_signals()?;
+                callback.as_ref().map_or(Ok(()), |f| f.call1(py, (p.made, p.divergences, p.step_size)).map(drop))
+            });
+            interrupted |= heard.is_err();
+            heard.is_ok()
+        };
+        let all = py
+            .detach(|| {
+                let start = WarmStart::from(inner, x)?;
+                sampling::sample(inner, &start, plan, &mut poll)
+            })
+            .map_err(raise)?;
+        let all = all.into_iter().map(|chain| as_dict(py, chain)).collect::<PyResult<_>>()?;
+        Ok((all, interrupted))
+    }
+
+    /// Random effects of reported draws, flat: draws x q, factors in the caller's order.
+    fn random_effects<'py>(
+        &self,
+        py: Python<'py>,
+        reported: PyReadonlyArray1<'_, f64>,
+        seed: u64,
+        first: u64,
+        from_prior: bool,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let values = slice(&reported)?;
+        let out = py.detach(|| self.inner.random_effects(values, seed, first, from_prior)).map_err(raise)?;
+        Ok(out.into_pyarray(py))
+    }
+}
+
+impl PyLogPosterior {
+    fn checked(&self, x: &PyReadonlyArray1<'_, f64>) -> PyResult<Vec<f64>> {
+        let x = slice(x)?;
+        if x.len() != self.inner.dim() {
+            let what = "unconstrained point";
+            return Err(raise(numerics::NumericsError::Length { what, found: x.len(), expected: self.inner.dim() }));
+        }
+        Ok(x.to_vec())
+    }
+}
+
+fn as_dict(py: Python<'_>, chain: ChainDraws) -> PyResult<Bound<'_, PyDict>> {
+    let out = PyDict::new(py);
+    out.set_item("values", chain.values.into_pyarray(py))?;
+    out.set_item("lp", chain.log_density.into_pyarray(py))?;
+    out.set_item("energy", chain.energy.into_pyarray(py))?;
+    out.set_item("tree_depth", chain.depth.into_pyarray(py))?;
+    out.set_item("reached_max_treedepth", chain.depth_reached.into_pyarray(py))?;
+    out.set_item("diverging", chain.diverging.into_pyarray(py))?;
+    out.set_item("step_size", chain.step_size.into_pyarray(py))?;
+    out.set_item("evaluations", chain.evaluations)?;
+    Ok(out)
+}
+
+/// Log-density of a prior and its derivative at each point.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub(crate) fn prior_density<'py>(
+    py: Python<'py>,
+    name: String,
+    parameters: Vec<f64>,
+    x: PyReadonlyArray1<'_, f64>,
+) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)> {
+    let prior = prior(&(name, parameters))?;
+    let (value, slope): (Vec<f64>, Vec<f64>) = slice(&x)?.iter().map(|x| prior.log_density(*x)).unzip();
+    Ok((value.into_pyarray(py), slope.into_pyarray(py)))
+}

@@ -1,0 +1,1 @@
+"""Priors, posterior sampling and the posterior object."""

@@ -1,0 +1,122 @@
+"""Likelihood fit and posterior of the same model, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from partialpool.bayes.parameters import Parameters
+from partialpool.bayes.posterior import Posterior
+from partialpool.bayes.summaries import location_and_spread
+from partialpool.design.frame import to_native
+from partialpool.errors import ArgumentError
+from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.random_effects import by_group
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What two ways of fitting say.
+
+    Attributes
+    ----------
+    parameters
+        Frame: variable; estimate and std_error of the likelihood fit (no standard errors of
+        variance parameters); mean and sd of the posterior; difference (posterior less fit).
+    random
+        {group: frame} of every random effect: level, term, fit, posterior, difference.
+    """
+
+    parameters: Any
+    random: dict[str, Any]
+
+    def __str__(self) -> str:
+        parts = [str(self.parameters)]
+        for group, table in self.random.items():
+            parts += ["", f"Random effects of {group}:", str(table)]
+        return "\n".join(parts)
+
+
+def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:
+    """Estimates and standard errors of a likelihood fit beside a posterior's means and sds.
+
+    Parameters
+    ----------
+    fit
+        Of `lmer`.
+    post
+        Of `sample`, with the same formula and data.
+
+    Raises
+    ------
+    ArgumentError
+        If the two are not of the same model.
+    """
+    if not isinstance(fit, LinearMixedModel):
+        raise ArgumentError(f"the first of compare's arguments is a fit of pp.lmer, not {fit!r}")
+    if not isinstance(post, Posterior):
+        raise ArgumentError(f"the second of compare's arguments is of pp.sample, not {post!r}")
+    own = Parameters.of(fit)
+    levels = [f.levels for f in own.factors]
+    if own.names != post.parameters.names or levels != [f.levels for f in post.parameters.factors]:
+        raise ArgumentError(
+            f"the fit and the posterior are of different models or data: {fit.formula!r} and"
+            f" {post.formula!r}"
+        )
+    if fit.nobs != post.fit.nobs:
+        raise ArgumentError(
+            f"the fit is of {fit.nobs} rows, the posterior of {post.fit.nobs}; use the same data"
+        )
+    estimates = _estimates(fit, own)
+    errors = dict(zip(own.fixed, np.sqrt(np.diag(fit.covariance)).tolist(), strict=True))
+    table: dict[str, list[Any]] = {
+        name: [] for name in ("variable", "estimate", "std_error", "mean", "sd", "difference")
+    }
+    for name in own.shown:
+        numbers = location_and_spread(post.draws(name))
+        row = {
+            "variable": name,
+            "estimate": estimates[name],
+            "std_error": errors.get(name, float("nan")),
+            "mean": numbers["mean"],
+            "sd": numbers["sd"],
+            "difference": numbers["mean"] - estimates[name],
+        }
+        for column, value in row.items():
+            table[column].append(value)
+    random = {}
+    for group, index in by_group(fit).items():
+        factor = own.factors[index]
+        names = own.columns(factor)
+        ours = fit._effects[index]
+        theirs = post.random_draws[index].mean(axis=(0, 1))
+        random[group] = to_native(
+            {
+                "level": [level for level in factor.levels for _ in names],
+                "term": list(names) * len(factor.levels),
+                "fit": ours.ravel(),
+                "posterior": theirs.ravel(),
+                "difference": (theirs - ours).ravel(),
+            },
+            fit.design.kind,
+        )
+    return Comparison(to_native(table, fit.design.kind), random)
+
+
+def _estimates(fit: LinearMixedModel, parameters: Parameters) -> dict[str, float]:
+    """Likelihood estimates by the posterior's names; a correlation with a zero variance is NaN."""
+    out = dict(zip(parameters.fixed, fit.beta.tolist(), strict=True)) | {"sigma": fit.sigma}
+    for factor, flat in zip(parameters.factors, fit._native.lambdas, strict=True):
+        k = len(factor.names)
+        lam = np.array(flat).reshape(k, k)
+        covariance = lam @ lam.T
+        sd = np.sqrt(np.diag(covariance))
+        out |= dict(zip(parameters.deviations(factor), (fit.sigma * sd).tolist(), strict=True))
+        for (i, j), name in zip(
+            parameters.pairs(factor), parameters.correlations(factor), strict=True
+        ):
+            product = sd[i] * sd[j]
+            out[name] = float(covariance[i, j] / product) if product > 0 else float("nan")
+    return out

@@ -1,0 +1,172 @@
+"""A model's priors: defaults scaled to the data, and what the user says instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from partialpool.bayes.parameters import Parameters
+from partialpool.bayes.priors import Prior, half_student_t, lkj, normal
+from partialpool.design import Design
+from partialpool.errors import ArgumentError
+
+
+@dataclass(frozen=True, slots=True)
+class PriorTable:
+    """Prior of every parameter; correlations of one covariance block share theirs.
+
+    Attributes
+    ----------
+    priors
+        By parameter.
+    given
+        Parameters whose prior the user gave.
+    """
+
+    priors: dict[str, Prior]
+    given: frozenset[str] = frozenset()
+
+    def __getitem__(self, parameter: str) -> Prior:
+        return self.priors[parameter]
+
+    def __str__(self) -> str:
+        width = max(map(len, self.priors))
+        middle = max(len(str(p)) for p in self.priors.values())
+        return "\n".join(
+            f"{name:<{width}}  {prior!s:<{middle}}  {'given' if name in self.given else 'default'}"
+            for name, prior in self.priors.items()
+        )
+
+    def native(self, parameters: Parameters) -> tuple[Any, Any, Any, Any]:
+        """Arguments of the native module: fixed effects, σ, deviations, LKJ's η by block."""
+
+        def one(name: str) -> tuple[str, list[float]]:
+            prior = self.priors[name]
+            return prior.name, list(prior.parameters)
+
+        sds = [[one(name) for name in parameters.deviations(f)] for f in parameters.factors]
+        etas = []
+        for factor in parameters.factors:
+            names = iter(parameters.correlations(factor))
+            row = []
+            for size in factor.blocks:
+                block = [next(names) for _ in range(size * (size - 1) // 2)]
+                row.append(self.priors[block[0]].parameters[0] if block else 1.0)
+            etas.append(row)
+        return [one(name) for name in parameters.fixed], one("sigma"), sds, etas
+
+
+def _three_digits(x: float) -> float:
+    """Three significant digits, so that what is printed is what is used."""
+    return float(f"{x:.3g}")
+
+
+def _spread(column: Any) -> tuple[float, float]:
+    """Mean and standard deviation of a column; a constant's deviation is its size."""
+    values = np.asarray(column, dtype=float)
+    mean = float(np.mean(values))
+    sd = float(np.std(values)) if values.ndim else 0.0
+    return mean, sd if sd > 1e-12 * abs(mean) else (abs(mean) or 1.0)
+
+
+def defaults(design: Design, kept: list[int], parameters: Parameters) -> dict[str, Prior]:
+    """Weakly informative priors scaled to the data, as rstanarm scales its own.
+
+    Slopes: normal(0, 2.5 sd(y)/sd(x)). The intercept, which is where all columns are zero and so
+    may lie far from the data: as wide as the slopes make it. Standard deviations:
+    half_student_t(3, 2.5 sd(y)/sd(z)). Correlations: lkj(1).
+    """
+    y_mean, y_sd = _spread(design.response)
+    unit = 2.5 * y_sd
+    out: dict[str, Prior] = {}
+    distance = 1.0
+    for i, name in zip(kept, parameters.fixed, strict=True):
+        mean, sd = _spread(design.x[i])
+        out[name] = normal(0.0, _three_digits(unit / sd))
+        if name != "Intercept":
+            distance += (mean / sd) ** 2
+    if "Intercept" in out:
+        out["Intercept"] = normal(_three_digits(y_mean), _three_digits(unit * distance**0.5))
+    for factor in parameters.factors:
+        for name, column in zip(parameters.deviations(factor), factor.columns, strict=True):
+            out[name] = half_student_t(3, _three_digits(unit / _spread(column)[1]))
+    for factor in parameters.factors:
+        out |= dict.fromkeys(parameters.correlations(factor), lkj(1))
+    return out | {"sigma": half_student_t(3, _three_digits(unit))}
+
+
+def resolve(
+    given: Mapping[str, Prior] | None, base: dict[str, Prior], parameters: Parameters
+) -> PriorTable:
+    """Put the user's priors in the place of the defaults, the most particular key last.
+
+    Keys: "Intercept", "b" (every other fixed effect), a coefficient's name, "sd", "sd_<group>",
+    "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma".
+
+    Raises
+    ------
+    ArgumentError
+        Naming the key: unknown, or a prior that does not suit it.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ArgumentError(f"priors must be a dict of names to priors, not {given!r}")
+    targets = _targets(parameters)
+    out, changed = dict(base), set()
+    rank = {key: i for i, key in enumerate(targets)}
+    for key, prior in sorted((given or {}).items(), key=lambda item: rank.get(item[0], -1)):
+        if key not in targets:
+            known = ", ".join(repr(k) for k in targets)
+            raise ArgumentError(
+                f"the model has no parameter {key!r} to give a prior; it has {known}"
+            )
+        if not targets[key]:
+            raise ArgumentError(f"the model has no correlations, so that {key!r} needs no prior")
+        _check(key, prior)
+        for name in targets[key]:
+            out[name] = prior
+            changed.add(name)
+    return PriorTable(out, frozenset(changed))
+
+
+def _targets(parameters: Parameters) -> dict[str, list[str]]:
+    """The parameters that a key stands for, general keys before particular ones."""
+    slopes = [name for name in parameters.fixed if name != "Intercept"]
+    out: dict[str, list[str]] = {}
+    if slopes:
+        out["b"] = slopes
+    out["sd"], out["cor"] = [], []
+    for factor in parameters.factors:
+        sds, cors = parameters.deviations(factor), parameters.correlations(factor)
+        out["sd"] += sds
+        out["cor"] += cors
+        out[f"sd_{factor.name}"] = sds
+        if cors:
+            out[f"cor_{factor.name}"] = cors
+        out |= {name: [name] for name in sds}
+    out["sigma"] = ["sigma"]
+    # A coefficient that is called like one of these keys is reached by no shorter name.
+    return out | {name: [name] for name in parameters.fixed}
+
+
+def _check(key: str, prior: Any) -> None:
+    if not isinstance(prior, Prior):
+        raise ArgumentError(f"the prior of {key!r} must be one of pp.normal, …, not {prior!r}")
+    is_correlation = key == "cor" or key.startswith("cor_")
+    if is_correlation != (prior.name == "lkj"):
+        what = "a correlation takes pp.lkj" if is_correlation else "pp.lkj is for correlations"
+        raise ArgumentError(f"{prior} does not suit {key!r}: {what}")
+    positive = key in {"sd", "sigma"} or key.startswith("sd_")
+    if positive and prior.support[1] <= 0:
+        raise ArgumentError(f"{prior} has no positive support, but {key!r} is a standard deviation")
+
+
+def require_proper(table: PriorTable) -> None:
+    """Refuse to draw from priors that are no densities."""
+    for name, prior in table.priors.items():
+        if not prior.is_proper:
+            raise ArgumentError(
+                f"prior_only=True needs a proper prior of every parameter; {name!r} has {prior}"
+            )

@@ -1,0 +1,240 @@
+"""`sample`: formula, data and priors → posterior."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool import _core
+from partialpool.bayes.parameters import Parameters
+from partialpool.bayes.posterior import Posterior, Settings
+from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
+from partialpool.bayes.priors import Prior
+from partialpool.design import Design, build_design
+from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
+from partialpool.formula import parse_formula
+from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.lmer import require_random
+from partialpool.models.native import cross_products, fit_native
+
+STATS = (
+    "lp",
+    "energy",
+    "tree_depth",
+    "reached_max_treedepth",
+    "diverging",
+    "step_size",
+)
+
+
+def sample(
+    formula: str,
+    data: Any,
+    *,
+    priors: Mapping[str, Prior] | None = None,
+    chains: int = 4,
+    warmup: int = 1000,
+    draws: int = 2000,
+    seed: int | None = None,
+    cores: int | None = None,
+    keep_random: bool = True,
+    prior_only: bool = False,
+    target_accept: float = 0.8,
+    max_depth: int = 10,
+    progress: bool | None = None,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, str] | None = None,
+    na_action: str = "drop",
+) -> Posterior:
+    """Draw from the posterior of a Gaussian mixed model by NUTS.
+
+    The random effects are integrated out exactly, so that NUTS moves in the fixed effects, the
+    standard deviations and the correlations only, started at the posterior's mode and in its
+    metric; the random effects are then drawn exactly from their normal law given each draw.
+
+    Parameters
+    ----------
+    formula, data, weights, offset, contrasts, na_action
+        As of `lmer`.
+    priors
+        By parameter: "Intercept", "b", a coefficient's name, "sd", "sd_<group>",
+        "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma"; the others keep those of
+        `default_priors`. The intercept's prior is that of the raw one, where all columns are 0.
+    chains, warmup, draws
+        Chains; tuning draws of each, not kept; draws of each that are kept.
+    seed
+        Same seed, same draws, for any number of cores; None for a fresh one.
+    cores
+        Threads; None for as many as there are.
+    keep_random
+        Random effects are drawn when they are first asked for, and kept. False: never.
+    prior_only
+        Ignore the data: draws from the priors, all of which must be proper.
+    target_accept, max_depth
+        Of NUTS: acceptance rate that the step size aims at, greatest depth of a trajectory.
+    progress
+        Show a bar; None: in a terminal or notebook.
+
+    Returns
+    -------
+    Posterior
+        Where the run is interrupted (Ctrl-C), with the draws made so far.
+
+    Raises
+    ------
+    FormulaError, DataError, DesignError, ArgumentError
+        Before sampling, one line that names the culprit.
+    ConvergenceError
+        If a chain cannot move at all.
+
+    References
+    ----------
+    Hoffman & Gelman (2014), J. Machine Learning Research 15; nuts-rs (PyMC developers).
+    """
+    counts = {"chains": chains, "draws": draws, "max_depth": max_depth}
+    for name, value in {**counts, "warmup": warmup, "cores": 1 if cores is None else cores}.items():
+        least = 0 if name == "warmup" else 1
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ArgumentError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    if isinstance(target_accept, bool) or not 0 < target_accept < 1:
+        raise ArgumentError(f"target_accept must lie between 0 and 1, not {target_accept!r}")
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if seed is not None and not (whole and 0 <= int(seed) < 2**64):
+        raise ArgumentError(f"seed must be a whole number from 0 to 2**64 - 1, not {seed!r}")
+    design = _design(formula, data, weights, offset, contrasts, na_action)
+    products = cross_products(design)
+    if not products.kept and design.x:
+        raise DesignError("no column of the fixed part varies; check the formula")
+    fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
+    parameters = Parameters.of(fit)
+    table = resolve(priors, defaults(design, products.kept, parameters), parameters)
+    if prior_only:
+        require_proper(table)
+    settings = Settings(
+        chains=chains,
+        warmup=warmup,
+        draws=draws,
+        seed=secrets.randbits(32) if seed is None else int(seed),
+        target_accept=float(target_accept),
+        max_depth=max_depth,
+        keep_random=bool(keep_random),
+        prior_only=bool(prior_only),
+    )
+    native = _core.LogPosterior(products, *table.native(parameters), prior_only)
+    threads = min(chains, cores or os.cpu_count() or 1)
+    with _progress(progress, chains * (warmup + draws)) as callback:
+        try:
+            result, interrupted = native.sample(
+                fit._native,
+                chains,
+                warmup,
+                draws,
+                settings.seed,
+                threads,
+                settings.target_accept,
+                max_depth,
+                callback,
+            )
+        except _core.CoreError as error:
+            raise ConvergenceError(f"{error}; give proper priors or rescale the columns") from None
+    values, stats = _together(result, len(parameters.names), interrupted)
+    post = Posterior(fit, native, table, settings, values, stats)
+    if interrupted:
+        kept = f"{values.shape[0]} chains of {values.shape[1]} draws"
+        warnings.warn(
+            f"sampling was interrupted: {kept} are kept", ConvergenceWarning, stacklevel=2
+        )
+    return post
+
+
+def default_priors(
+    formula: str,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, str] | None = None,
+    na_action: str = "drop",
+) -> PriorTable:
+    """Priors that `sample` takes where none are given: weakly informative, scaled to the data.
+
+    Parameters
+    ----------
+    formula, data, weights, offset, contrasts, na_action
+        As of `lmer`.
+
+    Returns
+    -------
+    PriorTable
+        ``print`` it, or ask ``table["sigma"]``.
+    """
+    design = _design(formula, data, weights, offset, contrasts, na_action)
+    kept = cross_products(design).kept
+    parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
+    return PriorTable(defaults(design, kept, parameters))
+
+
+def _design(
+    formula: str, data: Any, weights: Any, offset: Any, contrasts: Any, na_action: str
+) -> Design:
+    parsed = parse_formula(formula)
+    require_random(parsed)
+    return build_design(
+        parsed, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
+    )
+
+
+def _likelihood_fit(products: _core.CrossProducts, design: Design) -> _core.Fit:
+    return fit_native(products, True, response=design.formula.response_name)
+
+
+@contextmanager
+def _progress(
+    wanted: bool | None, total: int
+) -> Iterator[Callable[[int, int, float], None] | None]:
+    """A bar in a terminal or notebook, and the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    seen = console.is_terminal or console.is_jupyter
+    if wanted is False or (wanted is None and not seen):
+        yield None
+        return
+    columns = (
+        TextColumn("sampling"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.fields[divergences]} divergences, step {task.fields[step]:.2f}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("sampling", total=total, divergences=0, step=0.0)
+
+        def move(made: int, divergences: int, step: float) -> None:
+            bar.update(task, completed=made, divergences=divergences, step=step)
+
+        yield move
+
+
+def _together(
+    chains: list[dict[str, Any]], size: int, interrupted: bool
+) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+    """Arrays of (chains, draws); after an interruption the largest rectangle of what was drawn."""
+    lengths = sorted({len(c["lp"]) for c in chains} - {0})
+    if not lengths:
+        if interrupted:
+            raise KeyboardInterrupt
+        raise ConvergenceError("no chain made a draw")
+    best = max(lengths, key=lambda n: n * sum(len(c["lp"]) >= n for c in chains))
+    whole = [c for c in chains if len(c["lp"]) >= best]
+    values = np.stack([c["values"].reshape(-1, size)[:best] for c in whole])
+    return values, {name: np.stack([c[name][:best] for c in whole]) for name in STATS}
