@@ -36,6 +36,8 @@ _HOME = {
     "make_design": "partialpool.simulate.design",
     "simulate_lmm": "partialpool.simulate.lmm",
     "power": "partialpool.simulate.power",
+    "stan_code": "partialpool.bayes.stan",
+    "stan_data": "partialpool.bayes.stan",
     "errors": "partialpool.errors",
 }
 
@@ -58,6 +60,8 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from partialpool import errors as errors
+    from partialpool.bayes.stan import stan_code as stan_code
+    from partialpool.bayes.stan import stan_data as stan_data
     from partialpool.crossproducts import CrossProducts as CrossProducts
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset
