@@ -194,7 +194,7 @@ def _column(values: list[Any], levels: list[Any]) -> tuple[list[Any], list[str] 
     return values, levels if text else None
 
 
-def _table(columns: Mapping[str, tuple[list[Any], list[str] | None]], backend: str) -> Any:
+def _table(columns: Mapping[str, tuple[list[Any], list[str] | None]], backend: Any) -> Any:
     if backend == "pandas":
         import pandas as pd
 

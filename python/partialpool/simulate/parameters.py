@@ -46,7 +46,7 @@ def read_roots(design: Design, sd: Any, cor: Any) -> list[Vector]:
 
 def _root(matrix: Vector, factor: Factor) -> Vector:
     try:
-        return np.linalg.cholesky(matrix)
+        return np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
     except np.linalg.LinAlgError:
         low = np.linalg.eigvalsh(matrix)[0]
         raise ArgumentError(
