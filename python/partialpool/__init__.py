@@ -55,6 +55,8 @@ _HOME = {
     "make_design": "partialpool.simulate.design",
     "simulate_lmm": "partialpool.simulate.lmm",
     "power": "partialpool.simulate.power",
+    "stan_code": "partialpool.bayes.stan",
+    "stan_data": "partialpool.bayes.stan",
     "errors": "partialpool.errors",
 }
 
@@ -93,6 +95,8 @@ if TYPE_CHECKING:
     from partialpool.bayes.priors import uniform as uniform
     from partialpool.bayes.sample import default_priors as default_priors
     from partialpool.bayes.sample import sample as sample
+    from partialpool.bayes.stan import stan_code as stan_code
+    from partialpool.bayes.stan import stan_data as stan_data
     from partialpool.bayes.storage import load_posterior as load_posterior
     from partialpool.crossproducts import CrossProducts as CrossProducts
     from partialpool.datasets import list_datasets as list_datasets

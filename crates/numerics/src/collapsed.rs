@@ -154,9 +154,7 @@ fn by_level<const K: usize>(cp: &CrossProducts, beta: &[f64], lam: &[f64]) -> Re
         for j in 0..K {
             for i in j..K {
                 let mut s: f64 = (0..K).map(|t| lam[t][i] * m[t][j]).sum();
-                for t in 0..j {
-                    s -= l[i][t] * l[j][t];
-                }
+                s -= l[i].iter().zip(&l[j]).take(j).map(|(a, b)| a * b).sum::<f64>();
                 if i == j {
                     s += 1.0;
                     if !(s > 0.0 && s.is_finite()) {

@@ -274,10 +274,10 @@ impl LogPosterior {
         for (caller, (i, f)) in callers(&self.cp).into_iter().enumerate() {
             let (k, lam) = (f.k, &lambdas[caller]);
             let norms: Vec<f64> = (0..k).map(|r| dot(&lam[r * k..r * k + k], &lam[r * k..r * k + k]).sqrt()).collect();
-            for r in 0..k {
+            for (r, norm) in norms.iter().enumerate() {
                 // The scale of the column is that of the basis: its standardised sd is at least .1 σ.
                 let least = 0.1 * self.cp.basis.z[i][r * k + r].abs();
-                x.push(self.sd[caller][r].invert(sigma * norms[r].max(least)));
+                x.push(self.sd[caller][r].invert(sigma * norm.max(least)));
             }
             for columns in f.block_ranges() {
                 for r in columns.clone() {

@@ -203,10 +203,12 @@ fn run_chain(
         z.iter_mut().for_each(|v| *v *= 0.5);
         tries += 1;
     }
-    let mut settings = DiagNutsSettings::default();
-    settings.num_tune = plan.warmup as u64;
-    settings.num_draws = plan.draws as u64;
-    settings.maxdepth = plan.max_depth as u64;
+    let mut settings = DiagNutsSettings {
+        num_tune: plan.warmup as u64,
+        num_draws: plan.draws as u64,
+        maxdepth: plan.max_depth as u64,
+        ..DiagNutsSettings::default()
+    };
     settings.adapt_options.step_size_settings.target_accept = plan.target_accept;
     settings.adapt_options.step_size_settings.initial_step = 0.5;
     let mut sampler = settings.new_chain(chain as u64, CpuMath::new(density), &mut rng).map_err(|e| failed(&e))?;

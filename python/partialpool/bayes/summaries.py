@@ -45,9 +45,10 @@ def mixing(draws: Vector) -> dict[str, float]:
     """
     if draws.shape[1] < FEWEST_DRAWS:
         return dict.fromkeys(("rhat", "ess_bulk", "ess_tail"), float("nan"))
-    from arviz_stats.base import array_stats
+    from importlib import import_module
 
-    estimators: Any = array_stats
+    # ArviZ makes this object when its module is loaded, out of a type checker's sight.
+    estimators: Any = import_module("arviz_stats.base").array_stats
     axes = {"chain_axis": 0, "draw_axis": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a constant parameter: its numbers are NaN
