@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from partialpool.models.fit_tables import as_fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,21 +14,17 @@ if TYPE_CHECKING:
     from partialpool.inference.profile import Profile
     from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
     from partialpool.inference.satterthwaite import Satterthwaite
-    from partialpool.models.linear_mixed import LinearMixedModel
 
 
 class Inference:
     """Methods of a fit that test its fixed and random effects, and bound its parameters."""
-
-    def _self(self) -> LinearMixedModel:
-        return cast("LinearMixedModel", self)
 
     @cached_property
     def satterthwaite(self) -> Satterthwaite:
         """Ingredients of Satterthwaite's method (see `partialpool.inference.satterthwaite`)."""
         from partialpool.inference.satterthwaite import satterthwaite
 
-        fit = self._self()
+        fit = as_fit(self)
         return satterthwaite(fit._native, len(fit.beta))
 
     @cached_property
@@ -35,7 +33,7 @@ class Inference:
         from partialpool.inference.kenward_roger import kenward_roger
         from partialpool.inference.wald import check_ddf
 
-        fit = self._self()
+        fit = as_fit(self)
         check_ddf(fit, "kenward-roger")
         return kenward_roger(fit._native, len(fit.beta))
 
@@ -51,19 +49,19 @@ class Inference:
         """
         from partialpool.inference.anova import anova
 
-        return anova(self._self(), type, ddf)
+        return anova(as_fit(self), type, ddf)
 
     def drop1(self, ddf: str = "satterthwaite") -> AnovaTable:
         """F tests of each term that is part of no other, as lmerTest's ``drop1``."""
         from partialpool.inference.anova import drop1
 
-        return drop1(self._self(), ddf)
+        return drop1(as_fit(self), ddf)
 
     def ranova(self) -> RandomAnova:
         """Likelihood-ratio tests of the random terms, each reduced in turn, as lmerTest's."""
         from partialpool.inference.random_anova import ranova
 
-        return ranova(self._self())
+        return ranova(as_fit(self))
 
     def test(
         self,
@@ -86,7 +84,7 @@ class Inference:
         """
         from partialpool.inference.linear_hypotheses import linear_test
 
-        return linear_test(self._self(), hypothesis, ddf, rhs)
+        return linear_test(as_fit(self), hypothesis, ddf, rhs)
 
     def confint(
         self,
@@ -113,10 +111,10 @@ class Inference:
         """
         from partialpool.inference.confidence import confint
 
-        return confint(self._self(), method, level, nsim, seed, **options)
+        return confint(as_fit(self), method, level, nsim, seed, **options)
 
     def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
         """Profile likelihood of each parameter (see `partialpool.inference.profile`)."""
         from partialpool.inference.profile import profile
 
-        return profile(self._self(), parm, oldnames=oldnames)
+        return profile(as_fit(self), parm, oldnames=oldnames)

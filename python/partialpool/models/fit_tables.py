@@ -1,8 +1,9 @@
-"""Methods of a fit that hand out frames: each calls a function of the room it belongs to."""
+"""A fit seen: frames, figures, the report. Each method calls a function of its own room."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -10,13 +11,13 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 
-def as_fit(model: FitTables) -> LinearMixedModel:
-    """The same object by its full type."""
+def as_fit(model: object) -> LinearMixedModel:
+    """A base class's `self` by its full type."""
     return cast("LinearMixedModel", model)
 
 
 class FitTables:
-    """Base of `LinearMixedModel`: tidy, glance, augment, shrinkage, influence."""
+    """Base of `LinearMixedModel`: tidy, glance, augment, shrinkage, influence, plot, report."""
 
     def tidy(
         self,
@@ -114,3 +115,28 @@ class FitTables:
         from partialpool.inference.influence import influence
 
         return influence(as_fit(self), by, refit)
+
+    @property
+    def plot(self) -> Any:
+        """Figures of the fit: ``fit.plot.fits()``."""
+        from partialpool.figures.accessor import Plots
+
+        return Plots(as_fit(self))
+
+    def report(
+        self, path: str | Path, *, ddf: str = "satterthwaite", command: str | None = None
+    ) -> None:
+        """Write one HTML page on the fit, which needs no network and no other file.
+
+        Parameters
+        ----------
+        path
+            Of the page.
+        ddf
+            As `summary`; also of the F tests.
+        command
+            What made the fit, if not the call of `lmer`.
+        """
+        from partialpool.report.page import write_report
+
+        write_report(as_fit(self), path, ddf=ddf, command=command)

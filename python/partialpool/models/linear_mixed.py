@@ -375,31 +375,6 @@ class LinearMixedModel(Inference, FitTables):
             raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
         return summarise(self, ddf)
 
-    @property
-    def plot(self) -> Any:
-        """Figures of the fit: ``fit.plot.fits()``."""
-        from partialpool.figures.accessor import Plots
-
-        return Plots(self)
-
-    def report(
-        self, path: str | Path, *, ddf: str = "satterthwaite", command: str | None = None
-    ) -> None:
-        """Write one HTML page on the fit, which needs no network and no other file.
-
-        Parameters
-        ----------
-        path
-            Of the page.
-        ddf
-            As `summary`; also of the F tests.
-        command
-            What made the fit, if not the call of `lmer`.
-        """
-        from partialpool.report.page import write_report
-
-        write_report(self, path, ddf=ddf, command=command)
-
     def save(self, path: str | Path) -> None:
         """Store the fit without pickle; the file's size does not grow with the rows."""
         from partialpool.models.storage import save
