@@ -16,13 +16,8 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.errors import ArgumentError, DesignError
 from partialpool.inference.bootstrap import check_nsim, check_seed, maximum_likelihood
-from partialpool.inference.comparable import (
-    fixed_columns,
-    random_columns,
-    require_mixed,
-    require_nested,
-    require_same_data,
-)
+from partialpool.inference.comparable import require_mixed, require_same_data
+from partialpool.inference.nesting import require_nested, same_fixed_part
 from partialpool.models.baseline import LinearModel
 
 if TYPE_CHECKING:
@@ -298,9 +293,7 @@ def _require_term_between(
 ) -> None:
     require_same_data(fit, full)
     require_nested(full, null)
-    if full.fixed_names != null.fixed_names or not np.array_equal(
-        fixed_columns(full), fixed_columns(null)
-    ):
+    if not same_fixed_part(full, null):
         raise ArgumentError(
             "the full and the null model must have the same fixed effects: restricted likelihoods"
             " of different ones cannot be compared"
@@ -311,11 +304,16 @@ def _require_term_between(
             " an exact test is of a single variance, independent of the other random effects (use"
             " || or separate terms)"
         )
-    (group, names), *_ = random_columns(fit).items()
-    there, without = random_columns(full), random_columns(null)
+    (group, names), *_ = _random_columns(fit).items()
+    there, without = _random_columns(full), _random_columns(null)
     tested = names <= there.get(group, frozenset()) - without.get(group, frozenset())
-    if not tested or fit.fixed_names != full.fixed_names:
+    if not tested or not same_fixed_part(fit, full):
         raise ArgumentError(
             f"the tested term {fit.terms[0].text} and the fixed effects of `{fit.formula}` must be"
             f" what `{full.formula}` has beyond `{null.formula}`"
         )
+
+
+def _random_columns(fit: LinearMixedModel) -> dict[str, frozenset[str]]:
+    """Columns with random effects by grouping factor (its variables in any order)."""
+    return {":".join(sorted(f.variables)): frozenset(f.names) for f in fit.design.factors}
