@@ -12,6 +12,7 @@ from partialpool.design.columns import take
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import ArgumentError
+from partialpool.figures.style import check_fit
 from partialpool.formula import variables
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class FitRows:
     """The rows of a fit by column."""
 
     def __init__(self, fit: LinearMixedModel) -> None:
-        design = fit._rows()
+        design = check_fit(fit)._rows()
         if design.source is None:
             raise ArgumentError("the figure needs the data of the fit, which a pickle leaves out")
         self._fit = fit
