@@ -240,26 +240,33 @@ def fits_data(
     levels = len(factor.levels)
     grid = np.linspace(float(x_rows.min()), float(x_rows.max()), GRID)
     pooled = data.complete_pooling() if complete else None
+    chosen = spread(levels, max_groups)
+    members = [np.flatnonzero(factor.codes == code) for code in chosen]
+    settings = [data.settings(rows, x_name, SETTINGS) for rows in members]
+    population = data.heights(settings, grid, "none")
+    partial = data.heights(settings, grid, "all")
+    complete_heights = [] if pooled is None else data.pooled(pooled, settings, grid)
+    other_heights = [
+        o.heights([o.settings(rows, x_name, SETTINGS) for rows in members], grid, "all")
+        for o in others
+    ]
     facets = []
-    for code in spread(levels, max_groups):
-        rows = np.flatnonzero(factor.codes == code)
+    for i, (code, rows) in enumerate(zip(chosen, members, strict=True)):
         own = x_rows[rows]
-        settings = data.settings(rows, x_name, SETTINGS)
         own_grid = np.linspace(own.min(), own.max(), GRID)
-        separate = data.own_regression(index, rows, settings, own_grid)
-        other_heights = [o.heights(o.settings(rows, x_name, SETTINGS), grid, "all") for o in others]
+        separate = data.own_regression(index, rows, settings[i], own_grid)
         facets.append(
             GroupLines(
                 level=factor.levels[code],
                 x=own,
                 y=data.y[rows],
                 grid=grid,
-                population=data.heights(settings, grid, "none"),
-                partial=data.heights(settings, grid, "all"),
+                population=population[i],
+                partial=partial[i],
                 own_grid=own_grid if separate is not None else np.empty(0),
                 separate=np.empty(0) if separate is None else separate,
-                complete=np.empty(0) if pooled is None else data.pooled(pooled, settings, grid),
-                others=tuple(other_heights),
+                complete=np.empty(0) if pooled is None else complete_heights[i],
+                others=tuple(heights[i] for heights in other_heights),
             )
         )
     return facets, factor.name, x_name, levels
