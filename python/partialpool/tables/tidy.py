@@ -39,6 +39,8 @@ def tidy(
     """See `LinearMixedModel.tidy`."""
     from partialpool.inference.marginal_means import check_level
 
+    if not isinstance(effects, str | list | tuple):
+        raise ArgumentError(f"effects must be a name or a list of names, not {effects!r}")
     wanted = (effects,) if isinstance(effects, str) else tuple(effects)
     for name in wanted:
         if name not in EFFECTS:
