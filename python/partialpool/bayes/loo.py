@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ class Elpd:
         from arviz_stats.utils import ELPDData
         from xarray import DataArray
 
-        def labelled(values: Vector) -> DataArray:
+        def labelled(values: Vector) -> Any:
             coords = {"unit": np.arange(len(values)) if self.labels is None else list(self.labels)}
             return DataArray(values, dims=["unit"], coords=coords)
 
@@ -148,7 +148,7 @@ class Elpd:
             bool(len(self.doubtful)),
             self.good_k,
             labelled(self.elpd_i),
-            None if self.pareto_k is None else labelled(self.pareto_k),
+            cast("Any", None) if self.pareto_k is None else labelled(self.pareto_k),
         )
 
     def __str__(self) -> str:

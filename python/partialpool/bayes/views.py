@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from partialpool.bayes.loo import Elpd
@@ -15,7 +16,72 @@ def as_posterior(view: object) -> Posterior:
 
 
 class PosteriorViews:
-    """Base of `Posterior`: loo, waic."""
+    """Base of `Posterior`: tidy, glance, augment, loo, waic."""
+
+    def tidy(
+        self,
+        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        robust: bool = False,
+        exponentiate: bool = False,
+    ) -> Any:
+        """The posterior in the frame that ``tidy`` gives of a likelihood fit.
+
+        Parameters
+        ----------
+        effects
+            "fixed", "ran_pars", "ran_vals", "ran_coefs", or several, as of a fit.
+        conf_int, conf_level
+            Add conf_low and conf_high: the quantiles that leave out equal tails.
+        robust
+            False: estimate and std_error are the posterior's mean and standard deviation; True: its
+            median and mad.
+        exponentiate
+            Fixed effects as exp(β), std_error by the delta method, as of a fit.
+
+        Returns
+        -------
+        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
+            The last three, which a posterior has not, are missing.
+        """
+        from partialpool.tables.posterior_frames import tidy
+
+        return tidy(
+            as_posterior(self),
+            effects,
+            conf_int=conf_int,
+            conf_level=conf_level,
+            robust=robust,
+            exponentiate=exponentiate,
+        )
+
+    def glance(self) -> Any:
+        """One row: ``algorithm, chains, pss (draws kept), nobs, sigma (its median)``."""
+        from partialpool.tables.posterior_frames import glance
+
+        return glance(as_posterior(self))
+
+    def augment(self, new: Any = None, *, new_levels: str = "error", prefix: str = "") -> Any:
+        """The data with ``fitted, se_fit, resid, fixed`` beside them.
+
+        Fitted are posterior means of the rows' means, `se_fit` their standard deviations, `fixed`
+        the means without random effects.
+
+        Parameters
+        ----------
+        new
+            None: the rows and variables used. A table: its columns, with resid where it has the
+            response.
+        new_levels
+            As `predict`.
+        prefix
+            Put before our column names, if the data have such a column: ``"."``.
+        """
+        from partialpool.tables.posterior_frames import augment
+
+        return augment(as_posterior(self), new, new_levels, prefix)
 
     def loo(self, by: str | None = None) -> Elpd:
         """Leave-one-out predictive accuracy by Pareto-smoothed importance sampling (ArviZ's).
