@@ -73,14 +73,25 @@ class RowBlocks:
             yield rows, block
 
 
-def own_rows(post: Posterior, random: str, chosen: NDArray[np.intp]) -> RowBlocks:
-    """The rows of the fit."""
+def own_rows(
+    post: Posterior, random: str, chosen: NDArray[np.intp], rows: NDArray[np.intp] | None = None
+) -> RowBlocks:
+    """The rows of the fit, or some of them."""
     fit = post.fit
     wanted = included_columns(fit, random)
     x, factors = fit._row_arguments()
     factors = [(mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)]
-    active = [any(w) for w in wanted]
-    return RowBlocks(x, factors, fit.design.offset, fit.nobs, active, [None] * len(factors), chosen)
+    active, offset, n = [any(w) for w in wanted], fit.design.offset, fit.nobs
+    if rows is not None:
+        x = _some(x, rows)
+        factors = [(_some(columns, rows), np.asarray(codes)[rows]) for columns, codes in factors]
+        offset, n = None if offset is None else np.asarray(offset)[rows], len(rows)
+    return RowBlocks(x, factors, offset, n, active, [None] * len(factors), chosen)
+
+
+def _some(columns: Any, rows: NDArray[np.intp]) -> list[Any]:
+    """Columns (numbers or arrays) at some rows."""
+    return [c if np.ndim(c) == 0 else np.asarray(c)[rows] for c in columns]
 
 
 def spread_draws(post: Posterior, most: int | None) -> NDArray[np.intp]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from partialpool.bayes.loo import Elpd
     from partialpool.bayes.posterior import Posterior
+    from partialpool.figures.posterior_accessor import PosteriorPlots
 
 
 def as_posterior(view: object) -> Posterior:
@@ -16,7 +17,14 @@ def as_posterior(view: object) -> Posterior:
 
 
 class PosteriorViews:
-    """Base of `Posterior`: tidy, glance, augment, loo, waic."""
+    """Base of `Posterior`: tidy, glance, augment, loo, waic, plot."""
+
+    @property
+    def plot(self) -> PosteriorPlots:
+        """Figures of the posterior: ``post.plot.densities()``."""
+        from partialpool.figures.posterior_accessor import PosteriorPlots
+
+        return PosteriorPlots(as_posterior(self))
 
     def tidy(
         self,
