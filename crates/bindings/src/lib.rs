@@ -336,6 +336,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyCrossProducts>()?;
     m.add_class::<PyFit>()?;
     m.add_class::<posterior::PyLogPosterior>()?;
+    m.add_class::<posterior::PyJointPosterior>()?;
     m.add_function(wrap_pyfunction!(posterior::prior_density, m)?)?;
     m.add("CoreError", m.py().get_type::<CoreError>())?;
     m.add("NoResidualError", m.py().get_type::<NoResidualError>())?;

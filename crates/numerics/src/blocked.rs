@@ -288,16 +288,21 @@ pub fn apply_lambda(cp: &CrossProducts, lam: &[Vec<f64>], m: &[f64], c: usize, t
     out
 }
 
+/// Add to `out` the product of a factor's diagonal blocks with its rows of a `q x c` matrix.
+pub(crate) fn multiply_diagonal(zz: &[f64], (k, c): (usize, usize), m: &[f64], out: &mut [f64]) {
+    let parts = out.chunks_exact_mut(k * c).zip(m.chunks_exact(k * c));
+    for ((to, from), block) in parts.zip(zz.chunks_exact(k * k)) {
+        dense::gemm(to, block, from, (k, k, c), 1.0);
+    }
+}
+
 /// `ZᵀWZ m` for a row-major `q x c` matrix.
 #[must_use]
 pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
     let mut out = vec![0.0; m.len()];
     for (f, zz) in cp.factors.iter().zip(&cp.zz) {
         let rows = f.offset * c..(f.offset + f.levels * f.k) * c;
-        let parts = out[rows.clone()].chunks_exact_mut(f.k * c).zip(m[rows].chunks_exact(f.k * c));
-        for ((to, from), block) in parts.zip(zz.chunks_exact(f.k * f.k)) {
-            dense::gemm(to, block, from, (f.k, f.k, c), 1.0);
-        }
+        multiply_diagonal(zz, (f.k, c), &m[rows.clone()], &mut out[rows]);
     }
     let Some(f) = cp.factors.first() else { return out };
     let k = f.k;
@@ -324,6 +329,13 @@ pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
             }
         }
     }
+    multiply_pairs(cp, m_rest, rest, c);
+    out
+}
+
+/// Add to `rest` what the pairs of later factors contribute to `ZᵀWZ m`, both without the first's rows.
+pub(crate) fn multiply_pairs(cp: &CrossProducts, m_rest: &[f64], rest: &mut [f64], c: usize) {
+    let first = cp.q_lead();
     for pair in &cp.pairs {
         let (f, g) = (&cp.factors[pair.first], &cp.factors[pair.second]);
         for (&(l, n), block) in pair.levels.iter().zip(pair.vals.chunks_exact(f.k * g.k)) {
@@ -333,5 +345,4 @@ pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
             dense::gemm_tn(&mut rest[j..j + g.k * c], block, mi, (g.k, f.k, c), 1.0);
         }
     }
-    out
 }

@@ -246,6 +246,12 @@ impl SparseFactor {
         }
     }
 
+    /// Multiplications of a factorisation.
+    #[must_use]
+    pub fn operations(&self) -> f64 {
+        self.ptr.windows(2).map(|w| ((w[1] - w[0]) as f64).powi(2)).sum()
+    }
+
     /// Selected inverse on the pattern of L, last column first.
     pub fn invert(&mut self) {
         let mut inv = std::mem::take(&mut self.inv);

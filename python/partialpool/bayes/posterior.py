@@ -38,6 +38,10 @@ class Settings:
     max_depth: int
     keep_random: bool
     prior_only: bool
+    #: "collapsed" or "joint": see `sample`.
+    method: str = "collapsed"
+    #: What became of the random effects, and why.
+    why: str = "all random effects are integrated out"
 
 
 class Posterior(PosteriorViews):
