@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import partialpool
+import ziamath
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -71,7 +72,9 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = "partialpool"
-html_static_path = ["_static"]
+# STIX Two Math (Open Font License), so that brackets grow where a reader's machine has no font for formulas.
+FONT = Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf"
+html_static_path = ["_static", str(FONT)]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
