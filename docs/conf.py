@@ -63,7 +63,8 @@ autodoc_default_options = {"members": True, "inherited-members": True}
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
-napoleon_use_ivar = True
+# As fields, not as links: names such as `statistic` belong to several results.
+napoleon_custom_sections = [("Attributes", "params_style")]
 python_maximum_signature_line_length = 88
 add_module_names = False
 toc_object_entries_show_parents = "hide"

@@ -123,8 +123,8 @@ class Posterior:
         Parameters
         ----------
         text
-            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, + - * / **,
-            parentheses, exp, log, sqrt, abs, and one < or >.
+            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, ``+ - * / **``,
+            parentheses, exp, log, sqrt, abs, and one ``<`` or ``>``.
         """
         from partialpool.bayes.hypotheses import hypothesis
 
