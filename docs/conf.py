@@ -18,7 +18,7 @@ version = release = partialpool.__version__
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
+    "numpydoc",
     "offline_math",
 ]
 exclude_patterns = ["_build", "README.md"]
@@ -60,11 +60,10 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "inherited-members": True}
-napoleon_numpy_docstring = True
-napoleon_google_docstring = False
-napoleon_use_rtype = False
-# As fields, not as links: names such as `statistic` belong to several results.
-napoleon_custom_sections = [("Attributes", "params_style")]
+autodoc_class_signature = "separated"
+numpydoc_show_class_members = False
+numpydoc_attributes_as_param_list = True
+numpydoc_xref_param_type = False
 python_maximum_signature_line_length = 88
 add_module_names = False
 toc_object_entries_show_parents = "hide"
