@@ -128,8 +128,8 @@ class Posterior(PosteriorViews):
         Parameters
         ----------
         text
-            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, + - * / **,
-            parentheses, exp, log, sqrt, abs, and one < or >.
+            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, ``+ - * / **``,
+            parentheses, exp, log, sqrt, abs, and one ``<`` or ``>``.
         """
         from partialpool.bayes.hypotheses import hypothesis
 
