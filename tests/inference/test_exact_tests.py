@@ -86,6 +86,20 @@ def test_nuisance_variance_agrees_with_rlrsim() -> None:
     assert_close(result, RLRSIM["pastes_batch_rlrt"])
 
 
+def test_lrt_with_a_nuisance_variance_has_the_law_of_the_tested_term_alone() -> None:
+    pastes = pp.load_dataset("pastes")
+    tested = pp.lmer("strength ~ 1 + (1 | batch)", pastes)
+    full = pp.lmer("strength ~ 1 + (1 | batch:cask) + (1 | batch)", pastes)
+    null = pp.lmer("strength ~ 1 + (1 | batch:cask)", pastes)
+    result = pp.exact_lrt(tested, [full, null], nsim=20_000, seed=1)
+    ratio = pp.anova(null, full).to_frame()["statistic"].iloc[-1]
+    assert result.statistic == pytest.approx(ratio, rel=1e-9)
+    assert result.note == "refitted by ML"
+    alone = pp.exact_lrt(tested, pp.lm("strength ~ 1", pastes), nsim=20_000, seed=1)
+    assert np.array_equal(result.sample, alone.sample)
+    assert result.p_value == np.mean(alone.sample >= ratio)
+
+
 def test_slope_of_sleepstudy_is_beyond_all_simulated_values() -> None:
     sleep = pp.load_dataset("sleepstudy")
     models = [
@@ -176,7 +190,7 @@ def sleep(formula: str, **options: Any) -> pp.LinearMixedModel:
         (lambda f, n: pp.exact_lrt(f, n, nsim=2.5), "ArgumentError", "2.5"),
         (lambda f, n: pp.exact_lrt(f, n, seed=-1), "ArgumentError", "seed"),
         (lambda f, n: pp.exact_lrt(n, f), "ArgumentError", "pp.lmer"),
-        (lambda f, n: pp.exact_lrt(f, f), "ArgumentError", "pp.lm"),
+        (lambda f, n: pp.exact_lrt(f, f), "ArgumentError", "[full, null]"),
         (
             lambda f, n: pp.exact_lrt(f, pp.lm("Reaction ~ Days", SLEEP[:-1])),
             "DataError",

@@ -38,6 +38,10 @@ class Settings:
     max_depth: int
     keep_random: bool
     prior_only: bool
+    #: "collapsed" or "joint": see `sample`.
+    method: str = "collapsed"
+    #: What became of the random effects, and why.
+    why: str = "all random effects are integrated out"
 
 
 class Posterior(PosteriorViews):
@@ -124,8 +128,8 @@ class Posterior(PosteriorViews):
         Parameters
         ----------
         text
-            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, + - * / **,
-            parentheses, exp, log, sqrt, abs, and one < or >.
+            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, ``+ - * / **``,
+            parentheses, exp, log, sqrt, abs, and one ``<`` or ``>``.
         """
         from partialpool.bayes.hypotheses import hypothesis
 

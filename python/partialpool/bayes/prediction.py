@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
 from partialpool.errors import ArgumentError
+from partialpool.models.native import UNSEEN
 from partialpool.models.prediction import included_columns, mask_columns, new_rows
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _random_part(
 ) -> Vector:
     own = np.asarray(codes)[rows]
     z = _matrix(columns, rows, n)
-    seen = own >= 0
+    seen = own != UNSEEN
     out = np.zeros((effects.shape[0], len(own)))
     out[:, seen] = np.einsum("drk,kr->dr", effects[:, own[seen], :], z[:, seen])
     if fresh is not None and not seen.all():
@@ -209,7 +210,7 @@ def _unseen_effects(
     for factor, (_, codes), label, want in zip(
         post.parameters.factors, factors, labels, wanted, strict=True
     ):
-        unknown = np.asarray(codes) < 0
+        unknown = np.asarray(codes) == UNSEEN
         if not any(want) or not unknown.any():
             out.append(None)
             continue

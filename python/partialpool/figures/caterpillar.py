@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.figures.labels import with_unit
+from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLUE,
     GREY,
@@ -21,8 +21,8 @@ from partialpool.figures.style import (
     put_labels,
     put_levels,
     put_title,
+    short,
     spread,
-    width_of,
     wrapped,
 )
 from partialpool.inference.profile import check_level
@@ -153,7 +153,8 @@ def _draw(fit: LinearMixedModel, shown: Effects, said: str, ax: Axes | None) -> 
     axes = figure.subplots(1, k, sharey=True, squeeze=False)[0]
     for j, panel in enumerate(axes):
         _panel(panel, fit, shown, j, first=j == 0)
-        put_title(panel, shown.names[j])
+        if k > 1:
+            put_title(panel, shown.names[j])
     text = f"{heading}, by {shown.names[0]}" if k > 1 else heading
     text += f" ({thinned})" if thinned else ""
     figure.suptitle(wrapped(text, figure.get_size_inches()[0]), fontsize=9, parse_math=False)
@@ -167,12 +168,10 @@ def _panel(ax: Axes, fit: LinearMixedModel, shown: Effects, j: int, *, first: bo
     ax.axvline(0, color=GREY, lw=1, ls="--", zorder=1)
     ax.hlines(at, shown.low[:, j], shown.high[:, j], color=BLUE, lw=1.4 if few else 0.5, zorder=2)
     ax.plot(middle, at, "o", color=BLUE, ms=4 if few else 1.4, zorder=3)
-    intercept = shown.names[j] == "Intercept"
-    response = fit.design.formula.response_name
-    what = f"{shown.names[j]}: deviation from the mean"
-    if len(shown.names) > 1 and len(what) > 13 * width_of(ax):
-        what = "deviation from the mean"  # the panel's title names the effect
-    put_labels(ax, with_unit(fit.design.source, response, what) if intercept else what, "")
+    name, response = shown.names[j], fit.design.formula.response_name
+    unit = coefficient_unit(fit.design.source, response, name)
+    own = "" if len(shown.names) > 1 else f"{short(name, 24)}: "
+    put_labels(ax, in_unit(f"{own}deviation from the mean", unit), "")
     ax.set_ylim(-0.8, len(at) - 0.2)
     ax.locator_params(axis="x", nbins=6)
     if first:

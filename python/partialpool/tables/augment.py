@@ -115,7 +115,11 @@ def with_columns(
         else:
             table = source.loc[:, kept] if names is not None else source
         table = table if rows is None else table.iloc[rows]
-        return table.assign(**columns)
+        # As series that share the arrays: `assign` would copy plain arrays.
+        index = table.index
+        return table.assign(
+            **{k: pd.Series(v, index=index, copy=False) for k, v in columns.items()}
+        )
     import narwhals as nw
 
     table = nw.from_native(source, eager_only=True).select(kept)

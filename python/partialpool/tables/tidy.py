@@ -68,6 +68,8 @@ def tidy(
 
 def chosen_effects(effects: str | Sequence[str], exponentiate: bool) -> tuple[str, ...]:
     """The kinds of estimates asked for, if there are such."""
+    if not isinstance(effects, str | list | tuple):
+        raise ArgumentError(f"effects must be a name or a list of names, not {effects!r}")
     wanted = (effects,) if isinstance(effects, str) else tuple(effects)
     for name in wanted:
         if name not in EFFECTS:
