@@ -17,7 +17,7 @@ def as_posterior(view: object) -> Posterior:
 
 
 class PosteriorViews:
-    """Base of `Posterior`: tidy, glance, augment, loo, waic, plot."""
+    """Base of `Posterior`: tidy, glance, augment, loo, waic, plot, stan_code."""
 
     @property
     def plot(self) -> PosteriorPlots:
@@ -140,3 +140,26 @@ class PosteriorViews:
         from partialpool.bayes.loo import waic
 
         return waic(as_posterior(self), by)
+
+    def stan_code(self) -> str:
+        """The Stan program of exactly this model and these priors (see `partialpool.stan_code`).
+
+        Of draws with ``prior_only=True`` the program has no likelihood.
+
+        Raises
+        ------
+        DataError
+            If the posterior was loaded without its rows: whether there are weights is not known.
+        """
+        from partialpool.bayes.stan import program
+
+        post = as_posterior(self)
+        design, kept = post.fit.design.with_rows(), post.fit._products.kept
+        return program(design, kept, post.priors, prior_only=post.settings.prior_only)
+
+    def stan_data(self) -> dict[str, Any]:
+        """What the data block of `stan_code` reads, by name: numbers and arrays."""
+        from partialpool.bayes.stan import program_data
+
+        fit = as_posterior(self).fit
+        return program_data(fit.design.with_rows(), fit._products.kept)
