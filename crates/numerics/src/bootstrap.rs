@@ -104,7 +104,7 @@ pub struct Refits {
 
 impl Law<'_> {
     /// Add random effects and residuals of a replicate to zeros: what is drawn beyond the mean.
-    fn noise(&self, seed: u64, replicate: u64, out: &mut [f64], effects: &mut Vec<f64>) {
+    pub(crate) fn noise(&self, seed: u64, replicate: u64, out: &mut [f64], effects: &mut Vec<f64>) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(replicate);
         let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
@@ -179,14 +179,14 @@ struct Scratch {
 }
 
 /// One thread's cross-products, whose y row each replicate writes anew, and its factor.
-struct Worker {
+pub(crate) struct Worker {
     cp: CrossProducts,
     state: Profiled,
     sums: Vec<f64>,
 }
 
 /// A model with what all its replicates share.
-struct Prepared<'a> {
+pub(crate) struct Prepared<'a> {
     model: &'a Model<'a>,
     /// The mean, in the units that the model's own y has in its cross-products.
     base: Vec<f64>,
@@ -197,7 +197,7 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(model: &'a Model, mean: &[f64]) -> Result<Self, NumericsError> {
+    pub(crate) fn new(model: &'a Model, mean: &[f64]) -> Result<Self, NumericsError> {
         let mut base = mean.to_vec();
         let Model::Mixed { fit, x, .. } = model else {
             let empty = None;
@@ -225,7 +225,7 @@ impl<'a> Prepared<'a> {
         Ok(Prepared { model, base, scale: basis.y_scale, starts: vec![warm, plain], hessian, empty })
     }
 
-    fn worker(&self) -> Option<Worker> {
+    pub(crate) fn worker(&self) -> Option<Worker> {
         match (self.model, &self.empty) {
             (Model::Mixed { fit, .. }, Some(state)) => {
                 Some(Worker { cp: (*fit.cp).clone(), state: state.clone(), sums: Vec::new() })
@@ -234,10 +234,23 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn fit(&self, worker: &mut Option<Worker>, noise: &[f64], r: &mut [f64]) -> (Outcome, Vec<f64>) {
+    /// The response less its shift, in the units of the model's own working y.
+    fn respond(&self, noise: &[f64], r: &mut [f64]) {
         for ((r, b), e) in r.iter_mut().zip(&self.base).zip(noise) {
             *r = b + self.scale * e;
         }
+    }
+
+    /// A replicate's cross-products, for a mixed model.
+    pub(crate) fn products(&self, worker: &mut Option<Worker>, noise: &[f64], r: &mut [f64]) -> Option<CrossProducts> {
+        let (Model::Mixed { x, factors, weights, .. }, Some(worker)) = (self.model, worker) else { return None };
+        self.respond(noise, r);
+        worker.set_response(r, x, factors, *weights);
+        Some(worker.cp.clone())
+    }
+
+    fn fit(&self, worker: &mut Option<Worker>, noise: &[f64], r: &mut [f64]) -> (Outcome, Vec<f64>) {
+        self.respond(noise, r);
         match (self.model, worker) {
             (Model::Mixed { x, factors, weights, .. }, Some(worker)) => {
                 worker.set_response(r, x, factors, *weights);
