@@ -341,3 +341,10 @@ def test_bad_input_is_named(model: Any, call: Any, words: str) -> None:
         call(model)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_columns_of_the_result_by_name(model: Any) -> None:
+    means = pp.emmeans(model("full"), "recipe")
+    assert list(means["estimate"]) == list(means.to_frame()["estimate"])
+    with pytest.raises(ArgumentError, match="no column 'emmean'; there are recipe, estimate"):
+        means["emmean"]

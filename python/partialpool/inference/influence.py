@@ -25,6 +25,7 @@ from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.design import group_labels
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError, PartialPoolError
+from partialpool.inference.progress import in_slices
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -288,7 +289,7 @@ def _by_downdating(
     from partialpool.models.linear_mixed import LinearMixedModel as Model
 
     design = fit._rows()
-    assert design.y is not None  # its rows are at hand
+    y = design.response
     p, m = len(fit.beta), len(fit.theta)
     factors: list[Any] = [(f.codes, len(f.levels), f.columns, f.blocks) for f in design.factors]
     order = np.arange(size) if codes is None else np.argsort(codes, kind="stable")
@@ -301,10 +302,12 @@ def _by_downdating(
         {},
     )
     start = fit._native.lambdas
-    for i, rows in enumerate(np.split(order.astype(np.int64), ends)[:size]):
+    parts = np.split(order.astype(np.int64), ends)[:size]
+
+    def delete(i: int) -> None:
         try:
             products = _core.delete_rows(
-                fit._products, design.y, design.x, factors, design.weights, rows
+                fit._products, y, design.x, factors, design.weights, parts[i]
             )
             native = (
                 products.fit(fit.reml, start)
@@ -315,7 +318,7 @@ def _by_downdating(
             )
         except (_core.CoreError, PartialPoolError) as error:
             out.failed[i] = f"the other rows do not determine the model ({error})"
-            continue
+            return
         part = Model(design, products, native, reml=fit.reml)
         sigma = native.sigma if refit else fit.sigma
         unscaled = native.unscaled_covariance.reshape(p, p)
@@ -323,4 +326,11 @@ def _by_downdating(
         out.std_error[i] = sigma * np.sqrt(np.diag(unscaled))
         out.sigma[i] = sigma
         out.theta[i] = part.theta.to_numpy()
+
+    def work(first: int, count: int) -> None:
+        for i in range(first, first + count):
+            delete(i)
+
+    done = in_slices(size, work, "Influence")
+    out.failed.update(dict.fromkeys(range(done, size), "interrupted before its turn"))
     return out
