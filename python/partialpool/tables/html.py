@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .summary import Summary
 
 GRID_MACRO = """\
+{% macro long(name) %}{% if name | length > 36 %} pp-long{% endif %}{% endmacro %}
 {% macro grid(table, caption, names=True, left=0) -%}
 <table>
 <caption>{{ caption }}</caption>
@@ -23,9 +24,10 @@ GRID_MACRO = """\
 {{- h }}</th>{% endfor %}</tr></thead>
 <tbody>
 {%- for i in range(table.row_names | length) %}
-<tr>{% if names %}<th class="pp-name" scope="row">{{ table.row_names[i] }}</th>{% endif %}
+<tr>{% if names %}<th class="pp-name{{ long(table.row_names[i]) }}" scope="row">
+{{- table.row_names[i] }}</th>{% endif %}
 {%- for column in table.columns %}<td
-{%- if loop.index0 < left %} class="pp-name"
+{%- if loop.index0 < left %} class="pp-name{{ long(column[i]) }}"
 {%- elif table.legend and table.header[loop.index0] == "" %} class="pp-stars"{% endif %}>
 {{- column[i] | trim }}</td>{% endfor %}</tr>
 {%- endfor %}
