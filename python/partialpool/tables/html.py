@@ -99,7 +99,7 @@ TABLES_TEMPLATE = """\
 <p>{{ label }} <code>{{ value }}</code></p>
 {%- endfor %}
 {%- for caption, table in tables %}
-{{ grid(table, caption) }}
+{{ grid(table, caption, names=names, left=left) }}
 {%- if table.legend %}
 <p class="pp-small">Signif. codes: {{ table.legend }}</p>
 {%- endif %}{% endfor %}
@@ -162,6 +162,8 @@ def tables_html(
     *,
     lines: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
+    names: bool = True,
+    left: int = 0,
 ) -> str:
     """Render tables with their captions as an HTML fragment, as `summary_html` looks.
 
@@ -174,5 +176,10 @@ def tables_html(
         Labels and texts under the title, such as the formula.
     notes : sequence of str
         Sentences under the tables.
+    names : bool
+        Show the names of rows.
+    left : int
+        Columns that are words, aligned left; the first ones.
     """
-    return _render("tables", title=title, tables=list(tables), lines=lines, notes=notes)
+    shown = {"lines": lines, "notes": notes, "names": names, "left": left}
+    return _render("tables", title=title, tables=list(tables), **shown)
