@@ -122,6 +122,11 @@ class Power:
             )
         return "\n".join(lines + failure_lines(self.failures))
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import power_html
+
+        return power_html(self)
+
 
 def power(
     formula: str,
