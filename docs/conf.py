@@ -6,6 +6,7 @@ from pathlib import Path
 
 import partialpool
 import ziamath
+from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -60,7 +61,6 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "inherited-members": True}
-autodoc_class_signature = "separated"
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
 numpydoc_xref_param_type = False
@@ -79,3 +79,11 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
+
+
+def setup(app: Sphinx) -> None:
+    # Fits, results and priors are made by functions: how their classes are called is nobody's business.
+    app.connect(
+        "autodoc-process-signature",
+        lambda app, what, *_: ("", None) if what in {"class", "exception"} else None,
+    )

@@ -47,7 +47,5 @@ def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
-    app.connect(
-        "config-inited", lambda _, config: setattr(config, "html_math_renderer", "mathml")
-    )
+    app.connect("config-inited", lambda _, config: setattr(config, "html_math_renderer", "mathml"))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
