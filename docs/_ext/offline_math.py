@@ -11,7 +11,6 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
-
 #: Greek letters that the converter marks as bold: browsers want the characters instead of the mark.
 BOLD_GREEK = re.compile(r'<mi mathvariant="bold-italic">&#x0*(3[0-9A-F]{2});</mi>')
 

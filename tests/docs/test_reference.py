@@ -38,7 +38,17 @@ def test_table_for_users_of_lme4_covers_the_packages_that_it_names():
     with (DOCS / "lme4_calls.toml").open("rb") as file:
         sections = tomllib.load(file)["section"]
     titles = " ".join(section["title"] for section in sections)
-    packages = "lme4 lmerTest pbkrtest RLRsim emmeans broom.mixed simr rstanarm brms".split()
+    packages = [
+        "lme4",
+        "lmerTest",
+        "pbkrtest",
+        "RLRsim",
+        "emmeans",
+        "broom.mixed",
+        "simr",
+        "rstanarm",
+        "brms",
+    ]
     assert [name for name in packages if name not in titles] == []
     calls = [call for section in sections for call in section["calls"]]
     assert len(calls) >= 60
