@@ -11,10 +11,11 @@ __version__: str
 Vector = NDArray[np.float64]
 Column = float | Vector
 FactorArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[int]]
-RowArgs = tuple[Sequence[Column], NDArray[np.int64]]
-# Simulation: codes, levels, columns, factor of their covariance; mean, residual SD, random effects.
+RowArgs = tuple[Sequence[Column], NDArray[np.uint32]]
+# Simulation: codes, levels, columns, factor of their covariance; (rows, columns of X, β), residual
+# SD, random effects.
 RandomArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[float]]
-LawArgs = tuple[Vector, Column, Sequence[RandomArgs]]
+LawArgs = tuple[tuple[int, Sequence[Column], Sequence[float]], Column, Sequence[RandomArgs]]
 # A fit (None: least squares), its columns (a basis), (columns, codes) a factor, weights.
 ModelArgs = tuple[
     Fit | None,
@@ -183,10 +184,20 @@ class LogPosterior:
         threads: int,
         target_accept: float,
         max_depth: int,
+        joint: bool,
         callback: Callable[[int, int, float], None] | None,
     ) -> tuple[list[dict[str, Any]], bool]: ...
+    def cost(self) -> tuple[float, float, int, bool]: ...
+    def joint(self, x: Vector) -> JointPosterior: ...
     def random_effects(
         self, reported: Vector, seed: int, first: int, from_prior: bool
     ) -> Vector: ...
+
+class JointPosterior:
+    """Log-posterior of the parameters and of random effects that are sampled."""
+
+    @property
+    def dim(self) -> int: ...
+    def evaluate(self, x: Vector) -> tuple[float, list[float]]: ...
 
 def prior_density(name: str, parameters: Sequence[float], x: Vector) -> tuple[Vector, Vector]: ...

@@ -1,8 +1,10 @@
 //! Posterior sampling for Python: priors by name, draws as arrays.
 
+use numerics::joint::Joint;
 use numerics::log_posterior::{LogPosterior, Priors};
 use numerics::priors::Prior;
-use numerics::sampling::{self, ChainDraws, Plan, Progress};
+use numerics::sampling::{self, ChainDraws, CollapsedTarget, JointTarget, Plan, Progress};
+use numerics::sampling_cost::SamplingCost;
 use numerics::warm_start::WarmStart;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -72,7 +74,22 @@ impl PyLogPosterior {
         Ok((start.centre, start.scale))
     }
 
-    /// Draws of each chain. `callback(made, divergences, step_size)` is called while they run;
+    /// Seconds of an effective draw, collapsed and joint, as estimated; random effects that the joint
+    /// form samples; whether it is to be preferred.
+    fn cost(&self) -> PyResult<(f64, f64, usize, bool)> {
+        let cp = self.inner.data();
+        let cost = SamplingCost::of(cp).map_err(raise)?;
+        let joint = !self.inner.prior_only() && cost.joint_is_quicker(cp);
+        Ok((cost.collapsed, cost.joint, cost.effects, joint))
+    }
+
+    /// The joint form prepared at an unconstrained point.
+    fn joint(&self, x: PyReadonlyArray1<'_, f64>) -> PyResult<PyJointPosterior> {
+        let (inner, _) = Joint::at(&self.inner, &self.checked(&x)?).map_err(raise)?;
+        Ok(PyJointPosterior { inner })
+    }
+
+    /// Draws of each chain, with some random effects sampled if `joint`. `callback(made, divergences, step_size)` is called while they run;
     /// an exception in it, Ctrl-C included, stops the chains: then the last element is true.
     #[allow(clippy::too_many_arguments)]
     fn sample<'py>(
@@ -86,6 +103,7 @@ impl PyLogPosterior {
         threads: usize,
         target_accept: f64,
         max_depth: usize,
+        joint: bool,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<Bound<'py, PyDict>>, bool)> {
         let plan = Plan { chains, warmup, draws, seed, threads, target_accept, max_depth };
@@ -103,7 +121,11 @@ impl PyLogPosterior {
         let all = py
             .detach(|| {
                 let start = WarmStart::from(inner, x)?;
-                sampling::sample(inner, &start, plan, &mut poll)
+                if joint {
+                    sampling::sample(&JointTarget::new(inner, start)?, plan, &mut poll)
+                } else {
+                    sampling::sample(&CollapsedTarget::new(inner, start), plan, &mut poll)
+                }
             })
             .map_err(raise)?;
         let all = all.into_iter().map(|chain| as_dict(py, chain)).collect::<PyResult<_>>()?;
@@ -133,6 +155,33 @@ impl PyLogPosterior {
             return Err(raise(numerics::NumericsError::Length { what, found: x.len(), expected: self.inner.dim() }));
         }
         Ok(x.to_vec())
+    }
+}
+
+/// The log-posterior of the parameters and of random effects that are sampled.
+#[pyclass(name = "JointPosterior", module = "partialpool._core")]
+pub(crate) struct PyJointPosterior {
+    inner: Joint,
+}
+
+#[pymethods]
+impl PyJointPosterior {
+    #[getter]
+    fn dim(&self) -> usize {
+        self.inner.dim()
+    }
+
+    /// Log-density at unconstrained parameters and z, and its gradient.
+    fn evaluate(&mut self, x: PyReadonlyArray1<'_, f64>) -> PyResult<(f64, Vec<f64>)> {
+        let x = slice(&x)?;
+        let expected = self.inner.dim();
+        if x.len() != expected {
+            let what = "unconstrained point";
+            return Err(raise(numerics::NumericsError::Length { what, found: x.len(), expected }));
+        }
+        let mut gradient = vec![0.0; expected];
+        let value = self.inner.evaluate(x, &mut gradient).map_err(raise)?;
+        Ok((value, gradient))
     }
 }
 

@@ -181,8 +181,7 @@ impl Blocked {
 
     /// `b ← L⁻¹ b` for a row-major `q x c` matrix.
     pub fn forward(&self, cp: &CrossProducts, b: &mut [f64], c: usize) {
-        let (f, lead) = (&cp.factors[0], &cp.lead);
-        let k = f.k;
+        let k = cp.factors[0].k;
         let (top, rest) = b.split_at_mut(cp.q_lead() * c);
         if large_and_full(cp, c) {
             for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
@@ -193,16 +192,23 @@ impl Blocked {
             return;
         }
         for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
-            dense::solve_lower(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
-            let cols = lead.columns(l);
-            for (values, row) in self.c[lead.span(l, k)].chunks(cols.len().max(1)).zip(part.chunks_exact(c)) {
-                for (&j, v) in cols.iter().zip(values) {
-                    let to = &mut rest[j as usize * c..(j as usize + 1) * c];
-                    to.iter_mut().zip(row).for_each(|(t, r)| *t -= v * r);
-                }
-            }
+            self.forward_level(cp, l, part, rest, c);
         }
         self.rest.solve_lower(rest, c);
+    }
+
+    /// The step of `forward` for one level of the leading factor: `part` its k rows, `rest` what
+    /// is left to the other factors.
+    pub fn forward_level(&self, cp: &CrossProducts, l: usize, part: &mut [f64], rest: &mut [f64], c: usize) {
+        let (k, lead) = (cp.factors[0].k, &cp.lead);
+        dense::solve_lower(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
+        let cols = lead.columns(l);
+        for (values, row) in self.c[lead.span(l, k)].chunks(cols.len().max(1)).zip(part.chunks_exact(c)) {
+            for (&j, v) in cols.iter().zip(values) {
+                let to = &mut rest[j as usize * c..(j as usize + 1) * c];
+                to.iter_mut().zip(row).for_each(|(t, r)| *t -= v * r);
+            }
+        }
     }
 
     /// `b ← L⁻ᵀ b`.
@@ -282,16 +288,21 @@ pub fn apply_lambda(cp: &CrossProducts, lam: &[Vec<f64>], m: &[f64], c: usize, t
     out
 }
 
+/// Add to `out` the product of a factor's diagonal blocks with its rows of a `q x c` matrix.
+pub(crate) fn multiply_diagonal(zz: &[f64], (k, c): (usize, usize), m: &[f64], out: &mut [f64]) {
+    let parts = out.chunks_exact_mut(k * c).zip(m.chunks_exact(k * c));
+    for ((to, from), block) in parts.zip(zz.chunks_exact(k * k)) {
+        dense::gemm(to, block, from, (k, k, c), 1.0);
+    }
+}
+
 /// `ZᵀWZ m` for a row-major `q x c` matrix.
 #[must_use]
 pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
     let mut out = vec![0.0; m.len()];
     for (f, zz) in cp.factors.iter().zip(&cp.zz) {
         let rows = f.offset * c..(f.offset + f.levels * f.k) * c;
-        let parts = out[rows.clone()].chunks_exact_mut(f.k * c).zip(m[rows].chunks_exact(f.k * c));
-        for ((to, from), block) in parts.zip(zz.chunks_exact(f.k * f.k)) {
-            dense::gemm(to, block, from, (f.k, f.k, c), 1.0);
-        }
+        multiply_diagonal(zz, (f.k, c), &m[rows.clone()], &mut out[rows]);
     }
     let Some(f) = cp.factors.first() else { return out };
     let k = f.k;
@@ -318,6 +329,13 @@ pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
             }
         }
     }
+    multiply_pairs(cp, m_rest, rest, c);
+    out
+}
+
+/// Add to `rest` what the pairs of later factors contribute to `ZᵀWZ m`, both without the first's rows.
+pub(crate) fn multiply_pairs(cp: &CrossProducts, m_rest: &[f64], rest: &mut [f64], c: usize) {
+    let first = cp.q_lead();
     for pair in &cp.pairs {
         let (f, g) = (&cp.factors[pair.first], &cp.factors[pair.second]);
         for (&(l, n), block) in pair.levels.iter().zip(pair.vals.chunks_exact(f.k * g.k)) {
@@ -327,5 +345,4 @@ pub fn multiply(cp: &CrossProducts, m: &[f64], c: usize) -> Vec<f64> {
             dense::gemm_tn(&mut rest[j..j + g.k * c], block, mi, (g.k, f.k, c), 1.0);
         }
     }
-    out
 }

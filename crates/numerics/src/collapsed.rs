@@ -32,22 +32,40 @@ pub struct CollapsedPoint {
 }
 
 /// What the levels add up to.
-struct Sums {
-    logdet: f64,
+pub(crate) struct Sums {
+    pub(crate) logdet: f64,
     /// |L⁻¹Λᵀr|².
-    explained: f64,
+    pub(crate) explained: f64,
     /// XᵀWZΛw.
-    xzw: Vec<f64>,
+    pub(crate) xzw: Vec<f64>,
     /// Σ e wᵀ of each factor, e = Zᵀ(y - Xβ - ZΛw).
-    ew: Vec<Vec<f64>>,
+    pub(crate) ew: Vec<Vec<f64>>,
     /// Σ (AΛΩ⁻¹)_ll of each factor.
-    traces: Vec<Vec<f64>>,
+    pub(crate) traces: Vec<Vec<f64>>,
 }
+
+/// Most columns of a factor that kernels of a fixed size are compiled for.
+pub(crate) const LARGEST_KERNEL: usize = 6;
+
+/// Call a function that is generic over the number of columns.
+macro_rules! by_columns {
+    ($k:expr, $f:ident($($arg:expr),*)) => {
+        match $k {
+            1 => $f::<1>($($arg),*),
+            2 => $f::<2>($($arg),*),
+            3 => $f::<3>($($arg),*),
+            4 => $f::<4>($($arg),*),
+            5 => $f::<5>($($arg),*),
+            _ => $f::<6>($($arg),*),
+        }
+    };
+}
+pub(crate) use by_columns;
 
 impl Collapsed {
     /// Room for a model; one grouping factor of few columns needs no factor kept.
     pub fn new(cp: Arc<CrossProducts>) -> Result<Self, NumericsError> {
-        let small = cp.factors.len() == 1 && cp.factors[0].k <= 4;
+        let small = cp.factors.len() == 1 && cp.factors[0].k <= LARGEST_KERNEL;
         let blocked = if small { None } else { Some(Blocked::new(&cp)?) };
         Ok(Collapsed { cp, blocked })
     }
@@ -73,10 +91,7 @@ impl Collapsed {
         let rss = residual[p] - beta.iter().zip(&residual).map(|(b, r)| b * r).sum::<f64>();
         let sums = match (&mut self.blocked, cp.factors[0].k) {
             (Some(blocked), _) => through_factor(&cp, blocked, beta, lam)?,
-            (None, 1) => by_level::<1>(&cp, beta, &lam[0])?,
-            (None, 2) => by_level::<2>(&cp, beta, &lam[0])?,
-            (None, 3) => by_level::<3>(&cp, beta, &lam[0])?,
-            (None, _) => by_level::<4>(&cp, beta, &lam[0])?,
+            (None, k) => by_columns!(k, by_level(&cp, beta, &lam[0], None))?,
         };
         let precision = 1.0 / (sigma * sigma);
         let penalised = rss - sums.explained;
@@ -102,7 +117,7 @@ impl Collapsed {
 
 /// `row · [-β; 1]`.
 #[inline]
-fn residual_product(row: &[f64], beta: &[f64]) -> f64 {
+pub(crate) fn residual_product(row: &[f64], beta: &[f64]) -> f64 {
     row[beta.len()] - row.iter().zip(beta).map(|(x, b)| x * b).sum::<f64>()
 }
 
@@ -137,8 +152,14 @@ fn through_factor(
     Ok(Sums { logdet: blocked.logdet, explained, xzw, ew, traces: blocked.traces(cp) })
 }
 
-/// One grouping factor: every level on its own, nothing kept between levels.
-fn by_level<const K: usize>(cp: &CrossProducts, beta: &[f64], lam: &[f64]) -> Result<Sums, NumericsError> {
+/// The first grouping factor: every level on its own, nothing kept between levels. `known` brings
+/// `ZᵀWv` (a value a column of the factor) of what else is taken off y, and takes away Λw.
+pub(crate) fn by_level<const K: usize>(
+    cp: &CrossProducts,
+    beta: &[f64],
+    lam: &[f64],
+    mut known: Option<&mut [f64]>,
+) -> Result<Sums, NumericsError> {
     let (c, p) = (cp.c(), cp.p);
     let lam: [[f64; K]; K] = std::array::from_fn(|i| std::array::from_fn(|j| lam[i * K + j]));
     let (mut log_sum, mut explained) = (0.0, 0.0);
@@ -146,7 +167,10 @@ fn by_level<const K: usize>(cp: &CrossProducts, beta: &[f64], lam: &[f64]) -> Re
     let mut xzw = vec![0.0; p];
     let (mut ew, mut traces) = ([[0.0; K]; K], [[0.0; K]; K]);
     for (level, (zz, zx)) in cp.zz[0].chunks_exact(K * K).zip(cp.zx.chunks_exact(K * c)).enumerate() {
-        let r: [f64; K] = std::array::from_fn(|i| residual_product(&zx[i * c..(i + 1) * c], beta));
+        let mut r: [f64; K] = std::array::from_fn(|i| residual_product(&zx[i * c..(i + 1) * c], beta));
+        if let Some(known) = &known {
+            r.iter_mut().zip(&known[level * K..]).for_each(|(r, v)| *r -= v);
+        }
         // m = AΛ, then the lower triangle of Ω = Λᵀm + I and its Cholesky factor.
         let m: [[f64; K]; K] =
             std::array::from_fn(|i| std::array::from_fn(|j| (0..K).map(|t| zz[i * K + t] * lam[t][j]).sum()));
@@ -187,6 +211,9 @@ fn by_level<const K: usize>(cp: &CrossProducts, beta: &[f64], lam: &[f64]) -> Re
         for i in 0..K {
             let e = r[i] - (0..K).map(|t| m[i][t] * w[t]).sum::<f64>();
             let b: f64 = (0..K).map(|t| lam[i][t] * w[t]).sum();
+            if let Some(known) = &mut known {
+                known[level * K + i] = b;
+            }
             xzw.iter_mut().zip(&zx[i * c..i * c + p]).for_each(|(t, x)| *t += x * b);
             // Row i of m L⁻ᵀ, then of m L⁻ᵀL⁻¹ = AΛΩ⁻¹.
             let half: [f64; K] = std::array::from_fn(|j| (0..=j).map(|t| m[i][t] * inv[j][t]).sum());

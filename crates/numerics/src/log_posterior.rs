@@ -9,7 +9,7 @@ use crate::collapsed::Collapsed;
 use crate::crossproducts::{CrossProducts, Factor};
 use crate::dense;
 use crate::error::NumericsError;
-use crate::parameters::inverse_basis;
+use crate::parameters::{inverse_basis, semidefinite_factor};
 use crate::priors::{correlation_factor, correlation_pullback, lkj, Prior};
 use crate::transform::Transform;
 
@@ -41,6 +41,20 @@ pub struct LogPosterior {
     working_beta: bool,
     sigma: Transform,
     sd: Vec<Vec<Transform>>,
+}
+
+/// A point of the unconstrained space as the likelihood sees it.
+pub(crate) struct Placed {
+    /// Log-density of the priors, Jacobians included.
+    pub(crate) log_prior: f64,
+    /// Working scale.
+    pub(crate) beta: Vec<f64>,
+    /// Raw scale.
+    pub(crate) sigma: f64,
+    sigma_slope: f64,
+    /// Relative to σ: working basis and raw.
+    pub(crate) lam: Vec<Vec<f64>>,
+    raw: Vec<Vec<f64>>,
 }
 
 impl LogPosterior {
@@ -83,8 +97,16 @@ impl LogPosterior {
 
     /// Log-density of the posterior on the unconstrained scale and its gradient.
     pub fn evaluate(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64, NumericsError> {
-        let cp = self.cp.clone();
-        let p = cp.p;
+        let placed = self.place(x, gradient);
+        let Some(likelihood) = &mut self.likelihood else { return finite(placed.log_prior) };
+        let point = likelihood.evaluate(&placed.beta, &placed.lam, placed.sigma * self.cp.basis.y_scale)?;
+        self.pull_back(x, &placed, (&point.beta, &point.lam, point.log_sigma), gradient);
+        finite(placed.log_prior + point.value)
+    }
+
+    /// What the likelihood is a function of, and the priors' part of the gradient.
+    pub(crate) fn place(&self, x: &[f64], gradient: &mut [f64]) -> Placed {
+        let (cp, p) = (&self.cp, self.cp.p);
         gradient.fill(0.0);
         let mut value = self.fixed_prior(x, gradient);
         let (sigma, sigma_slope, log_slope, d_log_slope) = self.sigma.apply(x[p]);
@@ -94,31 +116,49 @@ impl LogPosterior {
         let mut lam = vec![Vec::new(); cp.factors.len()];
         let mut raw = vec![Vec::new(); cp.factors.len()];
         let mut at = p + 1;
-        for (caller, (i, f)) in callers(&cp).into_iter().enumerate() {
+        for (caller, (i, f)) in callers(cp).into_iter().enumerate() {
             value += self.random_prior(caller, f, &x[at..], &mut gradient[at..]);
             raw[i] = self.raw_factor(caller, f, &x[at..]);
             raw[i].iter_mut().for_each(|v| *v /= sigma);
             lam[i] = dense::product(&self.back[i], &raw[i], (f.k, f.k, f.k));
             at += f.k + pairs(f);
         }
-        let beta = self.working(x);
-        let Some(likelihood) = &mut self.likelihood else { return finite(value) };
-        let point = likelihood.evaluate(&beta, &lam, sigma * cp.basis.y_scale)?;
-        value += point.value;
-        self.add_fixed(x, &point.beta, gradient);
+        Placed { log_prior: value, beta: self.working(x), sigma, sigma_slope, lam, raw }
+    }
+
+    /// Add the likelihood's part of the gradient: its derivatives in β, each Λ, and log σ with Λ held.
+    pub(crate) fn pull_back(
+        &self,
+        x: &[f64],
+        placed: &Placed,
+        (d_beta, d_lam, d_log_sigma): (&[f64], &[Vec<f64>], f64),
+        gradient: &mut [f64],
+    ) {
+        let (p, sigma) = (self.cp.p, placed.sigma);
+        self.add_fixed(x, d_beta, gradient);
         // Λ = diag(sd) L / σ moves with σ too.
-        let mut d_sigma = point.log_sigma / sigma;
+        let mut d_sigma = d_log_sigma / sigma;
         let mut at = p + 1;
-        for (caller, (i, f)) in callers(&cp).into_iter().enumerate() {
+        for (caller, (i, f)) in callers(&self.cp).into_iter().enumerate() {
             let mut d_raw = vec![0.0; f.k * f.k];
-            dense::gemm_tn(&mut d_raw, &self.back[i], &point.lam[i], (f.k, f.k, f.k), 1.0);
-            d_sigma -= d_raw.iter().zip(&raw[i]).map(|(d, l)| d * l).sum::<f64>() / sigma;
+            dense::gemm_tn(&mut d_raw, &self.back[i], &d_lam[i], (f.k, f.k, f.k), 1.0);
+            d_sigma -= dot(&d_raw, &placed.raw[i]) / sigma;
             d_raw.iter_mut().for_each(|v| *v /= sigma);
             self.add_random(caller, f, &x[at..], &d_raw, &mut gradient[at..]);
             at += f.k + pairs(f);
         }
-        gradient[p] += d_sigma * sigma_slope;
-        finite(value)
+        gradient[p] += d_sigma * placed.sigma_slope;
+    }
+
+    /// The same parameters and priors without the likelihood.
+    pub(crate) fn priors_alone(&self) -> Self {
+        LogPosterior { likelihood: None, ..self.clone() }
+    }
+
+    /// Whether the data are ignored.
+    #[must_use]
+    pub fn prior_only(&self) -> bool {
+        self.likelihood.is_none()
     }
 
     /// Fixed effects on the working scale.
@@ -324,11 +364,11 @@ impl LogPosterior {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-fn finite(value: f64) -> Result<f64, NumericsError> {
+pub(crate) fn finite(value: f64) -> Result<f64, NumericsError> {
     if value.is_finite() {
         Ok(value)
     } else {
@@ -349,20 +389,4 @@ pub(crate) fn callers(cp: &CrossProducts) -> Vec<(usize, &Factor)> {
 
 fn in_callers_order(cp: &CrossProducts) -> Vec<&Factor> {
     callers(cp).into_iter().map(|(_, f)| f).collect()
-}
-
-/// Lower factor of a covariance that rounding may have made singular: a zero pivot has a zero column.
-fn semidefinite_factor(a: &[f64], k: usize) -> Vec<f64> {
-    let mut l = vec![0.0; k * k];
-    for j in 0..k {
-        let pivot = a[j * k + j] - dot(&l[j * k..j * k + j], &l[j * k..j * k + j]);
-        let d = pivot.max(0.0).sqrt();
-        l[j * k + j] = d;
-        for i in j + 1..k {
-            if d > 1e-12 * a[j * k + j].sqrt() {
-                l[i * k + j] = (a[i * k + j] - dot(&l[i * k..i * k + j], &l[j * k..j * k + j])) / d;
-            }
-        }
-    }
-    l
 }

@@ -52,3 +52,20 @@ pub(crate) fn working_lambda(cp: &CrossProducts, raw: &[Vec<f64>]) -> Result<Vec
     let square = untriangular(cp, &inverse_basis(cp)?, raw)?;
     Ok(square.iter().zip(&cp.factors).map(|(l, f)| dense::lower_factor_of_gram(l, f.k, f.k)).collect())
 }
+
+/// Lower factor of a covariance that rounding may have made singular: a zero pivot has a zero column.
+pub(crate) fn semidefinite_factor(a: &[f64], k: usize) -> Vec<f64> {
+    let mut l = vec![0.0; k * k];
+    for j in 0..k {
+        let pivot = a[j * k + j] - l[j * k..j * k + j].iter().map(|v| v * v).sum::<f64>();
+        let d = pivot.max(0.0).sqrt();
+        l[j * k + j] = d;
+        for i in j + 1..k {
+            if d > 1e-12 * a[j * k + j].sqrt() {
+                let known: f64 = (0..j).map(|t| l[i * k + t] * l[j * k + t]).sum();
+                l[i * k + j] = (a[i * k + j] - known) / d;
+            }
+        }
+    }
+    l
+}

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nuts_rs::rand::rngs::ChaCha8Rng;
@@ -12,7 +12,9 @@ use nuts_rs::{Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDi
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::error::NumericsError;
+use crate::joint::Joint;
 use crate::log_posterior::LogPosterior;
+use crate::slow_directions::SlowDirections;
 use crate::warm_start::WarmStart;
 
 /// What is asked of the sampler.
@@ -66,13 +68,98 @@ pub struct Progress {
     pub step_size: f64,
 }
 
-/// The posterior in coordinates where it is nearly standard normal.
-struct Whitened {
+/// A density in coordinates where it is nearly standard normal.
+pub trait Target: Clone + Send + Sync {
+    /// Number of coordinates.
+    fn dim(&self) -> usize;
+    /// Log-density and its gradient.
+    fn evaluate(&mut self, z: &[f64], dz: &mut [f64]) -> Result<f64, NumericsError>;
+    /// Parameters as they are reported.
+    fn report(&self, z: &[f64]) -> Vec<f64>;
+}
+
+/// All random effects integrated out.
+#[derive(Debug, Clone)]
+pub struct CollapsedTarget {
     posterior: LogPosterior,
     start: WarmStart,
+    gradient: Vec<f64>,
+}
+
+impl CollapsedTarget {
+    /// The posterior in the coordinates of its mode.
+    #[must_use]
+    pub fn new(posterior: &LogPosterior, start: WarmStart) -> Self {
+        CollapsedTarget { posterior: posterior.clone(), gradient: vec![0.0; posterior.dim()], start }
+    }
+}
+
+impl Target for CollapsedTarget {
+    fn dim(&self) -> usize {
+        self.gradient.len()
+    }
+
+    fn evaluate(&mut self, z: &[f64], dz: &mut [f64]) -> Result<f64, NumericsError> {
+        let mut x = vec![0.0; z.len()];
+        self.start.place(z, &mut x);
+        let value = self.posterior.evaluate(&x, &mut self.gradient)?;
+        self.start.pull_back(&self.gradient, dz);
+        Ok(value)
+    }
+
+    fn report(&self, z: &[f64]) -> Vec<f64> {
+        let mut x = vec![0.0; z.len()];
+        self.start.place(z, &mut x);
+        self.posterior.constrain(&x)
+    }
+}
+
+/// Some random effects sampled.
+#[derive(Debug, Clone)]
+pub struct JointTarget {
+    posterior: Joint,
+    start: WarmStart,
+    slow: Arc<SlowDirections>,
     x: Vec<f64>,
     gradient: Vec<f64>,
 }
+
+impl JointTarget {
+    /// The posterior in the coordinates of the mode of its parameters.
+    pub fn new(posterior: &LogPosterior, start: WarmStart) -> Result<Self, NumericsError> {
+        let (joint, slow) = Joint::at(posterior, &start.centre)?;
+        let d = joint.dim();
+        Ok(JointTarget { posterior: joint, start, slow: Arc::new(slow), x: vec![0.0; d], gradient: vec![0.0; d] })
+    }
+}
+
+impl Target for JointTarget {
+    fn dim(&self) -> usize {
+        self.x.len()
+    }
+
+    fn evaluate(&mut self, z: &[f64], dz: &mut [f64]) -> Result<f64, NumericsError> {
+        let low = self.start.centre.len();
+        let (x_low, x_effects) = self.x.split_at_mut(low);
+        self.start.place(&z[..low], x_low);
+        x_effects.copy_from_slice(&z[low..]);
+        self.slow.stretch(x_effects);
+        let value = self.posterior.evaluate(&self.x, &mut self.gradient)?;
+        self.start.pull_back(&self.gradient[..low], &mut dz[..low]);
+        dz[low..].copy_from_slice(&self.gradient[low..]);
+        self.slow.stretch(&mut dz[low..]);
+        Ok(value)
+    }
+
+    fn report(&self, z: &[f64]) -> Vec<f64> {
+        let low = self.start.centre.len();
+        let mut x = vec![0.0; low];
+        self.start.place(&z[..low], &mut x);
+        self.posterior.frame().constrain(&x)
+    }
+}
+
+struct Density<T>(T);
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -84,25 +171,23 @@ impl LogpError for Refused {
     }
 }
 
-impl HasDims for Whitened {
+impl<T: Target> HasDims for Density<T> {
     fn dim_sizes(&self) -> HashMap<String, u64> {
-        HashMap::from([("unconstrained_parameter".to_string(), self.x.len() as u64)])
+        HashMap::from([("unconstrained_parameter".to_string(), self.0.dim() as u64)])
     }
 }
 
-impl CpuLogpFunc for Whitened {
+impl<T: Target> CpuLogpFunc for Density<T> {
     type LogpError = Refused;
     type FlowParameters = ();
     type ExpandedVector = ();
 
     fn dim(&self) -> usize {
-        self.x.len()
+        self.0.dim()
     }
 
     fn logp(&mut self, z: &[f64], dz: &mut [f64]) -> Result<f64, Refused> {
-        self.start.place(z, &mut self.x);
-        let value = self.posterior.evaluate(&self.x, &mut self.gradient).map_err(Refused)?;
-        self.start.pull_back(&self.gradient, dz);
+        let value = self.0.evaluate(z, dz).map_err(Refused)?;
         if dz.iter().all(|v| v.is_finite()) {
             Ok(value)
         } else {
@@ -124,9 +209,8 @@ pub(crate) fn stream(seed: u64, number: u64) -> ChaCha8Rng {
 
 /// Run the chains. `poll` is called a few times a second with the progress; where it answers
 /// false the chains stop, and what they have drawn is returned.
-pub fn sample(
-    posterior: &LogPosterior,
-    start: &WarmStart,
+pub fn sample<T: Target>(
+    target: &T,
     plan: Plan,
     poll: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Vec<ChainDraws>, NumericsError> {
@@ -156,7 +240,7 @@ pub fn sample(
                     step_bits.store(step.to_bits(), Ordering::Relaxed);
                     !stop.load(Ordering::Relaxed)
                 };
-                let one = run_chain(posterior, start, plan, chain, &report);
+                let one = run_chain(target, plan, chain, &report);
                 results.lock().unwrap_or_else(PoisonError::into_inner).push((chain, one));
                 finished.fetch_add(1, Ordering::Relaxed);
                 let _ = send.send(());
@@ -183,18 +267,16 @@ pub fn sample(
     all.into_iter().map(|(_, draws)| draws).collect()
 }
 
-fn run_chain(
-    posterior: &LogPosterior,
-    start: &WarmStart,
+fn run_chain<T: Target>(
+    target: &T,
     plan: Plan,
     chain: usize,
     report: &dyn Fn(bool, f64) -> bool,
 ) -> Result<ChainDraws, NumericsError> {
     let failed = |e: &dyn std::fmt::Display| NumericsError::Sampler(format!("chain {}: {e}", chain + 1));
-    let d = posterior.dim();
+    let d = target.dim();
     let mut rng = stream(plan.seed, chain as u64 + 1);
-    let mut density =
-        Whitened { posterior: posterior.clone(), start: start.clone(), x: vec![0.0; d], gradient: vec![0.0; d] };
+    let mut density = Density(target.clone());
     let mut z: Vec<f64> = (0..d).map(|_| StandardNormal.sample(&mut rng)).collect();
     // A start beyond the density's reach is drawn back towards the centre.
     let mut scratch = vec![0.0; d];
@@ -219,8 +301,7 @@ fn run_chain(
         out.evaluations += progress.num_steps;
         let kept = i >= plan.warmup;
         if kept {
-            start.place(&z, &mut scratch);
-            out.values.extend(posterior.constrain(&scratch));
+            out.values.extend(target.report(&z));
             out.log_density.push(stats.point.logp);
             out.energy.push(stats.point.energy);
             out.depth.push(stats.depth as u32);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use numerics::collapsed::Collapsed;
 use numerics::log_posterior::{LogPosterior, Priors};
 use numerics::priors::{correlation_factor, lkj, ln_gamma, Prior};
-use numerics::sampling::{sample, Plan};
+use numerics::sampling::{sample, CollapsedTarget, JointTarget, Plan};
 use numerics::warm_start::WarmStart;
 use numerics::{Column, CrossProducts, FactorInput, Fit, Input};
 
@@ -289,14 +289,21 @@ fn draws_do_not_depend_on_the_number_of_threads() {
     let x = start_of(&posterior);
     let start = WarmStart::from(&mut posterior, x).unwrap();
     let plan = Plan { chains: 3, warmup: 60, draws: 40, seed: 5, threads: 1, target_accept: 0.8, max_depth: 8 };
-    let one = sample(&posterior, &start, plan, &mut |_| true).unwrap();
-    let three = sample(&posterior, &start, Plan { threads: 3, ..plan }, &mut |_| true).unwrap();
-    assert_eq!(one.len(), 3);
-    for (a, b) in one.iter().zip(&three) {
-        assert_eq!(a.values, b.values);
-        assert_eq!(a.depth.len(), 40);
+    let collapsed = CollapsedTarget::new(&posterior, start.clone());
+    let joint = JointTarget::new(&posterior, start).unwrap();
+    let threaded = Plan { threads: 3, ..plan };
+    for (one, three) in [
+        (sample(&collapsed, plan, &mut |_| true).unwrap(), sample(&collapsed, threaded, &mut |_| true).unwrap()),
+        (sample(&joint, plan, &mut |_| true).unwrap(), sample(&joint, threaded, &mut |_| true).unwrap()),
+    ] {
+        assert_eq!(one.len(), 3);
+        for (a, b) in one.iter().zip(&three) {
+            assert_eq!(a.values, b.values);
+            assert_eq!(a.depth.len(), 40);
+            assert_eq!(a.values.len(), 40 * posterior.dim());
+        }
+        assert_ne!(one[0].values, one[1].values);
     }
-    assert_ne!(one[0].values, one[1].values);
 }
 
 #[test]
@@ -308,7 +315,8 @@ fn stopped_chains_keep_their_draws() {
     let x = start_of(&posterior);
     let start = WarmStart::from(&mut posterior, x).unwrap();
     let plan = Plan { chains: 2, warmup: 5, draws: 50_000_000, seed: 5, threads: 2, target_accept: 0.8, max_depth: 8 };
-    let chains = sample(&posterior, &start, plan, &mut |p| p.made < 100).unwrap();
+    let target = CollapsedTarget::new(&posterior, start);
+    let chains = sample(&target, plan, &mut |p| p.made < 100).unwrap();
     for chain in &chains {
         assert!(chain.depth.len() < 50_000_000);
         assert_eq!(chain.values.len(), chain.depth.len() * posterior.dim());

@@ -17,13 +17,15 @@ from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
 from partialpool.bayes.priors import Prior
-from partialpool.design import Design, build_design
+from partialpool.bayes.reading import read_design
+from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
-from partialpool.formula import parse_formula
 from partialpool.models.linear_mixed import LinearMixedModel
-from partialpool.models.lmer import require_random
 from partialpool.models.native import cross_products, fit_native
 
+#: Columns of a factor that the native kernels of the joint form are made for.
+LARGEST_KERNEL = 6
+METHODS = ("auto", "collapsed", "joint")
 STATS = (
     "lp",
     "energy",
@@ -48,6 +50,7 @@ def sample(
     prior_only: bool = False,
     target_accept: float = 0.8,
     max_depth: int = 10,
+    method: str = "auto",
     progress: bool | None = None,
     weights: Any = None,
     offset: Any = None,
@@ -59,6 +62,8 @@ def sample(
     The random effects are integrated out exactly, so that NUTS moves in the fixed effects, the
     standard deviations and the correlations only, started at the posterior's mode and in its
     metric; the random effects are then drawn exactly from their normal law given each draw.
+    Where that is dear (crossed factors with many levels), the random effects of all grouping
+    factors but the largest are sampled by NUTS too. The posterior is the same.
 
     Parameters
     ----------
@@ -80,6 +85,10 @@ def sample(
         Ignore the data: draws from the priors, all of which must be proper.
     target_accept, max_depth
         Of NUTS: acceptance rate that the step size aims at, greatest depth of a trajectory.
+    method
+        "collapsed": all random effects are integrated out; "joint": those of all grouping factors
+        but the largest are sampled (of the only one, if there is one); "auto": whichever takes
+        less time for an effective draw, as estimated. `Posterior.settings` says which it was.
     progress
         Show a bar; None: in a terminal or notebook.
 
@@ -98,6 +107,7 @@ def sample(
     References
     ----------
     Hoffman & Gelman (2014), J. Machine Learning Research 15; nuts-rs (PyMC developers).
+    Papaspiliopoulos, Roberts & Sköld (2007), Statistical Science 22, on partly non-centred effects.
     """
     counts = {"chains": chains, "draws": draws, "max_depth": max_depth}
     for name, value in {**counts, "warmup": warmup, "cores": 1 if cores is None else cores}.items():
@@ -109,7 +119,9 @@ def sample(
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if seed is not None and not (whole and 0 <= int(seed) < 2**64):
         raise ArgumentError(f"seed must be a whole number from 0 to 2**64 - 1, not {seed!r}")
-    design = _design(formula, data, weights, offset, contrasts, na_action)
+    if method not in METHODS:
+        raise ArgumentError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    design = read_design(formula, data, weights, offset, contrasts, na_action)
     products = cross_products(design)
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
@@ -118,6 +130,8 @@ def sample(
     table = resolve(priors, defaults(design, products.kept, parameters), parameters)
     if prior_only:
         require_proper(table)
+    native = _core.LogPosterior(products, *table.native(parameters), prior_only)
+    chosen, why = _method(method, native, parameters, bool(prior_only))
     settings = Settings(
         chains=chains,
         warmup=warmup,
@@ -127,8 +141,9 @@ def sample(
         max_depth=max_depth,
         keep_random=bool(keep_random),
         prior_only=bool(prior_only),
+        method=chosen,
+        why=why,
     )
-    native = _core.LogPosterior(products, *table.native(parameters), prior_only)
     threads = min(chains, cores or os.cpu_count() or 1)
     with _progress(progress, chains * (warmup + draws)) as callback:
         try:
@@ -141,6 +156,7 @@ def sample(
                 threads,
                 settings.target_accept,
                 max_depth,
+                chosen == "joint",
                 callback,
             )
         except _core.CoreError as error:
@@ -176,24 +192,45 @@ def default_priors(
     PriorTable
         ``print`` it, or ask ``table["sigma"]``.
     """
-    design = _design(formula, data, weights, offset, contrasts, na_action)
+    design = read_design(formula, data, weights, offset, contrasts, na_action)
     kept = cross_products(design).kept
     parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
     return PriorTable(defaults(design, kept, parameters))
 
 
-def _design(
-    formula: str, data: Any, weights: Any, offset: Any, contrasts: Any, na_action: str
-) -> Design:
-    parsed = parse_formula(formula)
-    require_random(parsed)
-    return build_design(
-        parsed, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
-    )
-
-
 def _likelihood_fit(products: _core.CrossProducts, design: Design) -> _core.Fit:
     return fit_native(products, True, response=design.formula.response_name)
+
+
+def _method(
+    wanted: str, native: _core.LogPosterior, parameters: Parameters, prior_only: bool
+) -> tuple[str, str]:
+    """How the random effects are treated, and a sentence that says so and why."""
+    widest = max(parameters.factors, key=lambda f: len(f.names))
+    if wanted == "joint" and len(widest.names) > LARGEST_KERNEL:
+        raise ArgumentError(
+            f"method='joint' is for at most {LARGEST_KERNEL} random coefficients a grouping factor;"
+            f" {widest.name} has {len(widest.names)}: take method='collapsed'"
+        )
+    collapsed, joint, effects, quicker = native.cost()
+    cost = "an effective draw costs"
+    if prior_only or wanted == "collapsed" or (wanted == "auto" and not quicker):
+        why = "all random effects are integrated out"
+        if len(parameters.factors) > 1 and wanted == "auto" and not prior_only:
+            why += f" ({cost} {_time(collapsed)}, {_time(joint)} were they sampled)"
+        return "collapsed", why
+    if len(parameters.factors) == 1:
+        why = f"the {effects} random effects are sampled"
+    else:
+        largest = max(parameters.factors, key=lambda f: len(f.levels) * len(f.names)).name
+        why = f"random effects of {largest} are integrated out, the other {effects} are sampled"
+    if wanted == "auto":
+        why += f" ({cost} {_time(joint)}, {_time(collapsed)} were all integrated out)"
+    return "joint", why
+
+
+def _time(seconds: float) -> str:
+    return f"about {seconds:.2g} s" if seconds >= 1 else f"about {1e3 * seconds:.2g} ms"
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from partialpool.inference.bootstrap import (
     maximum_likelihood,
     refit_simulated,
 )
-from partialpool.inference.comparable import require_mixed, require_model, require_nested
+from partialpool.inference.comparable import require_mixed, require_model
+from partialpool.inference.nesting import require_nested
 from partialpool.models.baseline import LinearModel
 
 if TYPE_CHECKING:

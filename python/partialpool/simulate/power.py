@@ -14,9 +14,9 @@ from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, PartialPoolError
 from partialpool.formula import parse_formula
 from partialpool.inference.bootstrap import check_nsim, check_seed, failure_lines, refit_simulated
-from partialpool.inference.comparable import require_nested
 from partialpool.inference.hypotheses import fixed_terms
 from partialpool.inference.linear_hypotheses import Hypothesis, read_hypothesis
+from partialpool.inference.nesting import require_nested
 from partialpool.inference.progress import in_slices
 from partialpool.inference.wald import METHODS, check_ddf, f_test
 from partialpool.models.baseline import LinearModel, least_squares
