@@ -27,9 +27,9 @@ exclude_patterns = ["_build", "README.md"]
 # ---- executed pages ------------------------------------------------------------------------
 
 # Every code block runs, each page in a kernel of its own and from top to bottom. Inline execution
-# lets prose quote a number by `{eval}`, so no page can state what the code does not give. Cells that
-# only check are tagged `remove-input`: myst-nb runs a `remove-cell` late, and not at all at the end
-# of a page.
+# lets prose quote a number by `{eval}`, so no page can state what the code does not give. Cells
+# that only check are tagged `remove-input`: myst-nb runs a `remove-cell` late, and not at all at
+# the end of a page.
 nb_execution_mode = "inline"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
