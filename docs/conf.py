@@ -86,5 +86,5 @@ def setup(app: Sphinx) -> None:
     # Fits, results and priors are made by functions, so how a class is called is not shown.
     app.connect(
         "autodoc-process-signature",
-        lambda app, what, *_: ("", None) if what in {"class", "exception"} else None,
+        lambda app, what, *_: ("", None) if what == "class" else None,
     )
