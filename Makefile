@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 SOURCES := $(shell find crates -name '*.rs') Cargo.toml Cargo.lock crates/numerics/Cargo.toml crates/bindings/Cargo.toml
 
-.PHONY: help demo test lint check bench format clean
+.PHONY: help demo test lint docs check bench stan format clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -26,6 +26,11 @@ $(VENV)/.dev: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/dev.txt
 	touch $@
 
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"]))' > $(VENV)/docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/docs.txt
+	touch $@
+
 demo: $(STAMP)  ## build, fit the sleepstudy model, write sleepstudy.png
 	$(BIN)/partialpool fit sleepstudy "Reaction ~ Days + (Days | Subject)" --figure sleepstudy.png
 
@@ -40,11 +45,23 @@ lint: $(VENV)/.dev  ## rustfmt, clippy, ruff, pyright
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-check: lint test  ## what CI runs
+docs: $(VENV)/.docs  ## run every page of docs/, write the site to docs/_build/html
+	$(BIN)/sphinx-build -E -W --keep-going -T -q -j 2 -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+check: lint test docs  ## what CI runs
 
 bench: $(VENV)/.dev  ## benchmarks beside the peers (installs them), results in benchmarks/results.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check glmm==0.6.2 mixedlm==1.3.0 "statsmodels>=0.14"
 	$(BIN)/python benchmarks/run_all.py
+
+.venv-stan/.stamp:
+	test -d .venv-stan || $(PY) -m venv .venv-stan
+	.venv-stan/bin/python -m pip install --quiet --disable-pip-version-check "pystan>=3.10,<4" "setuptools<81"
+	touch $@
+
+stan: $(STAMP) .venv-stan/.stamp  ## compile our Stan programs by pystan (own environment), compare both posteriors
+	$(BIN)/python benchmarks/stan_agreement.py --python .venv-stan/bin/python
 
 format:  ## rewrite sources in the house format
 	cargo fmt --all
@@ -52,4 +69,4 @@ format:  ## rewrite sources in the house format
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) target
+	rm -rf $(VENV) .venv-stan target docs/_build

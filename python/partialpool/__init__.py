@@ -36,6 +36,7 @@ _HOME = {
     "load_posterior": "partialpool.bayes.storage",
     "Posterior": "partialpool.bayes.posterior",
     "compare": "partialpool.bayes.comparing",
+    "loo_compare": "partialpool.bayes.loo",
     "normal": "partialpool.bayes.priors",
     "student_t": "partialpool.bayes.priors",
     "cauchy": "partialpool.bayes.priors",
@@ -80,6 +81,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from partialpool import errors as errors
     from partialpool.bayes.comparing import compare as compare
+    from partialpool.bayes.loo import loo_compare as loo_compare
     from partialpool.bayes.posterior import Posterior as Posterior
     from partialpool.bayes.priors import cauchy as cauchy
     from partialpool.bayes.priors import exponential as exponential

@@ -11,10 +11,11 @@ __version__: str
 Vector = NDArray[np.float64]
 Column = float | Vector
 FactorArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[int]]
-RowArgs = tuple[Sequence[Column], NDArray[np.int64]]
-# Simulation: codes, levels, columns, factor of their covariance; mean, residual SD, random effects.
+RowArgs = tuple[Sequence[Column], NDArray[np.uint32]]
+# Simulation: codes, levels, columns, factor of their covariance; (rows, columns of X, β), residual
+# SD, random effects.
 RandomArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[float]]
-LawArgs = tuple[Vector, Column, Sequence[RandomArgs]]
+LawArgs = tuple[tuple[int, Sequence[Column], Sequence[float]], Column, Sequence[RandomArgs]]
 # A fit (None: least squares), its columns (a basis), (columns, codes) a factor, weights.
 ModelArgs = tuple[
     Fit | None,

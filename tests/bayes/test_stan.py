@@ -159,3 +159,38 @@ def test_bad_input_is_named(frame, changes, culprit):
     with pytest.raises(PartialPoolError) as caught:
         pp.stan_code(**{"formula": "y ~ x + (1 | s)", "data": frame, **changes})
     assert culprit in str(caught.value)
+
+
+# ---- the program of a posterior ----------------------------------------------------------------
+
+
+def test_the_program_of_a_posterior_is_that_of_its_arguments(frame):
+    given = {"sd": pp.exponential(2), "b": pp.flat(), "cor": pp.lkj(3)}
+    extra = {"weights": "w", "offset": "o"}
+    run = {"chains": 1, "warmup": 20, "draws": 20, "seed": 1, "progress": False}
+    post = pp.sample(FORMULA, frame, priors=given, **extra, **run)
+    assert post.stan_code() == pp.stan_code(FORMULA, frame, given, **extra)
+    ours, theirs = post.stan_data(), pp.stan_data(FORMULA, frame, **extra)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value)
+
+
+def test_the_program_of_the_prior_has_no_likelihood(frame):
+    run = {"chains": 1, "warmup": 20, "draws": 20, "seed": 1, "progress": False}
+    post = pp.sample("y ~ x + (x | s)", frame, prior_only=True, **run)
+    whole = pp.stan_code("y ~ x + (x | s)", frame)
+    assert "y ~ normal" in whole
+    assert "y ~ normal" not in post.stan_code()
+    for line in block(whole, "parameters").splitlines():
+        assert line in post.stan_code()
+
+
+def test_a_posterior_without_rows_has_no_program(frame, tmp_path):
+    run = {"chains": 1, "warmup": 20, "draws": 20, "seed": 1, "progress": False}
+    post = pp.sample("y ~ x + (x | s)", frame, weights="w", **run)
+    post.save(tmp_path / "p.zip")
+    with pytest.raises(PartialPoolError, match="without its rows"):
+        pp.load_posterior(tmp_path / "p.zip").stan_code()
+    again = pp.load_posterior(tmp_path / "p.zip", frame, weights="w")
+    assert again.stan_code() == post.stan_code()

@@ -80,7 +80,11 @@ def test_no_text_overlaps_another(sleep, irrigation, no_overlap):
 def test_zeta_of_the_figure_is_that_of_the_profile(sleep, profile):
     figure = sleep.plot.profile()
     axes = [ax for ax in figure.axes if ax.get_visible()]
-    assert [ax.get_xlabel() for ax in axes] == list(profile.names)
+    units = {"cor_Days.(Intercept)|Subject": ""}
+    units |= dict.fromkeys(["sd_(Intercept)|Subject", "sigma", "Intercept"], " (ms)")
+    slope = " (ms per unit)"
+    labels = [name + units.get(name, slope) for name in profile.names]
+    assert [ax.get_xlabel() for ax in axes] == labels
     for ax, name in zip(axes, profile.names, strict=True):
         values, zeta = profile.zeta(name)
         points = next(ln for ln in ax.lines if ln.get_marker() == "o")
@@ -146,8 +150,8 @@ def test_names_of_lme4_work_too(sleep):
     held = sleep.profile([".sig01", ".sigma"])
     ax = Figure().subplots()
     assert plot_profile_pairs(held, ax=ax) is ax
-    assert (ax.get_xlabel(), ax.get_ylabel()) == (".sig01", ".sigma")
-    assert plot_profile(held, parm=".sigma", ax=Figure().subplots()).get_xlabel() == ".sigma"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (".sig01 (ms)", ".sigma (ms)")
+    assert plot_profile(held, parm=".sigma", ax=Figure().subplots()).get_xlabel() == ".sigma (ms)"
 
 
 @pytest.mark.parametrize(

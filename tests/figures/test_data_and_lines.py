@@ -67,7 +67,7 @@ def test_many_groups_rows_and_missing_values_are_said(written):
     assert f"at most {POINTS} random points a group, means of all" in text
     assert "3 rows with missing values left out" in text
     assert "36 of 300 groups" in written(pp.plot_data("y ~ x | g", data))
-    assert "hexagons count 89,997 points" in written(pp.plot_data("y ~ x | g", data, kind="pooled"))
+    assert "89,997 points in hexagons" in written(pp.plot_data("y ~ x | g", data, kind="pooled"))
     assert "beyond the whiskers not drawn" in written(
         pp.plot_data("y ~ 1 | g", data, kind="box", max_groups=300)
     )
@@ -141,6 +141,41 @@ def test_other_models_lie_over_the_fit(sleep, intercept):
     line = ax.lines[-1]
     new = {"Days": line.get_xdata(), "Subject": [308] * len(line.get_xdata())}
     np.testing.assert_allclose(line.get_ydata(), intercept.predict(new))
+
+
+def test_lines_of_other_models_are_inside_the_panels(sleep, intercept):
+    figure = sleep.plot.fits(models={"intercept model": intercept})
+    axes = [a for a in figure.axes if a.get_visible()]
+    low, high = axes[0].get_ylim()
+    for ax in axes:
+        heights = ax.lines[-1].get_ydata()
+        assert low < heights.min()
+        assert heights.max() < high
+
+
+@pytest.mark.parametrize("kind", ["facets", "pooled"])
+def test_points_of_a_factor_lie_about_its_places(kind):
+    data = pp.load_dataset("irrigation")
+    figure = pp.plot_data("yield ~ irrigation | variety", data, kind=kind)
+    ax = figure.axes[0]
+    if kind == "facets":
+        points = ax.lines[0].get_xydata()
+        own = data[data["variety"] == "v1"]
+    else:
+        points = ax.collections[0].get_offsets()
+        own = data
+    np.testing.assert_array_equal(np.round(points[:, 0]), own["irrigation"].cat.codes)
+    np.testing.assert_array_equal(points[:, 1], own["yield"])
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["i1", "i2", "i3", "i4"]
+
+
+def test_facets_of_a_factor_with_many_levels_name_as_many_as_have_room(no_overlap):
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"y": rng.normal(size=400), "g": np.arange(400) % 8})
+    data["f"] = [f"level {i}" for i in rng.integers(0, 12, 400)]
+    figure = pp.plot_data("y ~ f | g", data)
+    assert len(figure.axes[0].get_xticks()) < 12
+    no_overlap(figure)
 
 
 def test_many_lines_are_thinned_and_the_figure_says_so(many, written):

@@ -1,12 +1,14 @@
 """Shrinkage, caterpillar and pairs of random effects: what is drawn is the fit's."""
 
 import numpy as np
+import pandas as pd
 import partialpool as pp
 import pytest
 from matplotlib.figure import Figure
 from partialpool.errors import ArgumentError
 from partialpool.figures.caterpillar import effects
 from partialpool.figures.covariance import ellipse
+from partialpool.figures.labels import coefficient_unit
 from partialpool.figures.shrinkage import shrinkage_data
 from scipy.stats import norm
 
@@ -110,7 +112,17 @@ def test_no_text_overlaps_another(name, which, request, no_overlap):
 def test_units_are_on_the_axes(sleep):
     ax = sleep.plot.shrinkage().axes[0]
     assert ax.get_xlabel() == "Intercept (ms)"
-    assert ax.get_ylabel() == "coefficient of Days"
+    assert ax.get_ylabel() == "coefficient of Days (ms per unit)"
+    labels = [ax.get_xlabel() for ax in sleep.plot.caterpillar().axes]
+    assert labels == ["deviation from the mean (ms)", "deviation from the mean (ms per unit)"]
+
+
+def test_units_of_coefficients():
+    frame = pd.DataFrame({"y": [1.0], "t": [1.0], "u": [1.0]})
+    frame.attrs["units"] = {"y": "mm", "t": "s"}
+    units = [coefficient_unit(frame, "y", n) for n in ("Intercept", "t", "u", "f[T.b]", "log(t)")]
+    assert units == ["mm", "mm per s", "mm per unit", "mm", None]
+    assert coefficient_unit(frame, "u", "Intercept") is None
 
 
 @pytest.mark.parametrize(
@@ -142,3 +154,15 @@ def test_one_axes_needs_one_random_effect(sleep, pulp):
         pulp.plot.random_effects_pairs()
     with pytest.raises(ArgumentError, match="'operator' has one random effect"):
         pulp.plot.random_effects_pairs(group="operator")
+
+
+def test_means_go_on_axes_that_are_given_with_plain_names():
+    data = pp.load_dataset("irrigation")
+    data["variety"] = data["variety"].cat.rename_categories({"v1": "$v_1$", "v2": "w" * 200})
+    means = pp.emmeans(pp.lmer("yield ~ variety + (1 | field)", data), "variety")
+    ax = Figure().subplots()
+    assert means.plot(ax=ax) is ax
+    labels = ax.get_yticklabels()
+    assert [t.get_text() for t in labels] == ["$v_1$", "w" * 21 + "…"]
+    assert not any(t.get_parse_math() for t in labels)
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), means.estimate)

@@ -51,7 +51,7 @@ def test_weighted_residuals_say_so():
 def test_many_rows_are_counted_and_the_figure_says_so(many, written):
     figure = many.plot.residuals(max_groups=100)
     text = written(figure)
-    assert "hexagons count 12,000 points" in text
+    assert "12,000 points in hexagons; dark: many" in text
     assert "100 of 700 groups" in text
     counts = figure.axes[0].collections[0].get_array()
     assert counts.sum() == 12_000
@@ -143,3 +143,25 @@ def test_a_fit_without_its_rows_says_how_to_give_them(sleep, tmp_path):
         with pytest.raises(DataError, match="data="):
             getattr(loaded.plot, name)()
     assert isinstance(loaded.plot.caterpillar(), Figure)
+
+
+def test_many_groups_are_bands_of_their_quantiles(many):
+    ax = many.plot.residuals(kind="group", ax=Figure().subplots())
+    codes = many.design.factors[0].codes
+    residual = many.residuals("pearson")
+    own = [residual[codes == i] for i in range(700)]
+    order = np.argsort([np.median(v) for v in own], kind="stable")
+    shown = order[np.unique(np.linspace(0, 699, 400).round().astype(int))]
+    wide, middle = ax.collections
+    for band, shares in ((wide, (0.05, 0.95)), (middle, (0.25, 0.75))):
+        heights = band.get_paths()[0].vertices[:, 1]
+        low, high = np.quantile(own[shown[0]], shares)
+        assert np.isclose(heights, low).any()
+        assert np.isclose(heights, high).any()
+    (line,) = [ln for ln in ax.lines if len(ln.get_xdata()) == 400]
+    np.testing.assert_allclose(line.get_ydata(), [np.median(own[i]) for i in shown])
+
+
+def test_titles_break_between_their_parts(many):
+    ax = many.plot.residuals(kind="fitted", ax=Figure(figsize=(4, 3)).subplots())
+    assert ax.get_title().split("\n")[0] == "residuals; line: running mean"

@@ -257,7 +257,7 @@ def test_p_values_are_uniform_under_the_null() -> None:
         (lambda f, s: pp.pb_test(f, s, nsim=0), "ArgumentError", "nsim"),
         (lambda f, s: pp.pb_test(f, s, nsim=True), "ArgumentError", "True"),
         (lambda f, s: pp.pb_test(f, s, seed="a"), "ArgumentError", "'a'"),
-        (lambda f, s: pp.pb_test(s, f), "ArgumentError", "'Days'"),
+        (lambda f, s: pp.pb_test(s, f), "ArgumentError", "give the larger model first"),
         (lambda f, s: pp.pb_test(f, f), "ArgumentError", "nothing is left out"),
         (lambda f, s: pp.pb_test(f, "small"), "ArgumentError", "str"),
         (lambda f, s: pp.pb_test(pp.lm("Reaction ~ Days", SLEEP), s), "ArgumentError", "pp.lmer"),
@@ -277,7 +277,7 @@ def test_p_values_are_uniform_under_the_null() -> None:
                 pp.lmer("Reaction ~ 1 + (0 + Days | Subject)", SLEEP),
             ),
             "ArgumentError",
-            "'Days' by 'Subject'",
+            "the random effects of 'Subject'",
         ),
         (
             lambda f, s: pp.pb_test(
@@ -299,3 +299,10 @@ def test_bad_input_names_the_culprit(call: Any, error: str, says: str) -> None:
         call(large, small)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_random_effects_coded_otherwise_are_nested() -> None:
+    data = pp.load_dataset("cake")
+    large = pp.lmer("angle ~ temp + (0 + recipe | replicate)", data)
+    small = pp.lmer("angle ~ temp + (1 | replicate)", data)
+    assert 0 < pp.pb_test(large, small, nsim=19, seed=1).p_value <= 1

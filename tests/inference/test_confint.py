@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from scipy.stats import norm
+from scipy.optimize import minimize_scalar
+from scipy.stats import chi2, norm
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 DATA = {
@@ -206,3 +207,31 @@ def test_bad_input_names_the_culprit(call: Any, says: str) -> None:
         call(fit_of("sleep_slope"))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_profile_steps_off_the_saddle_at_a_zero_variance() -> None:
+    """A search that lands on θ = 0 must not end there: this response made it (σ above 1.5)."""
+    sizes = (2, 8, 3, 7, 4, 6, 5, 5, 8, 2)
+    g = np.repeat(np.arange(10), sizes)
+    x = np.concatenate([np.linspace(0, 1, n) for n in sizes])
+    arm = (g % 2).astype(float)
+    rng = np.random.default_rng((20, 1339))
+    y = 1.0 + 0.5 * arm + x + 0.7 * rng.standard_normal(10)[g] + rng.standard_normal(50)
+    fit = pp.lmer(
+        "y ~ arm + x + (1 | g)", pd.DataFrame({"y": y, "arm": arm, "x": x, "g": g}), reml=False
+    )
+    design = np.column_stack([np.ones(50), arm, x])
+    same = (g[:, None] == g[None, :]).astype(float)
+
+    def deviance(theta: float, sigma: float) -> float:
+        v = sigma**2 * (np.eye(50) + theta**2 * same)
+        half = np.linalg.solve(np.linalg.cholesky(v), np.column_stack([design, y]))
+        rest = half[:, 3] - half[:, :3] @ np.linalg.lstsq(half[:, :3], half[:, 3], rcond=None)[0]
+        return float(rest @ rest + np.linalg.slogdet(2 * np.pi * v)[1])
+
+    low, high = fit.confint("profile", oldnames=False).loc["sigma"]
+    for end in (low, high):
+        held = min(
+            minimize_scalar(deviance, (a, b), args=(end,)).fun for a, b in [(0.1, 0.3), (0.5, 1)]
+        )
+        assert held - fit.deviance == pytest.approx(chi2.ppf(0.95, 1), abs=1e-4)

@@ -166,7 +166,7 @@ def test_rows_are_labelled_by_their_place_in_the_data() -> None:
     data = pp.load_dataset("sleepstudy").astype({"Reaction": float})
     data.loc[2, "Reaction"] = np.nan
     found = pp.lmer("Reaction ~ Days + (1 | Subject)", data).influence()
-    assert found.labels[:4] == (0, 1, 3, 4)
+    assert list(found.labels[:4]) == [0, 1, 3, 4]
 
 
 BAD = [

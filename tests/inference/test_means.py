@@ -153,6 +153,23 @@ def test_cake_and_dragons_of_the_shared_reference(model: Any, reference: Any) ->
             np.testing.assert_allclose(ours[name], theirs[name], rtol=2e-3, err_msg=name)
 
 
+def test_cake_by_kenward_roger_of_the_shared_reference(model: Any, reference: Any) -> None:
+    tests = reference("tests")
+    recipes = pp.emmeans(model("full"), "recipe", ddf="kenward-roger")
+    for found, rows in (
+        (recipes, tests["cake_emmeans_kenward-roger"]),
+        (recipes.pairs(), tests["cake_pairs_kenward-roger"]),
+    ):
+        ours = found.to_frame()
+        theirs = pd.DataFrame(rows).drop(columns="term").rename(columns=R_NAMES)
+        numbers = NUMBERS & set(ours.columns)
+        assert {"df", "std_error"} <= numbers
+        for name in numbers:
+            # emmeans takes Tukey's tail by an approximation of 1e-5
+            rtol = 1e-4 if name == "p_value" else 1e-5
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=rtol, err_msg=name)
+
+
 def test_least_squares_uses_its_residual_df(model: Any, reference: Any) -> None:
     means = pp.emmeans(model("plain"), "recipe")
     compare(means, reference("means")["plain"], "residual")
@@ -282,7 +299,7 @@ def test_plot_has_a_point_and_an_interval_for_each_mean(model: Any) -> None:
     figure = pp.emmeans(model("full"), "recipe", by="temperature").plot()
     axes = figure.axes[0]
     assert len(axes.get_yticklabels()) == 18
-    assert axes.get_xlabel() == "angle: marginal mean with 95 % confidence interval"
+    assert axes.get_xlabel() == "angle (°): marginal mean with 95 % confidence interval"
 
 
 BAD = [
@@ -324,3 +341,10 @@ def test_bad_input_is_named(model: Any, call: Any, words: str) -> None:
         call(model)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_columns_of_the_result_by_name(model: Any) -> None:
+    means = pp.emmeans(model("full"), "recipe")
+    assert list(means["estimate"]) == list(means.to_frame()["estimate"])
+    with pytest.raises(ArgumentError, match="no column 'emmean'; there are recipe, estimate"):
+        means["emmean"]

@@ -8,6 +8,7 @@ beforehand. What is handed out, as a million residuals, is not counted: it is th
 import json
 import subprocess
 import sys
+import tempfile
 from functools import cache
 
 import pytest
@@ -33,6 +34,21 @@ ASKED = {
     "residuals": "fit.residuals('scaled')",
     "hatvalues": "fit.hatvalues",
     "predict": "fit.predict(random='none')",
+    "predict with intervals": "fit.predict(interval='prediction')",
+    "summary": "str(fit.summary())",
+    "summary by Kenward-Roger": "str(fit.summary('kenward-roger'))",
+    "HTML": "fit._repr_html_()",
+    "quantiles of residuals": "fit.residual_quantiles",
+    "augment": "fit.augment()",
+    "simulate": "fit.simulate(1, seed=1)",
+    "refit": "fit.refit(fit.design.y)",
+    "update": "fit.update('. ~ . - x')",
+    "shrinkage": "fit.shrinkage()",
+    "influence of rows": "fit.influence('observation')",
+    "influence of groups": "fit.influence('g')",
+    "bootstrap": "pp.bootstrap(fit, nsim=4, seed=1)",
+    "profile": "fit.profile(['sigma'])",
+    "save": "fit.save(path)",
     "emmeans": "pp.emmeans(fit, [])",
 }
 
@@ -76,7 +92,7 @@ asked = json.loads(sys.argv[1])
 def models(data):
     return lambda: pp.lmer("y ~ x + (x | g)", data)
 warm = models(table(2_000, 40))()
-names = {"pp": pp, "kr_of": kr_of, "satterthwaite_of": satterthwaite_of}
+names = {"path": sys.argv[2], "pp": pp, "kr_of": kr_of, "satterthwaite_of": satterthwaite_of}
 for code in asked.values():
     eval(code, {**names, "fit": warm, "small": pp.lmer("y ~ 1 + (x | g)", table(2_000, 40))})
 data = table(1_000_000, 20_000)
@@ -96,8 +112,9 @@ print(json.dumps(out))
 @cache
 def peaks() -> dict[str, int]:
     """Bytes allocated at most beyond the answer; "fit" is the fit with its design."""
-    command = [sys.executable, "-c", SCRIPT, json.dumps(ASKED)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", SCRIPT, json.dumps(ASKED), f"{folder}/stored.fit"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -115,6 +115,33 @@ def test_confidence_interval_with_random_effects_is_that_of_the_blup(table: pd.D
     np.testing.assert_allclose(out["upper"] - out["fit"], half, rtol=1e-7)
 
 
+def crossed(n: int, seed: int) -> pd.DataFrame:
+    """Three factors, most pairs of whose levels never meet."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({name: rng.integers(0, size, n) for name, size in SIZES.items()})
+    data["x"] = rng.normal(size=n)
+    effect = {name: rng.normal(size=size) for name, size in SIZES.items()}
+    data["y"] = data["x"] + sum(effect[k][data[k]] for k in SIZES) + rng.normal(size=n)
+    return data
+
+
+SIZES = {"f": 40, "g": 30, "h": 12}
+
+
+def test_intervals_of_levels_that_never_met_are_the_same_alone_and_together() -> None:
+    data = crossed(150, 1)
+    fit = pp.lmer("y ~ x + (x | f) + (1 | g) + (1 | h)", data)
+    new = crossed(300, 2)
+    new = new[new["f"].isin(data["f"]) & new["g"].isin(data["g"]) & new["h"].isin(data["h"])]
+    met = {tuple(v) for v in data[["f", "g"]].to_numpy()}
+    assert any(tuple(v) not in met for v in new[["f", "g"]].to_numpy())
+    for interval in ("confidence", "prediction"):
+        # Many rows: from the inverse on the pattern; a row alone: by a solve.
+        together = fit.predict(new, interval=interval)
+        alone = [fit.predict(new.iloc[[i]], interval=interval) for i in range(len(new))]
+        np.testing.assert_allclose(together, pd.concat(alone), rtol=1e-10)
+
+
 def test_predictions_are_those_of_r(
     reference: Callable[[str], Any], fit_of: Callable[[str], Any]
 ) -> None:

@@ -2,7 +2,9 @@
 
 import pickle
 import re
+from datetime import date
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -178,8 +180,36 @@ def test_bad_arguments_are_refused(sleep, tmp_path):
         sleep.report(tmp_path / "page.html", ddf="bogus")
 
 
-def test_same_fit_same_page(sleep, sleep_page):
-    assert report_html(sleep) == sleep_page
+def test_same_fit_same_page(sleep):
+    on = date(2026, 2, 28)
+    page = report_html(sleep, made_on=on)
+    assert report_html(sleep, made_on=on) == page
+    assert "2026-02-28" in Page(page).text
+    assert report_html(sleep, made_on=date(2026, 3, 1)) == page.replace("2026-02-28", "2026-03-01")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"ddf": "x"}, "ddf must be one of"),
+        ({"command": 5}, "command must be text, not 5"),
+    ],
+)
+def test_options_that_are_refused(sleep, options, match):
+    with pytest.raises(ArgumentError, match=match):
+        report_html(sleep, **options)
+
+
+def test_report_is_of_a_fit_of_lmer():
+    model = pp.lm("Reaction ~ Days", pp.load_dataset("sleepstudy"))
+    with pytest.raises(ArgumentError, match=r"the report is of a fit of lmer, not of LinearModel$"):
+        report_html(model)
+
+
+def test_package_data_are_reachable():
+    folder = files("partialpool") / "report"
+    assert "{{ s.formula }}" in (folder / "template.html.j2").read_text("utf-8")
+    assert "@media print" in (folder / "style.css").read_text("utf-8")
 
 
 def test_command_writes_the_page_with_its_own_call(tmp_path, capsys):
@@ -190,3 +220,36 @@ def test_command_writes_the_page_with_its_own_call(tmp_path, capsys):
     assert not ended.value.code
     assert f"report written to {out}" in capsys.readouterr().out
     assert f"partialpool fit sleepstudy '{formula}' --ml" in Page(out.read_text("utf-8")).text
+
+
+@pytest.fixture(scope="module")
+def weighted():
+    data = pp.load_dataset("sleepstudy")
+    data["runs"] = 1 + np.arange(180) % 5
+    data["base"] = np.linspace(200, 300, 180)
+    return pp.lmer(
+        "Reaction ~ Days + (1 | Subject)", data, weights="runs", offset="base", reml=False
+    )
+
+
+def test_weights_and_offset_stand_in_equations_symbols_and_data(weighted):
+    page = Page(report_html(weighted))
+    assert "prior weight" in page.text
+    assert "offset: known, not estimated" in page.text
+    cells = re.sub(r"\s+", " ", page.text)
+    assert "runsweights3.000" in cells
+    assert "baseoffset250.0" in cells
+
+
+def test_random_effects_of_every_grouping_factor_are_drawn():
+    data = pp.load_dataset("penicillin_assay")
+    page = Page(report_html(pp.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", data)))
+    ids = [a["id"] for tag, a in page.elements if tag == "figure"]
+    assert ids[-2:] == ["figure-caterpillar-1", "figure-caterpillar-2"]
+    assert "Random effects by level of sample" in page.text
+    assert "Of 6 levels of sample" in page.text
+
+
+def test_only_long_names_are_broken_inside_a_word(sleep_page, hostile_page):
+    assert "pp-long" not in sleep_page.split("</style>")[1]
+    assert 'class="pp-name pp-long"' in hostile_page

@@ -65,7 +65,7 @@ fn columns<'a>(held: &'a [Held]) -> PyResult<Vec<Column<'a>>> {
 }
 
 type FactorArgs<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Bound<'py, PyAny>>, Vec<usize>);
-type RowArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, i64>);
+type RowArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
 
 #[pyclass(frozen, name = "CrossProducts", module = "partialpool._core")]
 struct PyCrossProducts {
@@ -151,7 +151,7 @@ struct PyFit {
     inner: Fit,
 }
 
-fn rows<'a>(n: usize, x: &'a [Held], factors: &'a [(Vec<Held<'_>>, &'a [i64])]) -> PyResult<Rows<'a>> {
+fn rows<'a>(n: usize, x: &'a [Held], factors: &'a [(Vec<Held<'_>>, &'a [u32])]) -> PyResult<Rows<'a>> {
     let factors = factors.iter().map(|(c, codes)| Ok((columns(c)?, *codes))).collect::<PyResult<_>>()?;
     Ok(Rows { n, x: columns(x)?, factors })
 }
@@ -306,7 +306,7 @@ impl PyFit {
     }
 
     fn prediction_variances<'py>(
-        &self,
+        &mut self,
         py: Python<'py>,
         n: usize,
         x: Vec<Bound<'py, PyAny>>,
@@ -314,8 +314,8 @@ impl PyFit {
         with: Vec<bool>,
         unknown: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let out =
-            with_rows!(n, x, factors, |rows| py.detach(|| self.inner.prediction_variances(&rows, &with, unknown)));
+        let this = &mut self.inner;
+        let out = with_rows!(n, x, factors, |rows| py.detach(|| this.prediction_variances(&rows, &with, unknown)));
         Ok(out.into_pyarray(py))
     }
 }

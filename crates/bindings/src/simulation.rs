@@ -13,7 +13,8 @@ use super::{columns, hold, raise, slice, Held, PyCrossProducts, PyFit};
 
 type CodeArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
 type RandomArgs<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Bound<'py, PyAny>>, Vec<f64>);
-type LawArgs<'py> = (PyReadonlyArray1<'py, f64>, Bound<'py, PyAny>, Vec<RandomArgs<'py>>);
+type FixedArgs<'py> = (usize, Vec<Bound<'py, PyAny>>, Vec<f64>);
+type LawArgs<'py> = (FixedArgs<'py>, Bound<'py, PyAny>, Vec<RandomArgs<'py>>);
 type ModelArgs<'py> =
     (Option<PyRef<'py, PyFit>>, Vec<Bound<'py, PyAny>>, Vec<CodeArgs<'py>>, Option<PyReadonlyArray1<'py, f64>>);
 type PointArgs = (f64, f64, f64, Vec<f64>, Vec<Vec<f64>>);
@@ -46,7 +47,9 @@ type HeldRandom<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Held<'py>>, Vec<f
 
 /// The arrays of a `Law`, held while Rust borrows from them.
 struct HeldLaw<'py> {
-    mean: PyReadonlyArray1<'py, f64>,
+    n: usize,
+    x: Vec<Held<'py>>,
+    beta: Vec<f64>,
     sd: Held<'py>,
     random: Vec<HeldRandom<'py>>,
 }
@@ -57,21 +60,26 @@ impl<'py> HeldLaw<'py> {
         for (codes, levels, columns, factor) in law.2 {
             random.push((codes, levels, hold(&columns)?, factor));
         }
-        Ok(HeldLaw { mean: law.0, sd: Held::new(&law.1)?, random })
+        let (n, x, beta) = law.0;
+        Ok(HeldLaw { n, x: hold(&x)?, beta, sd: Held::new(&law.1)?, random })
     }
 
     fn law(&self) -> PyResult<Law<'_>> {
-        let mean = slice(&self.mean)?;
+        let (n, x, sd) = (self.n, columns(&self.x)?, self.sd.column()?);
+        let short = |c: &numerics::Column| matches!(c, numerics::Column::Values(v) if v.len() != n);
+        if x.len() != self.beta.len() || x.iter().chain([&sd]).any(short) {
+            return Err(PyValueError::new_err("fixed effects do not fit the rows"));
+        }
         let mut random = Vec::with_capacity(self.random.len());
         for (codes, levels, held, factor) in &self.random {
             let (codes, columns) = (slice(codes)?, columns(held)?);
             let k = columns.len();
-            if codes.len() != mean.len() || codes.iter().any(|&c| c as usize >= *levels) || factor.len() != k * k {
+            if codes.len() != n || codes.iter().any(|&c| c as usize >= *levels) || factor.len() != k * k {
                 return Err(PyValueError::new_err("random effects do not fit the rows"));
             }
             random.push(RandomPart { codes, levels: *levels, columns, factor: factor.clone() });
         }
-        Ok(Law { mean, sd: self.sd.column()?, random })
+        Ok(Law { n, x, beta: self.beta.clone(), sd, random })
     }
 }
 

@@ -181,8 +181,7 @@ impl Blocked {
 
     /// `b ← L⁻¹ b` for a row-major `q x c` matrix.
     pub fn forward(&self, cp: &CrossProducts, b: &mut [f64], c: usize) {
-        let (f, lead) = (&cp.factors[0], &cp.lead);
-        let k = f.k;
+        let k = cp.factors[0].k;
         let (top, rest) = b.split_at_mut(cp.q_lead() * c);
         if large_and_full(cp, c) {
             for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
@@ -193,16 +192,23 @@ impl Blocked {
             return;
         }
         for (l, part) in top.chunks_exact_mut(k * c).enumerate() {
-            dense::solve_lower(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
-            let cols = lead.columns(l);
-            for (values, row) in self.c[lead.span(l, k)].chunks(cols.len().max(1)).zip(part.chunks_exact(c)) {
-                for (&j, v) in cols.iter().zip(values) {
-                    let to = &mut rest[j as usize * c..(j as usize + 1) * c];
-                    to.iter_mut().zip(row).for_each(|(t, r)| *t -= v * r);
-                }
-            }
+            self.forward_level(cp, l, part, rest, c);
         }
         self.rest.solve_lower(rest, c);
+    }
+
+    /// The step of `forward` for one level of the leading factor: `part` its k rows, `rest` what
+    /// is left to the other factors.
+    pub fn forward_level(&self, cp: &CrossProducts, l: usize, part: &mut [f64], rest: &mut [f64], c: usize) {
+        let (k, lead) = (cp.factors[0].k, &cp.lead);
+        dense::solve_lower(&self.l0[l * k * k..(l + 1) * k * k], k, part, c);
+        let cols = lead.columns(l);
+        for (values, row) in self.c[lead.span(l, k)].chunks(cols.len().max(1)).zip(part.chunks_exact(c)) {
+            for (&j, v) in cols.iter().zip(values) {
+                let to = &mut rest[j as usize * c..(j as usize + 1) * c];
+                to.iter_mut().zip(row).for_each(|(t, r)| *t -= v * r);
+            }
+        }
     }
 
     /// `b ← L⁻ᵀ b`.

@@ -209,27 +209,48 @@ impl Constrained {
         x
     }
 
-    /// Off the saddles: searches never start with a free standard deviation of zero.
-    fn nudge(&self, x: &mut [f64]) {
+    /// Off the saddles: searches never start with a free standard deviation of zero. Returns whether
+    /// one was nearer to zero than that.
+    fn nudge(&self, x: &mut [f64]) -> bool {
         let lead = self.leading();
+        let mut moved = false;
+        let mut lift = |v: &mut f64, least: f64| {
+            if v.abs() < least {
+                *v = least;
+                moved = true;
+            }
+        };
         if let Parameter::Correlation(..) = self.parameter {
-            x[..2].iter_mut().for_each(|v| *v = if v.abs() < 0.2 { 0.2 } else { *v });
+            x[..2].iter_mut().for_each(|v| lift(v, 0.2));
         }
         for (v, &(_, a, b)) in x[lead..].iter_mut().zip(&self.layout.free) {
-            if a == b && v.abs() < OFF_THE_SADDLE {
-                *v = OFF_THE_SADDLE;
+            if a == b {
+                lift(v, OFF_THE_SADDLE);
             }
         }
+        moved
     }
 
     pub(crate) fn minimise(&mut self, mut x: Vec<f64>) -> Result<Point, NumericsError> {
         self.nudge(&mut x);
-        let (f, g) = self.evaluate(&x).ok_or(NumericsError::NotPositive(0))?;
-        let point = bfgs(self, Point { x, f, g }, 1e-10, 0);
+        let mut point = self.search(x)?;
+        // A step may have landed on the saddle at zero: from beside it a minimum leads back there.
+        let mut beside = point.x.clone();
+        if self.nudge(&mut beside) {
+            let again = self.search(beside)?;
+            if again.f < point.f {
+                point = again;
+            }
+        }
         if self.curvature.is_none() && !point.x.is_empty() {
             self.curvature = hessian(self, &point, true);
         }
         Ok(point)
+    }
+
+    fn search(&mut self, x: Vec<f64>) -> Result<Point, NumericsError> {
+        let (f, g) = self.evaluate(&x).ok_or(NumericsError::NotPositive(0))?;
+        Ok(bfgs(self, Point { x, f, g }, 1e-10, 0))
     }
 }
 

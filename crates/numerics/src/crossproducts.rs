@@ -16,7 +16,16 @@ pub enum Column<'a> {
     Values(&'a [f64]),
 }
 
-impl Column<'_> {
+impl<'a> Column<'a> {
+    /// Some of its rows.
+    #[must_use]
+    pub fn rows(&self, rows: &std::ops::Range<usize>) -> Column<'a> {
+        match self {
+            Column::Constant(c) => Column::Constant(*c),
+            Column::Values(v) => Column::Values(&v[rows.clone()]),
+        }
+    }
+
     /// The value in row `i`.
     #[inline]
     #[must_use]

@@ -37,6 +37,7 @@ pub mod priors;
 pub mod profile;
 pub mod profiled;
 mod random_draws;
+mod refit;
 pub mod rest;
 pub mod rows;
 pub mod sampling;

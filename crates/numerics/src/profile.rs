@@ -228,7 +228,7 @@ impl Profiler {
         tolerance: f64,
         seen: &mut Vec<Held>,
     ) -> Result<Reached, NumericsError> {
-        for _ in 0..60 {
+        for round in 1..=90 {
             // Nearest optima on either side of the target, by how far out they are.
             let below = seen.iter().filter(|h| h.zeta.abs() < target).max_by(|a, b| far(a, direction, b));
             let above = seen.iter().filter(|h| h.zeta.abs() >= target).min_by(|a, b| far(a, direction, b));
@@ -240,8 +240,10 @@ impl Profiler {
             let next = match above {
                 Some(b) => {
                     let share = (target - a.zeta.abs()) / (b.zeta.abs() - a.zeta.abs());
-                    // Away from the ends, so that both sides of the bracket shrink.
-                    a.value + share.clamp(0.02, 0.98) * (b.value - a.value)
+                    // Away from the ends, so that both sides of the bracket shrink; halved now and then,
+                    // as a secant creeps where ζ bends.
+                    let share = if round % 4 == 0 { 0.5 } else { share.clamp(0.02, 0.98) };
+                    a.value + share * (b.value - a.value)
                 }
                 None => {
                     let slope = seen

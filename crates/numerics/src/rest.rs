@@ -122,6 +122,15 @@ impl Rest {
             Rest::Sparse(f) => f.inverse_at(i, j),
         }
     }
+
+    /// Entry of the inverse, `None` where it was not formed.
+    #[must_use]
+    pub fn inverse_known(&self, i: usize, j: usize) -> Option<f64> {
+        match self {
+            Rest::Sparse(f) => f.inverse_known(i, j),
+            _ => Some(self.inverse_at(i, j)),
+        }
+    }
 }
 
 /// Most columns for which the pattern is found in a bitmap (8 MiB); above, by sorting.

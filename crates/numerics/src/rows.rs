@@ -7,16 +7,22 @@ use crate::dense;
 use crate::fit::Fit;
 use crate::inverse::LeadInverse;
 
-/// Rows at which to predict: the model's columns again, with `None` for levels never seen.
+/// Code of a level never seen.
+pub const UNSEEN: u32 = u32::MAX;
+
+/// Rows at which to predict: the model's columns again, with `UNSEEN` for levels never seen.
 #[derive(Debug, Clone)]
 pub struct Rows<'a> {
     /// Number of rows.
     pub n: usize,
     /// Fixed-effect columns, those kept only.
     pub x: Vec<Column<'a>>,
-    /// Per factor (caller's order): columns, and the level of each row or -1.
-    pub factors: Vec<(Vec<Column<'a>>, &'a [i64])>,
+    /// Per factor (caller's order): columns, and the level of each row or `UNSEEN`.
+    pub factors: Vec<(Vec<Column<'a>>, &'a [u32])>,
 }
+
+/// What a row has of the random effects: factor, level, Λᵀz.
+type Part = (usize, usize, Vec<f64>);
 
 impl Fit {
     /// Xβ plus, for the factors marked, Zb.
@@ -33,7 +39,7 @@ impl Fit {
             let k = columns.len();
             for (j, col) in columns.iter().enumerate() {
                 for (i, (o, &code)) in out.iter_mut().zip(*codes).enumerate() {
-                    if code >= 0 {
+                    if code != UNSEEN {
                         *o += col.at(i) * b[code as usize * k + j];
                     }
                 }
@@ -45,26 +51,40 @@ impl Fit {
     /// Diagonal of the hat matrix (weights included: the caller passes the weights' values).
     #[must_use]
     pub fn leverages(&mut self, rows: &Rows, weights: Option<&[f64]>) -> Vec<f64> {
+        let every = vec![true; rows.factors.len()];
+        let mut out = self.prediction_variances(rows, &every, false);
+        if let Some(w) = weights {
+            out.iter_mut().zip(w).for_each(|(h, w)| *h *= w);
+        }
+        out
+    }
+
+    /// Variance of `x β̂ + z b̃ - z b` over σ², a row; levels never seen add `|Λᵀz|²` if `unknown`.
+    /// With `with[f]` false the factor's random effects are left out of the target.
+    #[must_use]
+    pub fn prediction_variances(&mut self, rows: &Rows, with: &[bool], unknown: bool) -> Vec<f64> {
         let cp = self.cp.clone();
-        let lead = self.state.blocked.selected_inverse(&cp);
-        let this = &*self;
+        let rest = cp.q_rest();
+        // Few rows: a solve each. Many: the inverse on the pattern once, then a few products each.
+        let lead = (rows.n >= rest).then(|| self.state.blocked.selected_inverse(&cp));
+        let (blocked, state) = (&self.state.blocked, &self.state);
+        let mut solve = vec![0.0; rest];
         let mut parts = Vec::new();
         (0..rows.n)
             .map(|i| {
-                let x = this.working_x(rows, i);
-                this.working_z(rows, i, &mut parts);
-                let h = quadratic(&cp, &this.state.blocked, &lead, &parts);
+                let extra = self.working_z(rows, i, with, &mut parts);
+                let known = lead.as_ref().and_then(|lead| quadratic(&cp, blocked, lead, &parts));
+                let random = known.unwrap_or_else(|| solved(&cp, blocked, &parts, &mut solve));
                 // Φ-part: x - Fᵀz in the metric of Φ.
                 let (c, p) = (cp.c(), cp.p);
-                let mut d = x;
+                let mut d = self.working_x(rows, i);
                 for (f, level, z) in &parts {
                     for (t, zt) in z.iter().enumerate() {
                         let row = (cp.factors[*f].offset + level * cp.factors[*f].k + t) * c;
-                        (0..p).for_each(|j| d[j] -= zt * this.state.f[row + j]);
+                        (0..p).for_each(|j| d[j] -= zt * state.f[row + j]);
                     }
                 }
-                let fixed = quadratic_form(&this.state.phi, &d, p);
-                (h + fixed) * weights.map_or(1.0, |w| w[i])
+                random + quadratic_form(&state.phi, &d, p) + if unknown { extra } else { 0.0 }
             })
             .collect()
     }
@@ -75,16 +95,20 @@ impl Fit {
         dense::product(&raw, &self.cp.basis.x, (1, p, p))
     }
 
-    /// `(factor, level, Λᵀz)` of a row for the levels known.
-    fn working_z(&self, rows: &Rows, i: usize, out: &mut Vec<(usize, usize, Vec<f64>)>) {
+    /// The row's parts for the levels known of the factors wanted; returns Σ|Λᵀz|² of the others.
+    fn working_z(&self, rows: &Rows, i: usize, with: &[bool], out: &mut Vec<Part>) -> f64 {
         out.clear();
-        for (f, &caller) in self.cp.order.iter().enumerate() {
+        let mut unseen = 0.0;
+        for (f, &caller) in self.cp.order.iter().enumerate().filter(|(_, &caller)| with[caller]) {
             let (columns, codes) = &rows.factors[caller];
-            if codes[i] >= 0 {
-                let z = self.scaled_row(f, columns, i);
+            let z = self.scaled_row(f, columns, i);
+            if codes[i] == UNSEEN {
+                unseen += z.iter().map(|v| v * v).sum::<f64>();
+            } else {
                 out.push((f, codes[i] as usize, z));
             }
         }
+        unseen
     }
 
     fn scaled_row(&self, factor: usize, columns: &[Column], i: usize) -> Vec<f64> {
@@ -93,49 +117,35 @@ impl Fit {
         let w = dense::product(&raw, &self.cp.basis.z[factor], (1, k, k));
         dense::product(&w, &self.state.blocked.lam[factor], (1, k, k))
     }
+}
 
-    /// Variance of `x β̂ + z b̃ - z b` over σ², a row; levels never seen add `|Λᵀz|²` if `unknown`.
-    /// With `with[f]` false the factor's random effects are left out of the target.
-    #[must_use]
-    pub fn prediction_variances(&self, rows: &Rows, with: &[bool], unknown: bool) -> Vec<f64> {
-        let cp = &self.cp;
-        let (q, p) = (cp.q(), cp.p);
-        let mut t = vec![0.0; q];
-        (0..rows.n)
-            .map(|i| {
-                t.fill(0.0);
-                let mut extra = 0.0;
-                let x = self.working_x(rows, i);
-                let mut d = x;
-                for (f, &caller) in cp.order.iter().enumerate().filter(|(_, &caller)| with[caller]) {
-                    let (columns, codes) = &rows.factors[caller];
-                    let z = self.scaled_row(f, columns, i);
-                    if codes[i] < 0 {
-                        if unknown {
-                            extra += z.iter().map(|v| v * v).sum::<f64>();
-                        }
-                        continue;
-                    }
-                    let first = cp.factors[f].offset + codes[i] as usize * cp.factors[f].k;
-                    for (j, v) in z.iter().enumerate() {
-                        t[first + j] += v;
-                        let row = (first + j) * cp.c();
-                        (0..p).for_each(|s| d[s] -= v * self.state.f[row + s]);
-                    }
-                }
-                self.state.blocked.forward(cp, &mut t, 1);
-                extra + t.iter().map(|v| v * v).sum::<f64>() + quadratic_form(&self.state.phi, &d, p)
-            })
-            .collect()
+/// tᵀ Ω⁻¹ t for a row's few non-zeros, by a solve with the levels that they touch.
+fn solved(cp: &CrossProducts, blocked: &Blocked, parts: &[Part], rest: &mut [f64]) -> f64 {
+    rest.fill(0.0);
+    let mut sum = 0.0;
+    for (f, level, z) in parts {
+        if *f == 0 {
+            let mut own = z.clone();
+            blocked.forward_level(cp, *level, &mut own, rest, 1);
+            sum += own.iter().map(|v| v * v).sum::<f64>();
+        } else {
+            let first = cp.factors[*f].offset - cp.q_lead() + level * z.len();
+            rest[first..].iter_mut().zip(z).for_each(|(r, v)| *r += v);
+        }
     }
+    if rest.iter().any(|v| *v != 0.0) {
+        blocked.rest.solve_lower(rest, 1);
+    }
+    sum + rest.iter().map(|v| v * v).sum::<f64>()
 }
 
 fn quadratic_form(m: &[f64], v: &[f64], n: usize) -> f64 {
     (0..n).map(|i| v[i] * (0..n).map(|j| m[i * n + j] * v[j]).sum::<f64>()).sum()
 }
 
-/// tᵀ Ω⁻¹ t for a row's few non-zeros, all pairs of which lie on the pattern.
-fn quadratic(cp: &CrossProducts, blocked: &Blocked, lead: &LeadInverse, parts: &[(usize, usize, Vec<f64>)]) -> f64 {
+/// tᵀ Ω⁻¹ t for a row's few non-zeros; `None` if a pair of its levels is not on the pattern (was
+/// never met by a row of the fit).
+fn quadratic(cp: &CrossProducts, blocked: &Blocked, lead: &LeadInverse, parts: &[Part]) -> Option<f64> {
     let first = cp.q_lead();
     let mut sum = 0.0;
     for (a, (f, l, z)) in parts.iter().enumerate() {
@@ -148,12 +158,11 @@ fn quadratic(cp: &CrossProducts, blocked: &Blocked, lead: &LeadInverse, parts: &
                 let cols = cp.lead.columns(*l);
                 let w = cols.len();
                 let to = (cp.factors[*g].offset - first + m * y.len()) as u32;
-                if let Ok(at) = cols.binary_search(&to) {
-                    let block = &lead.cross[cp.lead.span(*l, k)];
-                    for (i, zi) in z.iter().enumerate() {
-                        for (j, yj) in y.iter().enumerate() {
-                            sum += twice * zi * yj * block[i * w + at + j];
-                        }
+                let at = cols.binary_search(&to).ok()?;
+                let block = &lead.cross[cp.lead.span(*l, k)];
+                for (i, zi) in z.iter().enumerate() {
+                    for (j, yj) in y.iter().enumerate() {
+                        sum += twice * zi * yj * block[i * w + at + j];
                     }
                 }
             } else {
@@ -161,11 +170,11 @@ fn quadratic(cp: &CrossProducts, blocked: &Blocked, lead: &LeadInverse, parts: &
                 let col = cp.factors[*g].offset - first + m * y.len();
                 for (i, zi) in z.iter().enumerate() {
                     for (j, yj) in y.iter().enumerate() {
-                        sum += twice * zi * yj * blocked.rest.inverse_at(row + i, col + j);
+                        sum += twice * zi * yj * blocked.rest.inverse_known(row + i, col + j)?;
                     }
                 }
             }
         }
     }
-    sum
+    Some(sum)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::bootstrap::{Law, Model, Prepared};
+use crate::bootstrap::{Law, Model, Prepared, Scratch};
 use crate::error::NumericsError;
 use crate::fit::{Convergence, Fit};
 
@@ -41,11 +41,10 @@ impl Law<'_> {
         let Model::Mixed { fit, .. } = model else {
             return Err(NumericsError::Mismatch("a mixed model and the model to be tested"));
         };
-        let prepared = Prepared::new(model, self.mean)?;
-        let (n, reml) = (self.mean.len(), fit.state.reml);
-        let one = |(worker, noise, r, effects): &mut (Option<_>, Vec<f64>, Vec<f64>, Vec<f64>), replicate: usize| {
-            self.noise(seed, first + replicate as u64, noise, effects);
-            let cp = prepared.products(worker, noise, r)?;
+        let (prepared, reml) = ([Prepared::new(model)?], fit.state.reml);
+        let one = |scratch: &mut Scratch, replicate: usize| {
+            self.draw(&prepared, scratch, seed, first + replicate as u64);
+            let cp = prepared[0].products(&mut scratch.workers[0])?;
             let mut refit = Fit::optimise(Arc::new(cp), reml, None).ok()?;
             let (hessian, jacobian) = refit.satterthwaite().ok()?;
             Some(TestParts {
@@ -58,7 +57,7 @@ impl Law<'_> {
                 jacobian,
             })
         };
-        let fresh = || (prepared.worker(), vec![0.0; n], vec![0.0; n], Vec::new());
+        let fresh = || Scratch::new(self.n, &prepared);
         Ok((0..count).into_par_iter().map_init(fresh, one).collect())
     }
 }

@@ -163,7 +163,13 @@ impl SparseFactor {
     /// Entry `(i, j)` of the selected inverse (zero outside the pattern).
     #[must_use]
     pub fn inverse_at(&self, i: usize, j: usize) -> f64 {
-        self.slot(i, j).map_or(0.0, |s| self.inv[s])
+        self.inverse_known(i, j).unwrap_or(0.0)
+    }
+
+    /// Entry of the inverse, `None` off the pattern of the factor.
+    #[must_use]
+    pub fn inverse_known(&self, i: usize, j: usize) -> Option<f64> {
+        self.slot(i, j).map(|s| self.inv[s])
     }
 
     /// Factor in place (row by row); returns the log-determinant of the matrix.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 
 from partialpool.bayes.parameters import Parameters
@@ -14,6 +15,9 @@ from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.random_effects import by_group
+
+#: Rows of random effects printed for each group.
+SHOWN = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +37,31 @@ class Comparison:
     random: dict[str, Any]
 
     def __str__(self) -> str:
-        parts = [str(self.parameters)]
+        parts = table_lines(self.parameters)
         for group, table in self.random.items():
-            parts += ["", f"Random effects of {group}:", str(table)]
+            lines = table_lines(table)
+            parts += ["", f"Random effects of {group}:", *lines[: SHOWN + 1]]
+            if len(lines) > SHOWN + 1:
+                parts.append(f"({len(lines) - SHOWN - 1} more in .random[{group!r}])")
         return "\n".join(parts)
+
+
+def table_lines(table: Any) -> list[str]:
+    """Every column of a frame, numbers to four digits; the texts' columns first."""
+    columns = nw.from_native(table, eager_only=True).to_dict(as_series=False)
+    shown = []
+    for name, values in columns.items():
+        number = any(isinstance(v, float) for v in values)
+        texts = [_text(v) for v in values]
+        width = max(len(name), *map(len, texts))
+        shown.append([f"{t:>{width}}" if number else f"{t:<{width}}" for t in (name, *texts)])
+    return ["  ".join(cells) for cells in zip(*shown, strict=True)]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if np.isnan(value) else f"{value:.4g}"
+    return "–" if value is None else str(value)
 
 
 def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:

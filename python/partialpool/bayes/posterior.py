@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable
+from partialpool.bayes.views import PosteriorViews
 from partialpool.errors import ArgumentError
 from partialpool.models.linear_mixed import LinearMixedModel
 
@@ -43,7 +44,7 @@ class Settings:
     why: str = "all random effects are integrated out"
 
 
-class Posterior:
+class Posterior(PosteriorViews):
     """Draws from the posterior of a linear mixed model. Made by `partialpool.sample`.
 
     Attributes
@@ -127,8 +128,8 @@ class Posterior:
         Parameters
         ----------
         text
-            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, + - * / **,
-            parentheses, exp, log, sqrt, abs, and one < or >.
+            As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, ``+ - * / **``,
+            parentheses, exp, log, sqrt, abs, and one ``<`` or ``>``.
         """
         from partialpool.bayes.hypotheses import hypothesis
 
@@ -196,7 +197,8 @@ class Posterior:
         kind: str = "mean",
         random: str = "all",
         new_levels: str = "error",
-        draws: bool = False,
+        draws: bool | int = False,
+        seed: int | None = None,
     ) -> Any:
         """Posterior of the mean of rows, or of new observations of them.
 
@@ -213,7 +215,10 @@ class Posterior:
             "error"; "population": no random effects for levels never seen; "sample": theirs are
             drawn from the distribution of the levels.
         draws
-            Return the draws instead, an array of shape (chains * draws, rows).
+            True: return the draws instead, an array of shape (chains * draws, rows); a number: of
+            so many of them, evenly spread.
+        seed
+            Of residuals and of levels never seen; None: that of the sampler.
 
         Returns
         -------
@@ -221,7 +226,7 @@ class Posterior:
         """
         from partialpool.bayes.prediction import predict
 
-        return predict(self, new, kind, random, new_levels, draws)
+        return predict(self, new, kind, random, new_levels, draws, seed)
 
     # ---- elsewhere -------------------------------------------------------------------------
 

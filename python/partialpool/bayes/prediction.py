@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
 from partialpool.errors import ArgumentError
+from partialpool.models.native import UNSEEN
 from partialpool.models.prediction import included_columns, mask_columns, new_rows
 
 if TYPE_CHECKING:
@@ -20,7 +23,95 @@ Vector = NDArray[np.float64]
 BLOCK = 2_000_000
 
 
-def predict(post: Posterior, new: Any, kind: str, random: str, new_levels: str, draws: bool) -> Any:
+@dataclass(frozen=True, eq=False)
+class RowBlocks:
+    """Means of rows for many draws, made a block of rows at a time.
+
+    Attributes
+    ----------
+    x
+        Columns of the fixed part.
+    factors
+        (columns, codes) of each factor.
+    offset
+        Shape (n,), or None.
+    n
+        Rows.
+    active
+        For each factor, whether its random effects are included.
+    unseen
+        For each factor what `_unseen_effects` gives, or None.
+    chosen
+        Indices of the draws used.
+    """
+
+    x: Any
+    factors: list[Any]
+    offset: Any
+    n: int
+    active: list[bool]
+    unseen: list[Any]
+    chosen: NDArray[np.intp]
+
+    def means(self, post: Posterior) -> Iterator[tuple[slice, Vector]]:
+        """Rows, and their means of shape (draws, rows of the block)."""
+        beta = post.values.reshape(-1, post.values.shape[-1])[self.chosen]
+        beta = beta[:, : len(post.parameters.fixed)]
+        known = [
+            _effects(post, f)[self.chosen] if used else None for f, used in enumerate(self.active)
+        ]
+        step = max(1, BLOCK // len(self.chosen))
+        for start in range(0, self.n, step):
+            rows = slice(start, min(start + step, self.n))
+            block = beta @ _matrix(self.x, rows, self.n)
+            if self.offset is not None:
+                block += np.asarray(self.offset)[rows]
+            for (columns, codes), effects, fresh in zip(
+                self.factors, known, self.unseen, strict=True
+            ):
+                if effects is not None:
+                    block += _random_part(columns, codes, effects, fresh, rows, self.n)
+            yield rows, block
+
+
+def own_rows(
+    post: Posterior, random: str, chosen: NDArray[np.intp], rows: NDArray[np.intp] | None = None
+) -> RowBlocks:
+    """The rows of the fit, or some of them."""
+    fit = post.fit
+    wanted = included_columns(fit, random)
+    x, factors = fit._row_arguments()
+    factors = [(mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)]
+    active, offset, n = [any(w) for w in wanted], fit.design.offset, fit.nobs
+    if rows is not None:
+        x = _some(x, rows)
+        factors = [(_some(columns, rows), np.asarray(codes)[rows]) for columns, codes in factors]
+        offset, n = None if offset is None else np.asarray(offset)[rows], len(rows)
+    return RowBlocks(x, factors, offset, n, active, [None] * len(factors), chosen)
+
+
+def _some(columns: Any, rows: NDArray[np.intp]) -> list[Any]:
+    """Columns (numbers or arrays) at some rows."""
+    return [c if np.ndim(c) == 0 else np.asarray(c)[rows] for c in columns]
+
+
+def spread_draws(post: Posterior, most: int | None) -> NDArray[np.intp]:
+    """Indices of so many draws, evenly spread over all chains; None for all."""
+    total = post.values.shape[0] * post.values.shape[1]
+    if most is None or most >= total:
+        return np.arange(total)
+    return np.linspace(0, total - 1, most).round().astype(np.intp)
+
+
+def predict(
+    post: Posterior,
+    new: Any,
+    kind: str,
+    random: str,
+    new_levels: str,
+    draws: bool | int,
+    seed: int | None,
+) -> Any:
     """See `Posterior.predict`."""
     if kind not in {"mean", "response"}:
         raise ArgumentError(f"kind must be 'mean' or 'response', not {kind!r}")
@@ -28,39 +119,32 @@ def predict(post: Posterior, new: Any, kind: str, random: str, new_levels: str, 
         raise ArgumentError(
             f"new_levels must be 'error', 'population' or 'sample', not {new_levels!r}"
         )
+    if not isinstance(draws, bool) and (not isinstance(draws, int) or draws < 1):
+        raise ArgumentError(f"draws must be True, False or a positive whole number, not {draws!r}")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        raise ArgumentError(f"seed must be a whole number of at least 0, not {seed!r}")
     fit = post.fit
-    wanted = included_columns(fit, random)
-    unseen: list[Any] = [None] * len(wanted)
+    source = post.settings.seed if seed is None else seed
+    chosen = spread_draws(post, None if isinstance(draws, bool) else draws)
     weights, missing = None, None
     if new is None:
-        x, factors = fit._row_arguments()
-        factors = [
-            (mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)
-        ]
-        offset, frame_kind, n = fit.design.offset, fit.design.kind, fit.nobs
-        weights = fit.design.weights
+        blocks = own_rows(post, random, chosen)
+        frame_kind, weights = fit.design.kind, fit.design.weights
     else:
+        wanted = included_columns(fit, random)
         frame = Frame(new)
         x, factors, offset, frame_kind, n, missing = new_rows(fit, frame, wanted, new_levels)
+        unseen: list[Any] = [None] * len(wanted)
         if new_levels == "sample":
             labels = [group_labels(frame, f.variables).codes for f in fit.design.factors]
-            unseen = _unseen_effects(post, factors, labels, wanted)
-    rng = np.random.default_rng([post.settings.seed, 1])
-    total = post.values.shape[0] * post.values.shape[1]
-    flat = post.values.reshape(total, -1)
-    sigma = flat[:, post.parameters.index["sigma"]]
-    known = [_effects(post, f) if any(w) else None for f, w in enumerate(wanted)]
-    out = np.empty((total, n)) if draws else None
-    tables = {name: np.empty(n) for name in ("mean", "sd", "q5", "q95")}
-    step = max(1, BLOCK // total)
-    for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
-        block = flat[:, : len(post.parameters.fixed)] @ _matrix(x, rows, n)
-        if offset is not None:
-            block += np.asarray(offset)[rows]
-        for (columns, codes), effects, fresh in zip(factors, known, unseen, strict=True):
-            if effects is not None:
-                block += _random_part(columns, codes, effects, fresh, rows, n)
+            unseen = _unseen_effects(post, factors, labels, wanted, chosen, source)
+        active = [any(w) for w in wanted]
+        blocks = RowBlocks(x, factors, offset, n, active, unseen, chosen)
+    rng = np.random.default_rng([source, 1])
+    sigma = post.draws("sigma").ravel()[chosen]
+    out = np.empty((len(chosen), blocks.n)) if draws else None
+    tables = {name: np.empty(blocks.n) for name in ("mean", "sd", "q5", "q95")}
+    for rows, block in blocks.means(post):
         if kind == "response":
             noise = rng.standard_normal(block.shape) * sigma[:, None]
             block += noise if weights is None else noise / np.sqrt(weights[rows])
@@ -101,7 +185,7 @@ def _random_part(
 ) -> Vector:
     own = np.asarray(codes)[rows]
     z = _matrix(columns, rows, n)
-    seen = own >= 0
+    seen = own != UNSEEN
     out = np.zeros((effects.shape[0], len(own)))
     out[:, seen] = np.einsum("drk,kr->dr", effects[:, own[seen], :], z[:, seen])
     if fresh is not None and not seen.all():
@@ -112,29 +196,34 @@ def _random_part(
 
 
 def _unseen_effects(
-    post: Posterior, factors: Any, labels: list[Any], wanted: list[list[bool]]
+    post: Posterior,
+    factors: Any,
+    labels: list[Any],
+    wanted: list[list[bool]],
+    chosen: NDArray[np.intp],
+    seed: int,
 ) -> list[Any]:
     """For each factor the effects of levels never seen, (draws, new levels, k), and whose rows."""
-    rng = np.random.default_rng([post.settings.seed, 2])
-    flat = post.values.reshape(-1, post.values.shape[-1])
+    rng = np.random.default_rng([seed, 2])
+    flat = post.values.reshape(-1, post.values.shape[-1])[chosen]
     out: list[Any] = []
     for factor, (_, codes), label, want in zip(
         post.parameters.factors, factors, labels, wanted, strict=True
     ):
-        unknown = np.asarray(codes) < 0
+        unknown = np.asarray(codes) == UNSEEN
         if not any(want) or not unknown.any():
             out.append(None)
             continue
         names, inverse = np.unique(np.asarray(label)[unknown], return_inverse=True)
         place = np.zeros(len(unknown), dtype=np.int64)
         place[unknown] = inverse
-        lower = np.linalg.cholesky(_covariances(post, factor, flat))
+        lower = np.linalg.cholesky(covariances(post, factor, flat))
         normal = rng.standard_normal((len(flat), len(names), len(factor.names)))
         out.append((np.einsum("dij,dlj->dli", lower, normal), place))
     return out
 
 
-def _covariances(post: Posterior, factor: Any, flat: Vector) -> Vector:
+def covariances(post: Posterior, factor: Any, flat: Vector) -> Vector:
     """Covariance of a level's random effects for each draw, (draws, k, k)."""
     parameters = post.parameters
     sd = flat[:, [parameters.index[name] for name in parameters.deviations(factor)]]

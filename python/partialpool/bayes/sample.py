@@ -17,11 +17,11 @@ from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
 from partialpool.bayes.priors import Prior
-from partialpool.design import Design, build_design
+from partialpool.bayes.reading import read_design
+from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
-from partialpool.formula import parse_formula
+from partialpool.inference.progress import visible_console
 from partialpool.models.linear_mixed import LinearMixedModel
-from partialpool.models.lmer import require_random
 from partialpool.models.native import cross_products, fit_native
 
 #: Columns of a factor that the native kernels of the joint form are made for.
@@ -122,7 +122,7 @@ def sample(
         raise ArgumentError(f"seed must be a whole number from 0 to 2**64 - 1, not {seed!r}")
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    design = _design(formula, data, weights, offset, contrasts, na_action)
+    design = read_design(formula, data, weights, offset, contrasts, na_action)
     products = cross_products(design)
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
@@ -193,20 +193,10 @@ def default_priors(
     PriorTable
         ``print`` it, or ask ``table["sigma"]``.
     """
-    design = _design(formula, data, weights, offset, contrasts, na_action)
+    design = read_design(formula, data, weights, offset, contrasts, na_action)
     kept = cross_products(design).kept
     parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
     return PriorTable(defaults(design, kept, parameters))
-
-
-def _design(
-    formula: str, data: Any, weights: Any, offset: Any, contrasts: Any, na_action: str
-) -> Design:
-    parsed = parse_formula(formula)
-    require_random(parsed)
-    return build_design(
-        parsed, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
-    )
 
 
 def _likelihood_fit(products: _core.CrossProducts, design: Design) -> _core.Fit:
@@ -252,11 +242,11 @@ def _progress(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    seen = console.is_terminal or console.is_jupyter
-    if wanted is False or (wanted is None and not seen):
+    console = visible_console()
+    if wanted is False or (wanted is None and console is None):
         yield None
         return
+    console = console or Console(stderr=True)
     columns = (
         TextColumn("sampling"),
         BarColumn(),

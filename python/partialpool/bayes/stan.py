@@ -12,10 +12,9 @@ import numpy as np
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable, defaults, resolve
 from partialpool.bayes.priors import Prior
-from partialpool.design import Design, Factor, build_design
+from partialpool.bayes.reading import read_design
+from partialpool.design import Design, Factor
 from partialpool.design.columns import Column
-from partialpool.formula import parse_formula
-from partialpool.models.lmer import require_random
 from partialpool.models.native import cross_products
 
 #: Our families in Stan's words; halves are cut off at zero by the parameter's bound.
@@ -82,7 +81,8 @@ def stan_code(
     FormulaError, DataError, DesignError, ArgumentError
         One line that names the culprit.
     """
-    design, kept = _read(formula, data, weights, offset, contrasts, na_action)
+    design = read_design(formula, data, weights, offset, contrasts, na_action)
+    kept = cross_products(design).kept
     parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
     table = resolve(priors, defaults(design, kept, parameters), parameters)
     return program(design, kept, table)
@@ -102,7 +102,12 @@ def stan_data(
     Levels are coded from 1. Rows with missing values are left out, columns of X that depend on
     others too.
     """
-    design, kept = _read(formula, data, weights, offset, contrasts, na_action)
+    design = read_design(formula, data, weights, offset, contrasts, na_action)
+    return program_data(design, cross_products(design).kept)
+
+
+def program_data(design: Design, kept: Sequence[int]) -> dict[str, Any]:
+    """The data block's values of a design with the columns of X kept."""
     y = design.response
     out: dict[str, Any] = {"N": design.n, "y": y}
     if kept:
@@ -111,7 +116,7 @@ def stan_data(
         out |= {"y": y + design.offset, "y_offset": np.ascontiguousarray(design.offset)}
     if design.weights is not None:
         out["w"] = design.weights
-    for r, block in enumerate(_blocks(design), start=1):
+    for r, block in enumerate(covariance_blocks(design), start=1):
         assert block.factor.codes is not None  # a design that was just read has its rows
         out[f"J_{r}"] = len(block.factor.levels)
         out[f"M_{r}"] = len(block.columns)
@@ -120,10 +125,15 @@ def stan_data(
     return out
 
 
-def program(design: Design, kept: Sequence[int], table: PriorTable) -> str:
-    """The program of a design with the columns of X kept and a prior of every parameter."""
+def program(
+    design: Design, kept: Sequence[int], table: PriorTable, *, prior_only: bool = False
+) -> str:
+    """The program of a design with the columns of X kept and a prior of every parameter.
+
+    With `prior_only` the response is read but has no likelihood.
+    """
     parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
-    blocks = list(enumerate(_blocks(design), start=1))
+    blocks = list(enumerate(covariance_blocks(design), start=1))
     data = [
         "int<lower=1> N;  // rows",
         f"vector[N] y;  // {_comment(design.formula.response_name)}",
@@ -175,7 +185,8 @@ def program(design: Design, kept: Sequence[int], table: PriorTable) -> str:
     declared.append(f"real{_bounds([table['sigma']], 0.0)} sigma;  // residual standard deviation")
     prior += _statements("sigma", [table["sigma"]], ("sigma",))
     spread = "sigma" if design.weights is None else "sigma * inv_sqrt(w)"
-    model += [*prior, f"y ~ normal(mu, {spread});"]
+    likelihood = f"y ~ normal(mu, {spread});"
+    model = prior if prior_only else [*model, *prior, likelihood]
     sections = {
         "data": data,
         "parameters": declared,
@@ -190,18 +201,7 @@ def program(design: Design, kept: Sequence[int], table: PriorTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read(
-    formula: str, data: Any, weights: Any, offset: Any, contrasts: Any, na_action: str
-) -> tuple[Design, list[int]]:
-    parsed = parse_formula(formula)
-    require_random(parsed)
-    design = build_design(
-        parsed, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
-    )
-    return design, cross_products(design).kept
-
-
-def _blocks(design: Design) -> list[Block]:
+def covariance_blocks(design: Design) -> list[Block]:
     """Covariance blocks by factor; neighbours of one column each are taken together."""
     out: list[Block] = []
     for factor in design.factors:

@@ -6,7 +6,7 @@ Products of plain numeric columns are formed here; everything else is formulaic'
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -234,6 +234,20 @@ def columns_from_state(state: Mapping[str, Any]) -> ProductColumns | FormulaicCo
 def first_line(error: BaseException) -> str:
     """The first line of an exception's text."""
     return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+#: Rows worked on at a time where arrays of all rows would be more than the fit needed.
+ROWS_AT_ONCE = 1 << 14
+
+
+def row_slices(n: int, size: int = ROWS_AT_ONCE) -> Iterator[slice]:
+    """Slices of at most `size` rows that cover 0 … n - 1 in order."""
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def rows_of(column: Column, rows: slice) -> Column:
+    """Some rows of a column; a number is itself."""
+    return column[rows] if isinstance(column, np.ndarray) else column
 
 
 def take(values: Any, rows: Rows) -> Any:

@@ -287,10 +287,11 @@ def to_native(
     if kind == "pandas":
         import pandas as pd
 
+        # The arrays are made for the table: no copy of them is wanted.
         if index is None:
-            return pd.DataFrame(dict(columns))
+            return pd.DataFrame(dict(columns), copy=False)
         labels = pd.Index(list(index[1]), name=index[0], tupleize_cols=False)
-        return pd.DataFrame(dict(columns), index=labels)
+        return pd.DataFrame(dict(columns), index=labels, copy=False)
     import narwhals as nw
 
     table = dict(columns)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.figures.labels import with_unit
+from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLUE,
     GREY,
@@ -21,6 +21,7 @@ from partialpool.figures.style import (
     put_labels,
     put_levels,
     put_title,
+    short,
     spread,
     wrapped,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from partialpool.bayes.posterior import Posterior
     from partialpool.models.linear_mixed import LinearMixedModel
 
 
@@ -44,8 +46,8 @@ class Effects:
         Of the k random effects.
     levels
         Those shown, s of them.
-    estimate, half_width
-        (s, k): conditional modes, and half of their intervals.
+    estimate, low, high
+        (s, k): conditional modes, and the ends of their intervals.
     total
         Levels that there are.
     """
@@ -54,8 +56,14 @@ class Effects:
     names: tuple[str, ...]
     levels: tuple[Any, ...]
     estimate: Vector
-    half_width: Vector
+    low: Vector
+    high: Vector
     total: int
+
+    @property
+    def half_width(self) -> Vector:
+        """Half of the intervals, (s, k)."""
+        return (self.high - self.low) / 2
 
 
 def plot_caterpillar(
@@ -92,13 +100,49 @@ def plot_caterpillar(
     ArgumentError
         If there is no such group or random effect.
     """
-    index = factor_index(fit, group)
-    shown = effects(fit, index, column, level, max_levels)
+    shown = effects(fit, factor_index(fit, group), column, level, max_levels)
+    return _draw(fit, shown, f"{100 * level:g} % intervals", ax)
+
+
+def plot_posterior_caterpillar(
+    post: Posterior,
+    *,
+    group: str | None = None,
+    column: str | None = None,
+    level: float = 0.9,
+    max_levels: int = 400,
+    ax: Axes | None = None,
+) -> Figure | Axes:
+    """Posterior medians of random effects with intervals that leave out equal tails.
+
+    Parameters
+    ----------
+    group, column, max_levels, ax
+        As of `plot_caterpillar`.
+    level
+        Of the intervals, the uncertainty of variances and fixed effects included.
+
+    Returns
+    -------
+    `ax` if it was given, else a new matplotlib Figure
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such group or random effect, or random effects were not kept.
+    """
+    index = factor_index(post.fit, group)
+    shown = posterior_effects(post, index, column, level, max_levels)
+    kind = "prior" if post.settings.prior_only else "posterior"
+    return _draw(post.fit, shown, f"{kind} medians and {100 * level:g} % intervals", ax)
+
+
+def _draw(fit: LinearMixedModel, shown: Effects, said: str, ax: Axes | None) -> Figure | Axes:
     k = len(shown.names)
     if ax is not None and k > 1:
         raise ArgumentError(f"one Axes holds one random effect; name it: column={shown.names[0]!r}")
     some = len(shown.levels) < shown.total
-    heading = f"random effects of {shown.group} with {100 * level:g} % intervals"
+    heading = f"random effects of {shown.group} with {said}"
     thinned = f"{len(shown.levels)} of {shown.total:,} levels" if some else ""
     if ax is not None:
         _panel(check_axes(ax), fit, shown, 0, first=True)
@@ -109,7 +153,8 @@ def plot_caterpillar(
     axes = figure.subplots(1, k, sharey=True, squeeze=False)[0]
     for j, panel in enumerate(axes):
         _panel(panel, fit, shown, j, first=j == 0)
-        put_title(panel, shown.names[j])
+        if k > 1:
+            put_title(panel, shown.names[j])
     text = f"{heading}, by {shown.names[0]}" if k > 1 else heading
     text += f" ({thinned})" if thinned else ""
     figure.suptitle(wrapped(text, figure.get_size_inches()[0]), fontsize=9, parse_math=False)
@@ -118,16 +163,17 @@ def plot_caterpillar(
 
 def _panel(ax: Axes, fit: LinearMixedModel, shown: Effects, j: int, *, first: bool) -> None:
     at = np.arange(len(shown.levels))
-    middle, half = shown.estimate[:, j], shown.half_width[:, j]
+    middle = shown.estimate[:, j]
     few = len(at) <= 60
     ax.axvline(0, color=GREY, lw=1, ls="--", zorder=1)
-    ax.hlines(at, middle - half, middle + half, color=BLUE, lw=1.4 if few else 0.5, zorder=2)
+    ax.hlines(at, shown.low[:, j], shown.high[:, j], color=BLUE, lw=1.4 if few else 0.5, zorder=2)
     ax.plot(middle, at, "o", color=BLUE, ms=4 if few else 1.4, zorder=3)
-    intercept = shown.names[j] == "Intercept"
-    response = fit.design.formula.response_name
-    what = f"{shown.names[j]}: deviation from the mean"
-    put_labels(ax, with_unit(fit.design.source, response, what) if intercept else what, "")
+    name, response = shown.names[j], fit.design.formula.response_name
+    unit = coefficient_unit(fit.design.source, response, name)
+    own = "" if len(shown.names) > 1 else f"{short(name, 24)}: "
+    put_labels(ax, in_unit(f"{own}deviation from the mean", unit), "")
     ax.set_ylim(-0.8, len(at) - 0.2)
+    ax.locator_params(axis="x", nbins=6)
     if first:
         put_levels(ax, "y", shown.levels, shown.group)
 
@@ -153,6 +199,34 @@ def effects(
         names=tuple(names[j] for j in columns),
         levels=tuple(factor.levels[i] for i in order),
         estimate=modes[order],
-        half_width=half,
+        low=modes[order] - half,
+        high=modes[order] + half,
+        total=len(factor.levels),
+    )
+
+
+def posterior_effects(
+    post: Posterior, index: int, column: str | None, level: float, max_levels: int
+) -> Effects:
+    """What `plot_posterior_caterpillar` draws."""
+    level, most = check_level(level), check_count(max_levels, "max_levels")
+    factor = post.fit.design.factors[index]
+    names = post.parameters.columns(factor)
+    columns = list(range(len(names)))
+    if column is not None:
+        columns = [column_index(post.fit, index, column)]
+    draws = post.random_draws[index]
+    flat = draws.reshape(-1, *draws.shape[2:])
+    order = np.argsort(np.median(flat[:, :, columns[0]], axis=0), kind="stable")
+    order = order[spread(len(order), most)]
+    at = [(1 - level) / 2, 0.5, (1 + level) / 2]
+    low, middle, high = np.quantile(flat[:, order][:, :, columns], at, axis=0)
+    return Effects(
+        group=factor.name,
+        names=tuple(names[j] for j in columns),
+        levels=tuple(factor.levels[i] for i in order),
+        estimate=middle,
+        low=low,
+        high=high,
         total=len(factor.levels),
     )

@@ -21,13 +21,14 @@ from partialpool.figures.style import (
     Vector,
     check_count,
     factor_index,
+    grid_of,
+    headed,
     new_figure,
     put_labels,
     put_legend,
     put_levels,
     short,
     spread,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ def plot_cells(
     """
     shown = cells_data(fit, x, by, group, max_points)
     count = min(len(shown.by_levels), FACETS)
-    across = count if count <= 4 else min(4, int(np.ceil(np.sqrt(count))))
-    down = -(-count // across)
+    down, across = grid_of(count, 4)
     panel = float(np.clip(0.5 + 0.55 * len(shown.x_levels), 2.4, 7.0))
     figure = new_figure(max(5.0, panel * across + 0.8), 2.7 * down + 1.3)
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
@@ -135,15 +135,16 @@ def plot_cells(
             ax.set_title(title, fontsize=9, parse_math=False)
     for ax in axes.flat[count:]:
         ax.set_visible(False)
-    text = f"{fit.formula}, by {shown.group}"
-    if shown.rows > 1:
-        text += f" (means of up to {shown.rows:,} rows)"
-    if len(shown.code) < shown.total:
-        text += f" ({len(shown.code):,} of {shown.total:,} means)"
-    if count < len(shown.by_levels):
-        text += f" ({count} of {len(shown.by_levels)} levels of {shown.by})"
+    some, facets = len(shown.code) < shown.total, count < len(shown.by_levels)
     width = figure.get_size_inches()[0]
-    figure.suptitle(wrapped(text, width), fontsize=9, parse_math=False)
+    text = headed(
+        width,
+        f"{fit.formula}, by {shown.group}",
+        f"means of up to {shown.rows:,} rows" if shown.rows > 1 else "",
+        f"{len(shown.code):,} of {shown.total:,} means" if some else "",
+        f"{count} of {len(shown.by_levels)} levels of {shown.by}" if facets else "",
+    )
+    figure.suptitle(text, fontsize=9, parse_math=False)
     names = ["observed", "predicted, random effects included", "fixed effects"]
     put_legend(figure, handles, names, loc="outside lower center", ncols=3 if width > 5.5 else 2)
     return figure

@@ -14,6 +14,8 @@ from partialpool.figures.style import (
     MARKERS,
     SERIES,
     check_axes,
+    check_names,
+    grid_of,
     new_figure,
     put_labels,
     short,
@@ -71,7 +73,7 @@ def plot_compare(
     names = [str(name) for name in fits]
     tables = [intervals(name, fit, level) for name, fit in fits.items()]
     known = list(dict.fromkeys(term for table in tables for term in table))
-    wanted = known if terms is None else [terms] if isinstance(terms, str) else list(terms)
+    wanted = known if terms is None else check_names(terms, "terms")
     for term in wanted:
         if term not in known:
             raise ArgumentError(f"none of the fits has a fixed effect {term!r}; they have {known}")
@@ -89,8 +91,7 @@ def plot_compare(
     shown = wanted[:PANELS]
     if len(shown) < len(wanted):
         heading += f" ({len(shown)} of {len(wanted)})"
-    across = min(len(shown), 4)
-    down = -(-len(shown) // across)
+    down, across = grid_of(len(shown), 4)
     side = 0.075 * max(len(short(n)) for n in names)
     figure = new_figure(
         max(4.2, 2.4 * across + side), down * (0.75 + 0.24 * max(2, len(names))) + 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import with_unit
 from partialpool.figures.style import (
+    AMBER,
     BLACK,
     BLUE,
     DASHES,
@@ -20,10 +20,13 @@ from partialpool.figures.style import (
     ORANGE,
     SERIES,
     check_count,
+    check_name,
     facet_margins,
     factor_index,
+    few_ticks,
+    headed,
+    put_facet,
     put_legend,
-    short,
     spread,
 )
 
@@ -37,7 +40,8 @@ Vector = NDArray[np.float64]
 
 #: In drawing order: field of `GroupLines`, legend, style.
 LINES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("complete", "all groups as one (complete pooling)", {"ls": "-", "lw": 1.0, "color": GREY}),
+    # Wide and light: it shows under the population's line, which often lies upon it.
+    ("complete", "all groups as one (complete pooling)", {"lw": 4.0, "color": AMBER, "alpha": 0.6}),
     ("population", "population (fixed effects)", {"ls": "--", "lw": 1.0, "color": BLACK}),
     ("partial", "this group in the model (partial pooling)", {"lw": 1.5, "color": BLUE}),
     ("separate", "this group alone (no pooling)", {"ls": ":", "lw": 1.9, "color": ORANGE}),
@@ -144,9 +148,10 @@ def plot_fits(
     handles: dict[str, Any] = {}
     for i, facet in enumerate(facets):
         handles |= _draw(axes.flat[i], facet, drawn)
-        axes.flat[i].tick_params(labelsize=7, labelbottom=i + columns >= count)
+        put_facet(axes.flat[i], facet.level, labelled=i + columns >= count)
     # Lines of groups with few rows may run far out: what is seen is the data's range.
-    shown = np.concatenate([*(f.y for f in facets), *(f.population for f in facets)])
+    few_ticks(axes.flat[0])
+    shown = np.concatenate([v for f in facets for v in (f.y, f.population, f.partial, *f.others)])
     margin = 0.06 * (float(np.ptp(shown)) or 1.0)
     axes.flat[0].set_ylim(shown.min() - margin, shown.max() + margin)
     for ax in axes.flat[count:]:
@@ -183,12 +188,10 @@ def _heading(
     fit: LinearMixedModel, facets: list[GroupLines], name: str, total: int, width: float
 ) -> str:
     """Formula, group and what was left out, in lines that fit the figure."""
-    text = f"{fit.formula}, by {name}"
-    if len(facets) < total:
-        text += f" ({len(facets)} of {total} levels)"
-    if any(len(f.x) > POINTS for f in facets):
-        text += f" (at most {POINTS} points a group drawn)"
-    return "\n".join(textwrap.wrap(text, width=int(13 * width)))
+    some = f"{len(facets)} of {total:,} levels" if len(facets) < total else ""
+    thinned = any(len(f.x) > POINTS for f in facets)
+    points = f"at most {POINTS} points a group drawn" if thinned else ""
+    return headed(width, f"{fit.formula}, by {name}", some, points)
 
 
 def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
@@ -209,8 +212,6 @@ def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
         if len(grid):
             heights = facet.others[field] if isinstance(field, int) else getattr(facet, field)
             (handles[label],) = ax.plot(grid, heights, zorder=order, **style)
-    ax.set_title(short(facet.level), fontsize=8, pad=3, parse_math=False)
-    ax.spines[["top", "right"]].set_visible(False)
     return handles
 
 
@@ -225,6 +226,9 @@ def fits_data(
 ) -> tuple[list[GroupLines], str, str, int]:
     """What `plot_fits` draws: facets, names of group and x, and how many groups there are."""
     check_count(max_groups, "max_groups")
+    check_name(x, "x")
+    if models is not None and not isinstance(models, Mapping):
+        raise ArgumentError("models must be a dict of fits by name: {'intercept': other_fit}")
     from partialpool.figures.settings import FitRows
 
     data = FitRows(fit)
@@ -236,26 +240,33 @@ def fits_data(
     levels = len(factor.levels)
     grid = np.linspace(float(x_rows.min()), float(x_rows.max()), GRID)
     pooled = data.complete_pooling() if complete else None
+    chosen = spread(levels, max_groups)
+    members = [np.flatnonzero(factor.codes == code) for code in chosen]
+    settings = [data.settings(rows, x_name, SETTINGS) for rows in members]
+    population = data.heights(settings, grid, "none")
+    partial = data.heights(settings, grid, "all")
+    complete_heights = [] if pooled is None else data.pooled(pooled, settings, grid)
+    other_heights = [
+        o.heights([o.settings(rows, x_name, SETTINGS) for rows in members], grid, "all")
+        for o in others
+    ]
     facets = []
-    for code in spread(levels, max_groups):
-        rows = np.flatnonzero(factor.codes == code)
+    for i, (code, rows) in enumerate(zip(chosen, members, strict=True)):
         own = x_rows[rows]
-        settings = data.settings(rows, x_name, SETTINGS)
         own_grid = np.linspace(own.min(), own.max(), GRID)
-        separate = data.own_regression(index, rows, settings, own_grid)
-        other_heights = [o.heights(o.settings(rows, x_name, SETTINGS), grid, "all") for o in others]
+        separate = data.own_regression(index, rows, settings[i], own_grid)
         facets.append(
             GroupLines(
                 level=factor.levels[code],
                 x=own,
                 y=data.y[rows],
                 grid=grid,
-                population=data.heights(settings, grid, "none"),
-                partial=data.heights(settings, grid, "all"),
+                population=population[i],
+                partial=partial[i],
                 own_grid=own_grid if separate is not None else np.empty(0),
                 separate=np.empty(0) if separate is None else separate,
-                complete=np.empty(0) if pooled is None else data.pooled(pooled, settings, grid),
-                others=tuple(other_heights),
+                complete=np.empty(0) if pooled is None else complete_heights[i],
+                others=tuple(heights[i] for heights in other_heights),
             )
         )
     return facets, factor.name, x_name, levels

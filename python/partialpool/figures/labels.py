@@ -24,8 +24,26 @@ def unit_of(source: Any, column: str) -> str | None:
     return None
 
 
+def coefficient_unit(source: Any, response: str, name: str) -> str | None:
+    """The unit of a coefficient: the response's for an intercept or a contrast of levels.
+
+    Of a slope it is the response's over the column's; None where the response has none, or the
+    term is a transform or a product.
+    """
+    unit = unit_of(source, response)
+    if unit is None or name == "Intercept" or all("[" in part for part in name.split(":")):
+        return unit
+    columns = getattr(source, "column_names", None) or getattr(source, "columns", ())
+    if name not in columns:
+        return None
+    return f"{unit} per {unit_of(source, name) or 'unit'}"
+
+
+def in_unit(text: str, unit: str | None) -> str:
+    """As in "residual (ms)"."""
+    return text if unit is None else f"{text} ({unit})"
+
+
 def with_unit(source: Any, column: str, what: str | None = None) -> str:
     """ "Reaction (ms)"; with `what`, that in place of the column's name: "residual (ms)"."""
-    unit = unit_of(source, column)
-    text = column if what is None else what
-    return text if unit is None else f"{text} ({unit})"
+    return in_unit(column if what is None else what, unit_of(source, column))

@@ -17,11 +17,12 @@ from partialpool.figures.style import (
     Vector,
     check_axes,
     check_choice,
+    check_names,
+    headed,
     new_figure,
     put_labels,
     put_legend,
     put_title,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def plot_lines(
     if ax is not None:
         check_axes(ax)
     given = tuple(POOLING) if pooling is None else pooling
-    kinds = [given] if isinstance(given, str) else list(given)
+    kinds = check_names(given, "pooling")
     if not kinds:
         raise ArgumentError(f"pooling must name one of {', '.join(map(repr, POOLING))}")
     for kind in kinds:
@@ -103,9 +104,8 @@ def plot_lines(
         _panel(panel, facets, [kind], limits)
         put_labels(panel, labels[0], labels[1] if i == 0 else "")
         put_title(panel, POOLING[kind][0])
-    text = f"{fit.formula}, by {name}" + "".join(f" ({s})" for s in (some, points) if s)
-    width = figure.get_size_inches()[0]
-    figure.suptitle(wrapped(text, width), fontsize=9, parse_math=False)
+    text = headed(figure.get_size_inches()[0], f"{fit.formula}, by {name}", some, points)
+    figure.suptitle(text, fontsize=9, parse_math=False)
     return figure
 
 
@@ -130,7 +130,6 @@ def _panel(
         shown = np.random.default_rng(1).choice(len(x), POINTS, replace=False)
     ax.plot(x[shown], y[shown], "o", ms=2.2, color=GREY, alpha=0.45, mec="none", zorder=1)
     handles = []
-    alpha = 1.0 if len(facets) <= 30 else 0.6
     for kind in kinds:
         style = POOLING[kind][1]
         lines = _lines(facets, kind)
@@ -141,7 +140,7 @@ def _panel(
                 colors=style["color"],
                 linestyles=style["ls"],
                 linewidths=weight,
-                alpha=alpha,
+                alpha=1.0 if len(lines) <= 30 else 0.6,
                 zorder=style["zorder"],
             )
         )

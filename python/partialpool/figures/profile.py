@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
+from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLACK,
     BLUE,
@@ -14,12 +15,15 @@ from partialpool.figures.style import (
     ORANGE,
     Vector,
     check_axes,
+    check_fit,
+    grid_of,
     new_figure,
     put_labels,
     put_title,
     short,
     wrapped,
 )
+from partialpool.inference.parameters import select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,16 +75,15 @@ def plot_profile(
         if len(names) > 1:
             raise ArgumentError(f"one Axes holds one parameter; name it: parm={names[0]!r}")
         _zeta(ax, profile, names[0])
-        put_labels(ax, names[0], "ζ")
+        put_labels(ax, _label(profile, names[0]), "ζ")
         return ax
-    across = min(4, len(names))
-    down = -(-len(names) // across)
+    down, across = grid_of(len(names), 4)
     figure = new_figure(max(4.2, 2.7 * across + 0.4), 2.5 * down + 0.5)
     axes = figure.subplots(down, across, sharey=True, squeeze=False)
     for i, name in enumerate(names):
         panel = axes.flat[i]
         _zeta(panel, profile, name)
-        put_labels(panel, short(name, 34), "ζ" if i % across == 0 else "")
+        put_labels(panel, _label(profile, name, 34), "ζ" if i % across == 0 else "")
         panel.locator_params(axis="x", nbins=5)
     for panel in axes.flat[len(names) :]:
         panel.set_visible(False)
@@ -131,21 +134,25 @@ def plot_profile_pairs(
         if len(names) > 2:
             raise ArgumentError(f"one Axes holds one pair; name it: parm={list(names[:2])!r}")
         _pair(ax, profile, names[0], names[1])
-        put_labels(ax, names[0], names[1])
+        put_labels(ax, _label(profile, names[0]), _label(profile, names[1]))
         put_title(ax, "contours: joint 50, 80 and 95 %; lines: profile traces")
         return ax
     k = min(len(names), MOST)
     figure = new_figure(1.9 * k + 0.4, 1.7 * k + 0.6)
-    axes = figure.subplots(k - 1, k - 1, squeeze=False, sharex="col", sharey="row")
+    grid = figure.add_gridspec(k - 1, k - 1)
+    columns: dict[int, Axes] = {}
     for i in range(1, k):
-        for j in range(k - 1):
-            panel = axes[i - 1, j]
-            if j >= i:
-                panel.set_visible(False)
-                continue
+        left: Axes | None = None
+        for j in range(i):
+            # Panels take time: there are none above the diagonal.
+            place = grid[i - 1, j]
+            panel = figure.add_subplot(place, sharex=columns.get(j), sharey=left)
+            columns.setdefault(j, panel)
+            left = left or panel
+            panel.tick_params(labelbottom=i == k - 1, labelleft=j == 0)
             _pair(panel, profile, names[j], names[i])
-            x = short(names[j], 24) if i == k - 1 else ""
-            put_labels(panel, x, short(names[i], 24) if j == 0 else "")
+            x, y = (_label(profile, names[v], 24).replace(" (", "\n(") for v in (j, i))
+            put_labels(panel, x if i == k - 1 else "", y if j == 0 else "")
             panel.locator_params(nbins=4)
     heading = "profile pairs, ML; contours: joint 50, 80 and 95 %; lines: profile traces"
     if k < len(names):
@@ -155,14 +162,32 @@ def plot_profile_pairs(
 
 
 def _profile(fit: Any, parm: Any) -> tuple[Profile, Sequence[str]]:
-    from partialpool.inference.parameters import select
     from partialpool.inference.profile import Profile
 
     if not isinstance(fit, Profile):
+        check_fit(fit)
+        if parm is not None and (
+            not isinstance(parm, str | int | list | tuple) or parm in ([], ())
+        ):
+            raise ArgumentError(f"parm must name parameters of the fit, not {parm!r}")
         made = fit.profile(parm, oldnames=False)
         return made, made.names
     chosen = select(fit.parameters, parm)
     return fit, [p.old_name if fit.oldnames else p.name for p in chosen]
+
+
+def _label(profile: Profile, name: str, width: int = 60) -> str:
+    """A parameter's name and, where the data say it, its unit."""
+    (parameter,) = select(profile.parameters, name)
+    design, kind = profile.fit.design, parameter.kind
+    if kind == "cor":
+        return short(name, width)
+    column = "Intercept" if kind == "sigma" else name
+    if kind == "sd":
+        factor, place = parameter.at
+        column = design.factors[factor].names[place]
+    unit = coefficient_unit(design.source, design.formula.response_name, column)
+    return in_unit(short(name, width), unit)
 
 
 def _trace(profile: Profile, name: str) -> tuple[Vector, Vector]:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.figures.labels import with_unit
+from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLACK,
     BLUE,
     SKY,
     Vector,
     check_axes,
+    check_fit,
+    check_name,
     column_index,
     factor_index,
+    grid_of,
     new_figure,
     put_labels,
     put_title,
@@ -94,8 +97,7 @@ def plot_qq(
             raise ArgumentError("one Axes holds one plot; name it with of= and column=")
         _panel(ax, *chosen[0])
         return ax
-    across = min(3, len(chosen))
-    down = -(-len(chosen) // across)
+    down, across = grid_of(len(chosen), 3)
     figure = new_figure(3.5 * across + 0.4, 3.4 * down + 0.4)
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for panel, sample in zip(axes, chosen, strict=False):
@@ -114,6 +116,8 @@ def _samples(
     from partialpool.models.random_effects import unique_names
 
     out: list[tuple[Vector, str, str]] = []
+    check_fit(fit)
+    check_name(of, "of")
     if column is not None and (of is None or of == "residuals"):
         raise ArgumentError(f"name the grouping factor that {column!r} is of with of=")
     if of in {None, "residuals"}:
@@ -125,10 +129,9 @@ def _samples(
         factor = fit.design.factors[index]
         for j, name in enumerate(unique_names(factor.names)):
             if column is None or j == column_index(fit, index, column):
-                label = "random effect"
-                if name == "Intercept":
-                    response = fit.design.formula.response_name
-                    label = with_unit(fit.design.source, response, label)
+                response = fit.design.formula.response_name
+                unit = coefficient_unit(fit.design.source, response, name)
+                label = in_unit("random effect", unit)
                 out.append((fit._effects[index][:, j], f"{name} | {factor.name}", label))
     return out
 

@@ -8,12 +8,15 @@ import numpy as np
 
 from partialpool.errors import ArgumentError
 from partialpool.figures.covariance import coverage_labels, draw_ellipses, factor_covariance
+from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLACK,
     ORANGE,
     SKY,
     Vector,
     check_axes,
+    check_fit,
+    check_names,
     cloud,
     column_index,
     factor_index,
@@ -70,23 +73,26 @@ def plot_random_effects_pairs(
     names = unique_names(factor.names)
     if isinstance(columns, str):
         raise ArgumentError(f"columns must be a list of names, not {columns!r}")
-    wanted = [column_index(fit, index, c) for c in (names if columns is None else columns)]
+    columns = names if columns is None else check_names(columns, "columns")
+    wanted = [column_index(fit, index, c) for c in columns]
     if len(set(wanted)) < 2 or len(set(wanted)) < len(wanted):
         raise ArgumentError("columns must name two different random effects or more")
     shown = wanted[:MOST]
     modes, covariance = fit._effects[index][:, shown], factor_covariance(fit, index)
     covariance = covariance[np.ix_(shown, shown)]
     labels = [names[j] for j in shown]
+    source, response = fit.design.source, fit.design.formula.response_name
+    units = [in_unit(name, coefficient_unit(source, response, name)) for name in labels]
     heading = f"random effects of {factor.name} ({len(factor.levels):,} levels)"
     if ax is not None:
         if len(wanted) > 2:
             raise ArgumentError(f"one Axes holds one pair; name it: columns={labels[:2]!r}")
         said, lines = _pair(check_axes(ax), modes, covariance, 0, 1)
-        put_labels(ax, *labels)
+        put_labels(ax, *units)
         put_legend(ax, lines, coverage_labels())
         put_title(ax, heading, said)
         return ax
-    return _matrix(modes, covariance, labels, heading, len(wanted))
+    return _matrix(modes, covariance, units, heading, len(wanted))
 
 
 def _matrix(
@@ -142,6 +148,7 @@ def _share(ax: Axes, modes: Vector, sd: float) -> None:
 
 def paired_factor(fit: LinearMixedModel, group: str | None) -> int:
     """The grouping factor named, or the first with two random effects, which it must have."""
+    check_fit(fit)
     if group is not None:
         index = factor_index(fit, group)
         if len(fit.design.factors[index].names) > 1:

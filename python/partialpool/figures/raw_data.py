@@ -25,15 +25,18 @@ from partialpool.figures.style import (
     check_count,
     cloud,
     facet_margins,
+    few_ticks,
+    headed,
     new_figure,
+    put_facet,
     put_labels,
     put_levels,
     put_title,
     short,
     spread,
-    wrapped,
 )
 from partialpool.formula.model import parse_grouped
+from partialpool.inference.bootstrap import check_seed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 KINDS = ("jitter", "box", "facets", "pooled")
 #: Points of a group that are drawn.
 POINTS = 200
+#: What box plots are (Tukey's).
+BOXES = "box: quartiles; whiskers ≤ 1.5 box lengths"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +135,7 @@ def plot_data(
     if max_groups is None:
         max_groups = 36 if kind == "facets" else 120
     chosen = spread(len(read.levels), check_count(max_groups, "max_groups"))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     if kind == "facets":
         if ax is not None:
             raise ArgumentError(
@@ -145,7 +150,7 @@ def plot_data(
     else:
         check_axes(ax)
     if kind == "pooled":
-        _pooled(ax, read)
+        _pooled(ax, read, rng)
     else:
         (_jitter if kind == "jitter" else _boxes)(ax, read, chosen, rng)
     return ax if figure is None else figure
@@ -227,7 +232,7 @@ def _boxes(ax: Axes, read: GroupedRows, chosen: Indices, rng: np.random.Generato
         medianprops={"color": ORANGE, "linewidth": 2},
     )
     _by_group_axes(ax, read, chosen)
-    said = _said(read, chosen, points=False)
+    said = [BOXES, *_said(read, chosen, points=False)]
     if sum(len(read.rows[i]) for i in chosen) > 50_000:
         said.append("values beyond the whiskers not drawn")
     put_title(ax, f"{read.y_name} by {read.group}", *said)
@@ -239,10 +244,11 @@ def _by_group_axes(ax: Axes, read: GroupedRows, chosen: Indices) -> None:
     ax.set_xlim(-0.7, len(chosen) - 0.3)
 
 
-def _pooled(ax: Axes, read: GroupedRows) -> None:
+def _pooled(ax: Axes, read: GroupedRows, rng: np.random.Generator) -> None:
     x = read.x
     assert x is not None  # plot_data has seen to it
-    said = cloud(ax, x, read.y)
+    wide = 0.0 if read.x_levels is None else 0.25
+    said = cloud(ax, x + rng.uniform(-wide, wide, len(x)) if wide else x, read.y)
     if read.x_levels is None:
         centre, spread_x = float(x.mean()), float(((x - x.mean()) ** 2).sum())
         if spread_x > 0:
@@ -268,22 +274,21 @@ def _facets(read: GroupedRows, chosen: Indices, rng: np.random.Generator) -> Fig
     across = count if count <= 6 else min(6, int(np.ceil(np.sqrt(1.5 * count))))
     down = -(-count // across)
     width, height = max(1.6 * across + 0.8, 4.2), 1.5 * down + 1.0
-    said = "".join(f" ({s})" for s in _said(read, chosen, points=True))
-    said = said.replace(", means of all", "")
-    text = wrapped(f"{read.y_name} against {read.x_name}, by {read.group}{said}", width)
+    said = [s.replace(", means of all", "") for s in _said(read, chosen, points=True)]
+    if read.x_levels is not None:
+        said.append("moved sideways at random")
+    text = headed(width, f"{read.y_name} against {read.x_name}, by {read.group}", *said)
     figure = new_figure(width, height, layout=None)
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     for i, code in enumerate(chosen):
         ax = axes.flat[i]
         rows = _some(read.rows[code], rng)
-        ax.plot(x[rows], read.y[rows], "o", ms=2.8, color=BLUE, mec="none", alpha=0.8)
-        ax.set_title(short(read.levels[code]), fontsize=8, pad=3, parse_math=False)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=7, labelbottom=i + across >= count)
-        if read.x_levels is not None:
-            ticks = range(len(read.x_levels))
-            ax.set_xticks(ticks, [short(v, 8) for v in read.x_levels], parse_math=False)
-            ax.set_xlim(-0.6, len(read.x_levels) - 0.4)
+        at = x[rows] if read.x_levels is None else x[rows] + rng.uniform(-0.2, 0.2, len(rows))
+        ax.plot(at, read.y[rows], "o", ms=2.8, color=BLUE, mec="none", alpha=0.8)
+        put_facet(ax, read.levels[code], labelled=i + across >= count)
+    few_ticks(axes.flat[0], x=read.x_levels is None)
+    if read.x_levels is not None:
+        _name_places(axes.flat[:count], read.x_levels)
     for ax in axes.flat[count:]:
         ax.set_visible(False)
     figure.supxlabel(read.x_label, fontsize=9, parse_math=False)
@@ -292,3 +297,14 @@ def _facets(read: GroupedRows, chosen: Indices, rng: np.random.Generator) -> Fig
     above = 0.35 + 0.16 * (1 + text.count("\n"))
     facet_margins(figure, width, height, above=above, down=down)
     return figure
+
+
+def _name_places(axes: Any, levels: tuple[Any, ...]) -> None:
+    """A factor's levels along the panels' shared axis, all of them or as many as have room."""
+    names = [short(v, 8) for v in levels]
+    room = max(1, 15 // (1 + max(map(len, names))))
+    places = list(range(0, len(names), -(-len(names) // room)))
+    axes[0].set_xticks(places)
+    axes[0].set_xlim(-0.6, len(names) - 0.4)
+    for ax in axes:
+        ax.set_xticklabels([names[i] for i in places], parse_math=False)

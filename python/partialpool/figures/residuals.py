@@ -11,6 +11,7 @@ from partialpool.figures.style import (
     BLUE,
     GREY,
     ORANGE,
+    SKY,
     Vector,
     check_axes,
     check_choice,
@@ -82,20 +83,21 @@ def plot_residuals(
         check_axes(ax)
         check_choice(kind, "kind", KINDS)
     residual, fitted = fit.residuals("pearson"), fit.fitted
+    order = np.argsort(fitted, kind="stable") if kind != "group" else None
     panels: list[Any]
     if ax is not None:
         panels, figure = [ax], None
     else:
-        figure = new_figure(4.2 * len(kinds) + 0.4, 4.0)
+        figure = new_figure(3.6 * len(kinds) + 0.4, 3.8)
         panels = list(figure.subplots(1, len(kinds), squeeze=False)[0])
         figure.suptitle(
             wrapped(fit.formula, figure.get_size_inches()[0]), fontsize=9, parse_math=False
         )
     for panel, which in zip(panels, kinds, strict=True):
         if which == "fitted":
-            _fitted(panel, fit, fitted, residual)
+            _fitted(panel, fit, fitted, residual, order)
         elif which == "scale-location":
-            _scale_location(panel, fit, fitted, residual)
+            _scale_location(panel, fit, fitted, residual, order)
         else:
             _by_group(panel, fit, residual, index, max_groups)
     return panels[0] if figure is None else figure
@@ -109,27 +111,29 @@ def _names(fit: LinearMixedModel) -> tuple[str, str]:
     return with_unit(source, response, f"fitted {response}"), with_unit(source, response, residual)
 
 
-def _fitted(ax: Axes, fit: LinearMixedModel, fitted: Vector, residual: Vector) -> None:
+def _fitted(ax: Axes, fit: LinearMixedModel, fitted: Vector, residual: Vector, order: Any) -> None:
     said = cloud(ax, fitted, residual)
     ax.axhline(0, color=GREY, lw=1, ls="--", zorder=3)
-    line = _trend(ax, fitted, residual)
+    line = _trend(ax, fitted, residual, order)
     put_labels(ax, *_names(fit))
     put_title(ax, f"residuals{line}", said)
 
 
-def _trend(ax: Axes, x: Vector, y: Vector) -> str:
+def _trend(ax: Axes, x: Vector, y: Vector, order: Any) -> str:
     """A running mean where there is enough for one, and what the title says of it."""
-    at, means = running_mean(x, y)
+    at, means = running_mean(x, y, order)
     if not len(at):
         return ""
     ax.plot(at, means, color=ORANGE, lw=1.6, zorder=4)
     return "; line: running mean"
 
 
-def _scale_location(ax: Axes, fit: LinearMixedModel, fitted: Vector, residual: Vector) -> None:
+def _scale_location(
+    ax: Axes, fit: LinearMixedModel, fitted: Vector, residual: Vector, order: Any
+) -> None:
     root = np.sqrt(np.abs(residual) / fit.sigma)
     said = cloud(ax, fitted, root)
-    line = _trend(ax, fitted, root)
+    line = _trend(ax, fitted, root, order)
     ax.set_ylim(bottom=0)
     put_labels(ax, _names(fit)[0], "√|scaled residual|")
     put_title(ax, f"spread{line}", said)
@@ -150,12 +154,18 @@ def _by_group(
     if one_by_one:
         x = np.repeat(at, [len(r) for r in rows])
         ax.scatter(x, np.concatenate(rows), s=9, color=BLUE, alpha=0.6, linewidths=0, zorder=2)
+    elif wide:
+        ax.vlines(at, marks[:, 0], marks[:, 4], color=BLUE, lw=0.8, zorder=2)
+        ax.vlines(at, marks[:, 1], marks[:, 3], color=BLUE, lw=4.0, zorder=2)
     else:
-        ax.vlines(at, marks[:, 0], marks[:, 4], color=BLUE, lw=0.8 if wide else 0.3, zorder=2)
-        ax.vlines(at, marks[:, 1], marks[:, 3], color=BLUE, lw=4.0 if wide else 0.8, zorder=2)
-    ax.plot(at, marks[:, 2], "_" if wide else ",", color=ORANGE, ms=9, mew=2, zorder=3)
-    if not wide:
-        ax.plot(at, marks[:, 2], "-", color=ORANGE, lw=1.2, zorder=3)
+        # Lines this close would run together into stripes that are not in the data.
+        for (low, high), colour in (((0, 4), SKY), ((1, 3), BLUE)):
+            ends = marks[:, low], marks[:, high]
+            ax.fill_between(at, *ends, step="mid", color=colour, alpha=0.55, lw=0, zorder=2)
+    if wide:
+        ax.plot(at, marks[:, 2], "_", color=ORANGE, ms=9, mew=2, zorder=3)
+    else:
+        ax.plot(at, marks[:, 2], "-", color=ORANGE, lw=1.4, zorder=3)
     put_labels(ax, "", _names(fit)[1])
     put_levels(ax, "x", [factor.levels[i] for i in levels], factor.name)
     what = "each row and the median" if one_by_one else "median, middle half and middle 90 %"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from partialpool.design.columns import take
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import ArgumentError
+from partialpool.figures.style import check_fit
 from partialpool.formula import variables
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
+
+#: Rows that are predicted at once, so that a wide model matrix stays small.
+TOGETHER = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +47,44 @@ class Settings:
     share: Vector
     offset: float
 
+    def rows(self, grid: Vector) -> int:
+        """Of `at`."""
+        return len(grid) * len(self.share)
+
     def at(self, grid: Vector) -> dict[str, Any]:
         """Every setting at every grid point, settings varying fastest."""
         out = {name: np.tile(values, len(grid)) for name, values in self.table.items()}
         return {**out, self.moved: np.repeat(grid, len(self.share))}
 
 
+def averaged(
+    predict: Callable[[dict[str, Any]], Vector], of: Sequence[Settings], grid: Vector
+) -> list[Vector]:
+    """Predictions along the grid, averaged over the settings of each group.
+
+    Groups are predicted together, as a formula takes longer to evaluate than its rows.
+    """
+    out: list[Vector] = []
+    start = 0
+    while start < len(of):
+        end, size = start, 0
+        while end < len(of) and (end == start or size + of[end].rows(grid) <= TOGETHER):
+            size += of[end].rows(grid)
+            end += 1
+        tables = [s.at(grid) for s in of[start:end]]
+        heights = predict({n: np.concatenate([t[n] for t in tables]) for n in tables[0]})
+        ends = np.cumsum([s.rows(grid) for s in of[start:end]])[:-1]
+        for own, settings in zip(np.split(heights, ends), of[start:end], strict=True):
+            out.append(own.reshape(len(grid), -1) @ settings.share + settings.offset)
+        start = end
+    return out
+
+
 class FitRows:
     """The rows of a fit by column."""
 
     def __init__(self, fit: LinearMixedModel) -> None:
-        design = fit._rows()
+        design = check_fit(fit)._rows()
         if design.source is None:
             raise ArgumentError("the figure needs the data of the fit, which a pickle leaves out")
         self._fit = fit
@@ -130,10 +162,13 @@ class FitRows:
             count = np.ones(most)
         return Settings(moved, {k: v[first] for k, v in table.items()}, count / count.sum(), offset)
 
-    def heights(self, settings: Settings, grid: Vector, random: str) -> Vector:
-        """The model's predictions along the grid, averaged over the settings."""
-        at = self._fit.predict(settings.at(grid), random=random, new_levels="population")
-        return at.reshape(len(grid), -1) @ settings.share + settings.offset
+    def heights(self, of: Sequence[Settings], grid: Vector, random: str) -> list[Vector]:
+        """For each group: the model's predictions along the grid, averaged over its settings."""
+
+        def at(rows: dict[str, Any]) -> Vector:
+            return self._fit.predict(rows, random=random, new_levels="population")
+
+        return averaged(at, of, grid)
 
     def complete_pooling(self) -> LinearModel:
         """Least squares of the fixed part."""
@@ -141,10 +176,9 @@ class FitRows:
 
         return least_squares(self._fit.design)
 
-    def pooled(self, model: LinearModel, settings: Settings, grid: Vector) -> Vector:
-        """Complete pooling's predictions along the grid, averaged over the settings."""
-        at = model.predict(settings.at(grid))
-        return at.reshape(len(grid), -1) @ settings.share + settings.offset
+    def pooled(self, model: LinearModel, of: Sequence[Settings], grid: Vector) -> list[Vector]:
+        """For each group: complete pooling's predictions, averaged over its settings."""
+        return averaged(model.predict, of, grid)
 
     def own_regression(
         self, index: int, rows: Any, settings: Settings, grid: Vector

@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool.errors import ArgumentError
 from partialpool.figures.covariance import coverage_labels, draw_ellipses, factor_covariance
-from partialpool.figures.labels import unit_of, with_unit
+from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLACK,
     BLUE,
@@ -18,6 +18,7 @@ from partialpool.figures.style import (
     Vector,
     check_axes,
     check_count,
+    check_names,
     column_index,
     factor_index,
     new_figure,
@@ -112,7 +113,7 @@ def plot_shrinkage(
     figure = None
     if ax is None:
         one = len(shown.names) == 1
-        height = float(np.clip(1.3 + 0.2 * len(shown.levels), 2.6, 8.0)) if one else 5.0
+        height = float(np.clip(1.3 + 0.2 * len(shown.levels), 2.6, 7.0)) if one else 5.0
         figure = new_figure(6.2, height)
         ax = figure.subplots()
     check_axes(ax)
@@ -125,11 +126,8 @@ def plot_shrinkage(
 
 
 def _label(fit: LinearMixedModel, name: str) -> str:
-    if name == "Intercept":
-        return with_unit(fit.design.source, fit.design.formula.response_name, "Intercept")
-    units = [unit_of(fit.design.source, v) for v in (fit.design.formula.response_name, name)]
-    rate = f" ({units[0]} per {units[1]})" if all(units) else ""
-    return f"coefficient of {name}{rate}"
+    unit = coefficient_unit(fit.design.source, fit.design.formula.response_name, name)
+    return in_unit(name if name == "Intercept" else f"coefficient of {name}", unit)
 
 
 def _plane(ax: Axes, fit: LinearMixedModel, shown: Shrinkage) -> None:
@@ -148,7 +146,9 @@ def _plane(ax: Axes, fit: LinearMixedModel, shown: Shrinkage) -> None:
         zorder=3,
     )
     size = 4.5 if few else 2.2
-    (a,) = ax.plot(*start.T, "o", ms=size, mfc="none", mec=ORANGE, mew=1 if few else 0.5, zorder=4)
+    # A ring around the point where the two are the same.
+    ring: Any = {"ms": 4.5 if few else 4.2, "mfc": "none", "mec": ORANGE, "mew": 1 if few else 0.6}
+    (a,) = ax.plot(*start.T, "o", **ring, zorder=4)
     (b,) = ax.plot(*end.T, "o", ms=size, color=BLUE, mec="none", zorder=5)
     (c,) = ax.plot(*shown.centre, "P", ms=9, color=BLACK, mec="white", zorder=6)
     lines = draw_ellipses(ax, shown.covariance, shown.centre, BLACK)
@@ -187,7 +187,8 @@ def _along(ax: Axes, fit: LinearMixedModel, shown: Shrinkage) -> None:
     (c,) = ax.plot([centre, centre], [-0.8, len(at) - 0.2], "--", color=BLACK, lw=1, zorder=1)
     ax.hlines(at, start, end, color=GREY, lw=1.2 if few else 0.5, zorder=2)
     size = 5.5 if few else 2
-    (a,) = ax.plot(start, at, "o", ms=size, mfc="none", mec=ORANGE, mew=1, zorder=3)
+    ring: Any = {"ms": 5.5 if few else 3.4, "mfc": "none", "mec": ORANGE, "mew": 1 if few else 0.6}
+    (a,) = ax.plot(start, at, "o", **ring, zorder=3)
     (b,) = ax.plot(end, at, "o", ms=size, color=BLUE, mec="none", zorder=4)
     ax.set_ylim(-0.8, len(at) - 0.2)
     put_labels(ax, _label(fit, shown.names[0]), "")
@@ -248,9 +249,7 @@ def shrinkage_data(
     index = factor_index(fit, group)
     factor = fit._rows().factors[index]
     names = unique_names(factor.names)
-    if isinstance(columns, str):
-        columns = [columns]
-    wanted = names[:2] if columns is None else list(columns)
+    wanted = names[:2] if columns is None else check_names(columns, "columns")
     if not 1 <= len(wanted) <= 2 or len(set(wanted)) < len(wanted):
         raise ArgumentError(f"columns must name one or two random effects, not {wanted!r}")
     at = [column_index(fit, index, c) for c in wanted]

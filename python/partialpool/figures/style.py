@@ -79,6 +79,30 @@ def check_axes(ax: Any) -> Axes:
     return ax
 
 
+def check_fit(fit: Any, what: str = "the figure") -> LinearMixedModel:
+    """Refuse what is no fit of `lmer`."""
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+    if not isinstance(fit, LinearMixedModel):
+        raise ArgumentError(f"{what} is of a fit of lmer, not of {type(fit).__name__}")
+    return fit
+
+
+def check_name(value: Any, what: str) -> str | None:
+    """The name of one column or factor, or None."""
+    if value is not None and not isinstance(value, str):
+        raise ArgumentError(f"{what} must be a name, not {value!r}")
+    return value
+
+
+def check_names(value: Any, what: str) -> list[str]:
+    """One name or several."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+        raise ArgumentError(f"{what} must be a list of names, not {value!r}")
+    return list(names)
+
+
 def check_count(value: Any, name: str) -> int:
     """A positive whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -102,7 +126,13 @@ def short(level: Any, width: int = 22) -> str:
 def width_of(ax: Axes) -> float:
     """Inches that an Axes is wide, about."""
     figure: Any = ax.get_figure(root=True)
-    return float(ax.get_position().width * figure.get_size_inches()[0])
+    inches = float(figure.get_size_inches()[0])
+    place = ax.get_subplotspec()
+    if place is not None and figure.get_constrained_layout():
+        # The layout is not made yet: what is left of a column beside ticks and label.
+        columns = place.colspan.stop - place.colspan.start
+        return max(1.0, inches * columns / place.get_gridspec().ncols - 0.8)
+    return float(ax.get_position().width * inches)
 
 
 def wrapped(text: str, inches: float) -> str:
@@ -110,10 +140,44 @@ def wrapped(text: str, inches: float) -> str:
     return "\n".join(textwrap.wrap(text, width=max(20, int(13 * inches))))
 
 
+def headed(inches: float, *parts: str) -> str:
+    """A heading, its parts in brackets after the first; a part that does not fit begins a line."""
+    room = max(20, int(13 * inches))
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if part and len(lines[-1]) + len(part) + 3 <= room:
+            lines[-1] += f" ({part})"
+        elif part:
+            lines.append(f"({part})")
+    return "\n".join(wrapped(line, inches) for line in lines)
+
+
 def put_title(ax: Axes, *parts: str) -> None:
     """A heading, its parts in brackets after the first."""
-    text = parts[0] + "".join(f" ({p})" for p in parts[1:] if p)
-    ax.set_title(wrapped(text, width_of(ax)), fontsize=TEXT, parse_math=False)
+    text = headed(width_of(ax), *parts)
+    # With y given matplotlib need not look for ticks above: half of the time of many panels.
+    ax.set_title(text, fontsize=TEXT, parse_math=False, y=1.0)
+
+
+def put_facet(ax: Axes, level: Any, *, labelled: bool) -> None:
+    """A small panel's name; labels of the ticks only in the bottom row."""
+    ax.set_title(short(level), fontsize=SMALL, pad=3, parse_math=False, y=1.0)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=7, labelbottom=labelled)
+
+
+def few_ticks(ax: Axes, *, x: bool = True) -> None:
+    """Ticks of small panels that share the axes of this one."""
+    ax.locator_params(axis="y", nbins=4)
+    if x:
+        # A label at the end would touch the next panel's.
+        ax.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
+
+
+def grid_of(count: int, most: int) -> tuple[int, int]:
+    """Rows and columns of so many panels, the rows about equally long."""
+    down = -(-count // most)
+    return down, -(-count // down)
 
 
 def put_labels(ax: Axes, x: str, y: str) -> None:
@@ -148,6 +212,10 @@ def put_legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], **opti
     """A legend in plain text."""
     settings = {"fontsize": SMALL, "frameon": False, **options}
     legend = owner.legend(handles, [short(v, 60) for v in labels], **settings)
+    for mark in legend.legend_handles:
+        # Marks of many groups are too small to tell apart.
+        if hasattr(mark, "set_markersize"):
+            mark.set_markersize(max(mark.get_markersize(), 4.5))
     for text in legend.get_texts():
         text.set_parse_math(False)
     return legend
@@ -166,12 +234,15 @@ def cloud(ax: Axes, x: Vector, y: Vector, *, color: str = BLUE) -> str:
         return ""
     tall = max(8, int(60 * 0.75))
     ax.hexbin(x, y, gridsize=(60, tall), bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
-    return f"hexagons count {len(x):,} points"
+    return f"{len(x):,} points in hexagons; dark: many"
 
 
-def running_mean(x: Vector, y: Vector) -> tuple[Vector, Vector]:
-    """Means of x and y over a moving window of the rows by x; empty where x takes few values."""
-    order = np.argsort(x, kind="stable")
+def running_mean(x: Vector, y: Vector, order: Indices | None = None) -> tuple[Vector, Vector]:
+    """Means of x and y over a moving window of the rows by x; empty where x takes few values.
+
+    `order` sorts x, where that is known.
+    """
+    order = np.argsort(x, kind="stable") if order is None else order
     n = len(x)
     if n < TREND or np.count_nonzero(np.diff(x[order])) < TREND - 1:
         return np.empty(0), np.empty(0)
@@ -191,8 +262,8 @@ def running_mean(x: Vector, y: Vector) -> tuple[Vector, Vector]:
 
 def factor_index(fit: LinearMixedModel, group: str | None) -> int:
     """Place in the design of the grouping factor named; by default that with most levels."""
-    names = {f.name: i for i, f in enumerate(fit.design.factors)}
-    if group is None:
+    names = {f.name: i for i, f in enumerate(check_fit(fit).design.factors)}
+    if check_name(group, "group") is None:
         return fit.terms[0].index
     if group not in names:
         raise ArgumentError(

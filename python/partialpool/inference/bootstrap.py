@@ -59,17 +59,15 @@ def law_of(model: LinearMixedModel | LinearModel) -> _core.LawArgs:
     design = model.design if isinstance(model, LinearModel) else model._rows()
     sd = model.sigma if design.weights is None else model.sigma / np.sqrt(design.weights)
     if isinstance(model, LinearModel):
-        offset = 0.0 if design.offset is None else design.offset
-        return np.ascontiguousarray(model.fitted - offset), sd, []
-    mean = np.zeros(model.nobs)
-    for i, b in zip(model._products.kept, model.beta, strict=True):
-        mean += design.x[i] * b
+        place = [design.fixed.names.index(n) for n in model.names]
+        return (design.n, [design.x[i] for i in place], model.beta.tolist()), sd, []
+    x = [design.x[i] for i in model._products.kept]
     random: list[_core.RandomArgs] = []
     for factor, lam in zip(design.factors, model._native.lambdas, strict=True):
         assert factor.codes is not None  # rows are present
         scaled = [model.sigma * v for v in lam]
         random.append((factor.codes, len(factor.levels), factor.columns, scaled))
-    return mean, sd, random
+    return (design.n, x, model.beta.tolist()), sd, random
 
 
 def model_of(model: LinearMixedModel | LinearModel) -> _core.ModelArgs:
@@ -238,6 +236,11 @@ class Bootstrap:
         header = ("original", "bias", "std. error")
         lines += matrix_lines(self.names, header, cells, right=True)
         return "\n".join(lines + failure_lines(self.failures))
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import bootstrap_html
+
+        return bootstrap_html(self)
 
 
 def failure_lines(failures: Mapping[str, int]) -> list[str]:

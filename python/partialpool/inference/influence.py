@@ -12,7 +12,7 @@ Statistics in Medicine 24(6); lme4's ``influence``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,17 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.design import Frame
+from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.design import group_labels
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError, PartialPoolError
+from partialpool.inference.progress import in_slices
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
+Codes = NDArray[np.uint32] | NDArray[np.int64]
 
 #: Relative size of eigenvalues below which what is left cannot determine the fixed effects.
 RANK_TOLERANCE = 1e-9
@@ -66,7 +69,7 @@ class Influence:
     """
 
     by: str
-    labels: tuple[Any, ...]
+    labels: Sequence[Any]
     names: tuple[str, ...]
     refitted: bool
     leverage: Vector
@@ -104,6 +107,11 @@ class Influence:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.influence_text import influence_html
+
+        return influence_html(self)
+
 
 def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
     """See `LinearMixedModel.influence`."""
@@ -112,27 +120,22 @@ def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
     design = fit._rows()
     labels, codes = deletions(fit, by)
     size, p = len(labels), len(fit.beta)
-    hat = fit.hatvalues
-    leverage = hat
+    leverage = fit.hatvalues
     if codes is not None:
-        leverage = np.bincount(codes, weights=hat, minlength=size).astype(np.float64)
-    failed: dict[Any, str] = {}
-    sigma = np.full(size, fit.sigma)
-    theta = np.tile(fit.theta.to_numpy(), (size, 1))
+        leverage = _totals(codes, leverage, size)
     if refit:
         found = _by_downdating(fit, codes, size, refit=True)
     elif codes is None:
-        found = _one_row_each(fit, hat)
+        found = _one_row_each(fit, leverage)
     elif _blocks_of(fit, codes):
         found = _one_block_each(fit, codes, size)
     else:
         found = _by_downdating(fit, codes, size, refit=False)
-    if refit:
-        sigma, theta = found.sigma, found.theta
-    for i, why in found.failed.items():
-        failed[labels[i]] = why
     precision = np.linalg.inv(fit.covariance) if p else np.zeros((0, 0))
-    cook = np.einsum("ij,jk,ik->i", found.dfbeta, precision, found.dfbeta) / max(p, 1)
+    cook = np.zeros(size)
+    for a, b in np.ndindex(p, p):
+        for rows in row_slices(size):
+            cook[rows] += precision[a, b] / p * found.dfbeta[rows, a] * found.dfbeta[rows, b]
     return Influence(
         by=by,
         labels=labels,
@@ -142,10 +145,10 @@ def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
         dfbeta=found.dfbeta,
         std_error=found.std_error,
         cooks_distance=cook,
-        sigma=sigma,
-        theta=theta,
+        sigma=found.sigma,
+        theta=found.theta,
         theta_names=tuple(fit.theta.index),
-        failed=failed,
+        failed={labels[i]: why for i, why in found.failed.items()},
         kind=design.kind,
     )
 
@@ -159,17 +162,16 @@ class _Deletions:
     failed: dict[int, str]
 
 
-def deletions(fit: LinearMixedModel, by: str) -> tuple[tuple[Any, ...], NDArray[np.intp] | None]:
+def deletions(fit: LinearMixedModel, by: str) -> tuple[Sequence[Any], Codes | None]:
     """Labels of what is deleted, and the code of each row; None for single rows."""
     design = fit._rows()
     if not isinstance(by, str):
         raise ArgumentError(f"by must be 'observation' or the name of a group, not {by!r}")
     if by == "observation":
-        rows = range(design.n) if design.rows is None else design.rows.tolist()
-        return tuple(rows), None
+        return range(design.n) if design.rows is None else design.rows.tolist(), None
     for factor in design.factors:
         if factor.name == by and factor.codes is not None:
-            return factor.levels, factor.codes.astype(np.intp)
+            return factor.levels, factor.codes
     known = ", ".join(repr(f.name) for f in design.factors)
     if design.source is None:
         raise ArgumentError(f"by={by!r} is no grouping factor of the model; it has {known}")
@@ -184,105 +186,115 @@ def deletions(fit: LinearMixedModel, by: str) -> tuple[tuple[Any, ...], NDArray[
         raise ArgumentError(f"by={by!r} has missing values in the rows used")
     if len(coded.levels) < 2:
         raise ArgumentError(f"by={by!r} has one level; without it there are no rows")
-    return coded.levels, coded.codes.astype(np.intp)
+    return coded.levels, coded.codes
 
 
-def _blocks_of(fit: LinearMixedModel, codes: NDArray[np.intp]) -> bool:
+def _blocks_of(fit: LinearMixedModel, codes: Codes) -> bool:
     """Whether rows of different groups are independent: each random level lies in one group."""
     for factor in fit.design.factors:
         assert factor.codes is not None  # asked of fits that have their rows
-        own = factor.codes.astype(np.intp)
-        first = np.zeros(len(factor.levels), dtype=np.intp)
-        first[own] = codes
-        if not np.array_equal(first[own], codes):
-            return False
+        first = np.zeros(len(factor.levels), dtype=codes.dtype)
+        first[factor.codes] = codes
+        for rows in row_slices(len(codes)):
+            if not np.array_equal(first[factor.codes[rows]], codes[rows]):
+                return False
     return True
 
 
-def weighted_columns(fit: LinearMixedModel) -> tuple[Vector, Vector]:
-    """X, (n, p), and σ²V⁻¹X, (n, p)."""
+def weighted_columns(fit: LinearMixedModel) -> Iterator[tuple[slice, Vector, Vector]]:
+    """X and σ²V⁻¹X by slices of rows, (rows, p) each."""
     design = fit._rows()
-    n, p = fit.nobs, len(fit.beta)
-    x = np.empty((n, p))
-    for j, i in enumerate(fit._products.kept):
-        x[:, j] = design.x[i]
-    out = x.copy()
-    for factor, flat in zip(design.factors, _core.smoothed_columns(fit._native), strict=True):
-        assert factor.codes is not None  # asked of fits that have their rows
-        k = len(factor.columns)
-        smooth = flat.reshape(len(factor.levels), k, p)
-        for a, z in enumerate(factor.columns):
-            column = np.asarray(z, dtype=np.float64).reshape(-1, 1)
-            out -= column * smooth[factor.codes, a]
-    if design.weights is not None:
-        out *= design.weights[:, None]
-    return x, out
+    p = len(fit.beta)
+    smoothed = _core.smoothed_columns(fit._native)
+    for rows in row_slices(fit.nobs):
+        x = np.empty((rows.stop - rows.start, p))
+        for j, i in enumerate(fit._products.kept):
+            x[:, j] = rows_of(design.x[i], rows)
+        out = x.copy()
+        for factor, flat in zip(design.factors, smoothed, strict=True):
+            assert factor.codes is not None  # asked of fits that have their rows
+            smooth = flat.reshape(len(factor.levels), len(factor.columns), p)
+            own = smooth[factor.codes[rows]]
+            for a, z in enumerate(factor.columns):
+                out -= np.reshape(rows_of(z, rows), (-1, 1)) * own[:, a]
+        if design.weights is not None:
+            out *= design.weights[rows, None]
+        yield rows, x, out
 
 
 def _one_row_each(fit: LinearMixedModel, hat: Vector) -> _Deletions:
     """Pᵢᵢ = wᵢ(1 - hᵢ)/σ² and (Py)ᵢ = wᵢeᵢ/σ², with e the conditional residuals."""
     design = fit._rows()
-    weights = np.ones(fit.nobs) if design.weights is None else design.weights
-    _, wx = weighted_columns(fit)
+    n, p = fit.nobs, len(fit.beta)
     phi = fit.covariance / fit.sigma**2
-    step = wx @ phi
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alone = 1 - hat <= RANK_TOLERANCE
-        dfbeta = -step * (fit.residuals() / (1 - hat))[:, None]
-        variance = np.diag(phi) + step**2 / (weights * (1 - hat))[:, None]
-    dfbeta[alone], variance[alone] = np.nan, np.nan
-    failed = {int(i): "the row alone determines a fixed effect" for i in np.flatnonzero(alone)}
-    return _fixed_variance(fit, dfbeta, fit.sigma * np.sqrt(variance), failed)
+    dfbeta, std_error, residual = np.empty((n, p)), np.empty((n, p)), fit.residuals()
+    for rows, _, wx in weighted_columns(fit):
+        step = wx @ phi
+        left = 1 - hat[rows]
+        weights = 1.0 if design.weights is None else design.weights[rows]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dfbeta[rows] = -step * (residual[rows] / left)[:, None]
+            variance = np.diag(phi) + step**2 / (weights * left)[:, None]
+            std_error[rows] = fit.sigma * np.sqrt(variance)
+    alone = np.flatnonzero(1 - hat <= RANK_TOLERANCE)
+    dfbeta[alone], std_error[alone] = np.nan, np.nan
+    failed = {int(i): "the row alone determines a fixed effect" for i in alone}
+    return _fixed_variance(fit, dfbeta, std_error, failed)
 
 
-def _one_block_each(fit: LinearMixedModel, codes: NDArray[np.intp], size: int) -> _Deletions:
-    design = fit._rows()
+def _totals(codes: Codes, values: Vector, size: int) -> Vector:
+    """Sums of the values of each group's rows, (size,)."""
+    out = np.zeros(size)
+    for rows in row_slices(len(codes), max(ROWS_AT_ONCE, size)):
+        out += np.bincount(codes[rows], weights=values[rows], minlength=size)
+    return out
+
+
+def _one_block_each(fit: LinearMixedModel, codes: Codes, size: int) -> _Deletions:
     p = len(fit.beta)
-    x, wx = weighted_columns(fit)
-    assert design.y is not None  # asked of fits that have their rows
-    offset = 0.0 if design.offset is None else design.offset
-    residual = (design.y + offset) - fit.predict(random="none")
-
-    def total(values: Vector) -> Vector:
-        return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
-
-    gram = np.empty((size, p, p))
-    for a in range(p):
-        for b in range(a + 1):
-            gram[:, a, b] = gram[:, b, a] = total(wx[:, a] * x[:, b])
-    score = np.column_stack([total(wx[:, a] * residual) for a in range(p)]).reshape(size, p)
+    marginal = fit.predict(random="none")
+    design = fit._rows()
+    if design.offset is not None:
+        marginal -= design.offset
+    residual = np.subtract(design.response, marginal, out=marginal)
+    gram, score = np.zeros((size, p, p)), np.zeros((size, p))
+    for rows, x, wx in weighted_columns(fit):
+        own, inverse = np.unique(codes[rows], return_inverse=True)
+        for a in range(p):
+            score[own, a] += np.bincount(inverse, weights=wx[:, a] * residual[rows])
+            for b in range(p):
+                gram[own, a, b] += np.bincount(inverse, weights=wx[:, a] * x[:, b])
     precision = np.linalg.inv(fit.covariance / fit.sigma**2)
     scale = np.sqrt(np.diag(precision))
+    product = np.outer(scale, scale)
     dfbeta, std_error = np.full((size, p), np.nan), np.full((size, p), np.nan)
-    failed: dict[int, str] = {}
-    for g in range(size):
-        left = (precision - gram[g]) / np.outer(scale, scale)
-        values, vectors = np.linalg.eigh(left)
-        if values[0] <= RANK_TOLERANCE:
-            failed[g] = "the other rows do not determine the fixed effects"
-            continue
-        inverse = (vectors / values) @ vectors.T / np.outer(scale, scale)
-        dfbeta[g] = -inverse @ score[g]
-        std_error[g] = fit.sigma * np.sqrt(np.diag(inverse))
+    values, vectors = np.linalg.eigh((precision - (gram + gram.swapaxes(1, 2)) / 2) / product)
+    good = values[:, 0] > RANK_TOLERANCE if p else np.ones(size, dtype=bool)
+    inverses = (vectors[good] / values[good][:, None, :]) @ vectors[good].swapaxes(1, 2) / product
+    dfbeta[good] = -(inverses @ score[good][:, :, None])[:, :, 0]
+    std_error[good] = fit.sigma * np.sqrt(np.diagonal(inverses, axis1=1, axis2=2))
+    why = "the other rows do not determine the fixed effects"
+    failed = {int(g): why for g in np.flatnonzero(~good)}
     return _fixed_variance(fit, dfbeta, std_error, failed)
 
 
 def _fixed_variance(
     fit: LinearMixedModel, dfbeta: Vector, std_error: Vector, failed: dict[int, str]
 ) -> _Deletions:
-    size = len(dfbeta)
-    theta = np.tile(fit.theta.to_numpy(), (size, 1))
-    return _Deletions(dfbeta, std_error, np.full(size, fit.sigma), theta, failed)
+    # One value seen by all rows, not a million copies of it.
+    size, theta = len(dfbeta), fit.theta.to_numpy()
+    sigma = np.broadcast_to(np.float64(fit.sigma), (size,))
+    return _Deletions(dfbeta, std_error, sigma, np.broadcast_to(theta, (size, len(theta))), failed)
 
 
 def _by_downdating(
-    fit: LinearMixedModel, codes: NDArray[np.intp] | None, size: int, *, refit: bool
+    fit: LinearMixedModel, codes: Codes | None, size: int, *, refit: bool
 ) -> _Deletions:
     """Cross-products less each group's rows, evaluated or optimised from the full fit's θ."""
     from partialpool.models.linear_mixed import LinearMixedModel as Model
 
     design = fit._rows()
-    assert design.y is not None  # its rows are at hand
+    y = design.response
     p, m = len(fit.beta), len(fit.theta)
     factors: list[Any] = [(f.codes, len(f.levels), f.columns, f.blocks) for f in design.factors]
     order = np.arange(size) if codes is None else np.argsort(codes, kind="stable")
@@ -295,10 +307,12 @@ def _by_downdating(
         {},
     )
     start = fit._native.lambdas
-    for i, rows in enumerate(np.split(order.astype(np.int64), ends)[:size]):
+    parts = np.split(order.astype(np.int64), ends)[:size]
+
+    def delete(i: int) -> None:
         try:
             products = _core.delete_rows(
-                fit._products, design.y, design.x, factors, design.weights, rows
+                fit._products, y, design.x, factors, design.weights, parts[i]
             )
             native = (
                 products.fit(fit.reml, start)
@@ -309,7 +323,7 @@ def _by_downdating(
             )
         except (_core.CoreError, PartialPoolError) as error:
             out.failed[i] = f"the other rows do not determine the model ({error})"
-            continue
+            return
         part = Model(design, products, native, reml=fit.reml)
         sigma = native.sigma if refit else fit.sigma
         unscaled = native.unscaled_covariance.reshape(p, p)
@@ -317,4 +331,11 @@ def _by_downdating(
         out.std_error[i] = sigma * np.sqrt(np.diag(unscaled))
         out.sigma[i] = sigma
         out.theta[i] = part.theta.to_numpy()
+
+    def work(first: int, count: int) -> None:
+        for i in range(first, first + count):
+            delete(i)
+
+    done = in_slices(size, work, "Influence")
+    out.failed.update(dict.fromkeys(range(done, size), "interrupted before its turn"))
     return out

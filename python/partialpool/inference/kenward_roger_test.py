@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
+from partialpool.inference.comparable import check_same_data, check_same_offset
 from partialpool.inference.independence import independent_rows
 from partialpool.inference.kenward_roger import kenward_roger
 from partialpool.inference.linear_hypotheses import read_hypothesis
-from partialpool.inference.nesting import check_same_data, check_same_offset, restriction
+from partialpool.inference.nesting import restriction
 from partialpool.inference.results import KenwardRogerTest
 from partialpool.models.baseline import LinearModel
 from partialpool.models.linear_mixed import LinearMixedModel

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partialpool.errors import ArgumentError
+from partialpool.inference.comparable import Model, check_same_data
 from partialpool.inference.nesting import (
-    Model,
     check_random_nested,
-    check_same_data,
     restriction,
     same_fixed_part,
 )
@@ -121,13 +120,7 @@ def _check_restricted(models: Sequence[Model], restricted: Sequence[bool]) -> No
 
 def _check_nested(large: Model, small: Model) -> None:
     """Refuse pairs whose likelihood ratio has no χ² law."""
-    if isinstance(small, LinearMixedModel):
-        if isinstance(large, LinearModel):
-            raise ArgumentError(
-                f"the models are not nested: `{small.formula}` has random effects and the larger"
-                f" `{large.formula}` has none; compare their .aic or .bic instead"
-            )
-        check_random_nested(large, small)
+    check_random_nested(large, small)
     restriction(large, small)
 
 

@@ -25,6 +25,7 @@ from partialpool.inference.multiplicity import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Vector = NDArray[np.float64]
@@ -266,7 +267,15 @@ class MarginalMeans:
             columns["p_value"] = self.p_value
         return to_native(columns, self.part.design.kind)
 
-    def plot(self, *, ax: Any = None) -> Figure:
+    def __getitem__(self, column: str) -> Any:
+        """A column of `to_frame`, as ``means["estimate"]``."""
+        frame = self.to_frame()
+        names = list(getattr(frame, "column_names", frame.columns))
+        if column not in names:
+            raise ArgumentError(f"there is no column {column!r}; there are {', '.join(names)}")
+        return frame[column]
+
+    def plot(self, *, ax: Axes | None = None) -> Figure | Axes:
         """Estimates with their intervals (see `partialpool.figures.means.plot_means`)."""
         from partialpool.figures.means import plot_means
 
@@ -278,6 +287,11 @@ class MarginalMeans:
         return means_text(self)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.means_html import means_html
+
+        return means_html(self)
 
 
 def check_level(level: float) -> float:

@@ -1,7 +1,8 @@
 """Fits as models of the `marginaleffects` package (version 0.6): its adapter interface, answered.
 
 What it sees is the fixed part, with the covariance of the fixed effects; its df are infinite or
-what the caller gives it, for its interface has no place for df by contrast.
+what the caller gives it, for its interface has no place for df by contrast. Tried with
+marginaleffects 0.6.0 and polars 1.x; that version itself fails with polars 2 (``is_in`` of floats).
 """
 
 from __future__ import annotations

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: Work between two looks at the clock, in seconds: Ctrl-C is heard this often.
 SLICE = 0.2
+
+
+def visible_console() -> Console | None:
+    """Where a bar would be seen: standard error of a terminal, or a notebook; else None."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_jupyter:
+        # rich draws its bars there by ipywidgets, and without them warns at every step.
+        return console if find_spec("ipywidgets") is not None else None
+    return console if console.is_terminal else None
 
 
 @contextmanager
@@ -16,10 +32,8 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
     Silent unless stderr is a terminal or a notebook.
     """
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    console = visible_console()
+    if console is None:
         yield lambda done: None
         return
     from rich.progress import (

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Factor
+from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.frame import to_native
 from partialpool.models.random_effects import by_group, unique_names
 
@@ -20,20 +21,19 @@ Vector = NDArray[np.float64]
 def shrinkage(fit: LinearMixedModel) -> Any:
     """See `LinearMixedModel.shrinkage`."""
     design = fit._rows()
-    residual = fit.residuals()
-    weights = design.weights
     columns: dict[str, list[Any]] = {n: [] for n in ("group", "level", "term")}
     own, blup = [], []
     for group, index in by_group(fit).items():
         factor = design.factors[index]
         effects = fit._effects[index]
-        gram, cross = level_products(factor, residual, weights)
+        gram, cross = level_products(factor, fit.residuals(), design.weights)
         # residuals plus the level's own effects: Zᵀ W (y - Xβ - other effects)
         cross = cross + np.einsum("lij,lj->li", gram, effects)
         alone = level_least_squares(gram, cross)
+        labels = [str(v) for v in factor.levels]
         for j, term in enumerate(unique_names(factor.names)):
             columns["group"] += [group] * len(factor.levels)
-            columns["level"] += [str(v) for v in factor.levels]
+            columns["level"] += labels
             columns["term"] += [term] * len(factor.levels)
             own.append(alone[:, j])
             blup.append(effects[:, j])
@@ -48,29 +48,34 @@ def level_products(
 ) -> tuple[Vector, Vector]:
     """ZᵀWZ, (levels, k, k), and ZᵀW r, (levels, k), of each level."""
     assert factor.codes is not None  # asked of fits that have their rows
-    codes = factor.codes.astype(np.intp)
-    size, k = len(factor.levels), len(factor.columns)
+    n, size, k = len(residual), len(factor.levels), len(factor.columns)
+    gram, cross = np.zeros((size, k, k)), np.zeros((size, k))
+    for rows in row_slices(n, max(ROWS_AT_ONCE, 4 * size)):
+        codes = factor.codes[rows]
 
-    def total(values: Any) -> Vector:
-        values = np.broadcast_to(np.asarray(values, dtype=np.float64), codes.shape)
-        return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
+        def total(values: Any, codes: NDArray[np.uint32] = codes) -> Vector:
+            values = np.broadcast_to(np.asarray(values, dtype=np.float64), codes.shape)
+            return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
 
-    gram, cross = np.empty((size, k, k)), np.empty((size, k))
-    for i, z in enumerate(factor.columns):
-        zw = z if weights is None else z * weights
-        cross[:, i] = total(zw * residual)
-        for j in range(i + 1):
-            gram[:, i, j] = gram[:, j, i] = total(zw * factor.columns[j])
+        z = [rows_of(column, rows) for column in factor.columns]
+        zw = z if weights is None else [column * weights[rows] for column in z]
+        for i in range(k):
+            cross[:, i] += total(zw[i] * residual[rows])
+            for j in range(i + 1):
+                gram[:, i, j] += total(zw[i] * z[j])
+    upper = np.triu_indices(k, 1)
+    gram[:, upper[0], upper[1]] = gram[:, upper[1], upper[0]]
     return gram, cross
 
 
 def level_least_squares(gram: Vector, cross: Vector) -> Vector:
     """Solutions by level; NaN where a level's rows cannot tell its effects apart."""
-    out = np.full(cross.shape, np.nan)
     scale = np.sqrt(np.maximum(np.diagonal(gram, axis1=1, axis2=2), 0.0))
-    for i, (a, b, s) in enumerate(zip(gram, cross, scale, strict=True)):
-        if (s > 0).all():
-            unit = a / np.outer(s, s)
-            if np.linalg.eigvalsh(unit)[0] > 1e-10:
-                out[i] = np.linalg.solve(unit, b / s) / s
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = gram / (scale[:, :, None] * scale[:, None, :])
+        right = cross / scale
+    good = np.flatnonzero((scale > 0).all(axis=1))
+    good = good[np.linalg.eigvalsh(unit[good])[:, 0] > 1e-10]
+    out = np.full(cross.shape, np.nan)
+    out[good] = np.linalg.solve(unit[good], right[good][:, :, None])[:, :, 0] / scale[good]
     return out

@@ -26,7 +26,7 @@ class Convergence:
     converged
         Whether both checks passed.
     gradient_norm
-        Norm of the exact gradient in standardised parameters, over 1 + |criterion|.
+        Norm of the exact gradient in standardised parameters, over ``1 + |criterion|``.
     min_eigenvalue
         Smallest eigenvalue of the criterion's Hessian in these parameters.
     evaluations

@@ -105,7 +105,7 @@ class Inference:
         nsim, seed
             Of the bootstrap; failed refits are counted in the result's ``attrs``.
         **options
-            ``parm``: names, positions, "theta_" or "beta_"; ``oldnames=False`` for names such as
+            ``parm``: names, positions, ``"theta_"`` or ``"beta_"``; ``oldnames=False`` for names as
             ``sd_(Intercept)|Subject`` in place of ``.sig01``; ``boot_type``: "percentile", "basic"
             or "normal".
         """

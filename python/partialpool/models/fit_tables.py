@@ -25,6 +25,9 @@ class FitTables:
         *,
         conf_int: bool = False,
         conf_level: float = 0.95,
+        conf_method: str = "wald",
+        nsim: int = 1000,
+        seed: int | None = None,
         ddf: str = "satterthwaite",
         exponentiate: bool = False,
     ) -> Any:
@@ -36,8 +39,13 @@ class FitTables:
             "fixed"; "ran_pars", standard deviations and correlations; "ran_vals", random effects
             with conditional SDs; "ran_coefs", fixed plus random effects of each level; or several.
         conf_int, conf_level
-            Add conf_low and conf_high: by t of fixed effects, by the conditional SD of random
-            effects; missing elsewhere.
+            Add conf_low and conf_high.
+        conf_method
+            "wald": by t of fixed effects, missing of standard deviations and correlations, whose
+            estimates are not normal; "profile" or "boot": of both, as `confint`. Of random effects
+            always by the conditional SD.
+        nsim, seed
+            Of the bootstrap.
         ddf
             As `summary`.
         exponentiate
@@ -54,6 +62,9 @@ class FitTables:
             effects,
             conf_int=conf_int,
             conf_level=conf_level,
+            conf_method=conf_method,
+            nsim=nsim,
+            seed=seed,
             ddf=ddf,
             exponentiate=exponentiate,
         )

@@ -12,6 +12,9 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.errors import ConvergenceError, DesignError
 
+#: Code of a level never seen.
+UNSEEN = np.uint32(np.iinfo(np.uint32).max)
+
 
 def cross_products(design: Design, y: NDArray[np.float64] | None = None) -> _core.CrossProducts:
     """Cross-products of a design's rows, with another response if one is given."""
@@ -57,8 +60,9 @@ def fit_native(
 
 def row_arguments(
     x: Sequence[Any], factors: Sequence[tuple[Sequence[Any], Any]]
-) -> tuple[list[Any], list[tuple[list[Any], NDArray[np.int64]]]]:
-    """Columns and codes as the native module takes them for rows to predict."""
+) -> tuple[list[Any], list[tuple[list[Any], NDArray[np.uint32]]]]:
+    """Columns and codes as the native module takes them for rows to predict; -1 is `UNSEEN`."""
     return list(x), [
-        (list(columns), np.ascontiguousarray(codes, dtype=np.int64)) for columns, codes in factors
+        (list(columns), np.ascontiguousarray(codes).astype(np.uint32, copy=False))
+        for columns, codes in factors
     ]

@@ -47,7 +47,7 @@ def predict(
     active = [any(w) for w in wanted]
     mean = fit._native.linear_predictor(n, x, factors, effects, active)
     if offset is not None:
-        mean = mean + offset
+        mean += offset
     if missing is not None:
         mean[missing] = np.nan
     if interval is None:
@@ -69,15 +69,18 @@ def _with_interval(
     n, x, factors, active = rows
     predicted = interval == "prediction"
     variance = fit._native.prediction_variances(n, x, factors, active, predicted)
+    # In place, as `mean` and `variance` are nobody else's: at a million rows each array counts.
     if predicted:
-        variance = variance + (1.0 if weights is None else 1.0 / weights)
+        variance += 1.0 if weights is None else 1.0 / weights
         if not all(active):
             # A new observation of an unnamed level: the variance of what is not conditioned on.
             for f, ((columns, _), used) in enumerate(zip(factors, active, strict=True)):
                 if not used:
-                    variance = variance + _marginal_variance(fit, f, columns, n)
-    half = float(norm.ppf(0.5 + level / 2)) * fit.sigma * np.sqrt(variance)
-    return to_native({"fit": mean, "lower": mean - half, "upper": mean + half}, kind)
+                    variance += _marginal_variance(fit, f, columns, n)
+    half = np.sqrt(variance, out=variance)
+    half *= float(norm.ppf(0.5 + level / 2)) * fit.sigma
+    lower = mean - half
+    return to_native({"fit": mean, "lower": lower, "upper": np.add(mean, half, out=half)}, kind)
 
 
 def _marginal_variance(fit: LinearMixedModel, index: int, columns: Any, n: int) -> Any:

@@ -88,13 +88,13 @@ def variance_rows(fit: LinearMixedModel) -> tuple[VarianceRow, ...]:
         start = 0
         for size in term.blocks:
             own = slice(start, start + size)
-            rows += _block_rows(fit, term, own, _group_label(term.factor.name, used))
+            rows += _block_rows(fit, term, own, group_label(term.factor.name, used))
             start += size
     rows.append(VarianceRow("Residual", "", fit.sigma**2, fit.sigma))
     return tuple(rows)
 
 
-def _group_label(name: str, used: dict[str, int]) -> str:
+def group_label(name: str, used: dict[str, int]) -> str:
     """lme4 numbers further terms on a factor: Subject, Subject.1, …"""
     count = used.get(name, 0)
     used[name] = count + 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Design
+from partialpool.design.columns import Column, row_slices, rows_of
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 
@@ -38,8 +39,8 @@ class Law:
     ----------
     design
         X, Z, weights and offset of n rows.
-    fixed
-        Xβ + offset, (n,).
+    x, beta
+        Columns of X, numbers or (n,), and their coefficients.
     roots
         Of each factor, L with LLᵀ the covariance of a level's k random effects, (k, k).
     residual_sd
@@ -47,7 +48,8 @@ class Law:
     """
 
     design: Design
-    fixed: Vector
+    x: tuple[Column, ...]
+    beta: Vector
     roots: tuple[Vector, ...]
     residual_sd: float | Vector
 
@@ -56,13 +58,9 @@ class Law:
         cls, design: Design, beta: Vector, roots: Sequence[Vector], sigma: float, kept: Any = None
     ) -> Law:
         """From parameters; `kept` are the columns of X that `beta` belongs to, all by default."""
-        fixed = np.zeros(design.n)
-        for i, b in zip(range(len(design.x)) if kept is None else kept, beta, strict=True):
-            fixed += design.x[i] * b
-        if design.offset is not None:
-            fixed += design.offset
+        x = design.x if kept is None else tuple(design.x[i] for i in kept)
         sd = sigma if design.weights is None else sigma / np.sqrt(design.weights)
-        return cls(design, fixed, tuple(roots), sd)
+        return cls(design, x, np.asarray(beta, dtype=np.float64), tuple(roots), sd)
 
     def effects(self, rng: np.random.Generator) -> list[Vector]:
         """New random effects b of each factor, (levels, k)."""
@@ -71,27 +69,57 @@ class Law:
             for factor, root in zip(self.design.factors, self.roots, strict=True)
         ]
 
+    def fixed(self) -> Vector:
+        """Xβ + offset, (n,)."""
+        out = np.zeros(self.design.n)
+        self.add_fixed(out)
+        return out
+
     def random(self, effects: Sequence[Vector]) -> Vector:
         """Zb, (n,)."""
         out = np.zeros(self.design.n)
-        for factor, b in zip(self.design.factors, effects, strict=True):
-            for column, values in zip(factor.columns, b.T, strict=True):
-                out += column * values[factor.codes]
+        self.add_random(effects, out)
         return out
 
     def residual(self, rng: np.random.Generator) -> Vector:
         """ε, (n,)."""
-        return self.residual_sd * rng.standard_normal(self.design.n)
+        out = np.zeros(self.design.n)
+        self.add_residual(rng, out)
+        return out
+
+    # Rows in slices: of a million rows no array but the answer is made.
+
+    def add_fixed(self, out: Vector) -> None:
+        """Add Xβ + offset to an array (n,)."""
+        for rows in row_slices(len(out)):
+            for column, b in zip(self.x, self.beta, strict=True):
+                out[rows] += rows_of(column, rows) * b
+            if self.design.offset is not None:
+                out[rows] += self.design.offset[rows]
+
+    def add_random(self, effects: Sequence[Vector], out: Vector) -> None:
+        """Add Zb to an array (n,)."""
+        for factor, b in zip(self.design.factors, effects, strict=True):
+            assert factor.codes is not None  # rows are present
+            for rows in row_slices(len(out)):
+                own = b[factor.codes[rows]]
+                for j, column in enumerate(factor.columns):
+                    out[rows] += rows_of(column, rows) * own[:, j]
+
+    def add_residual(self, rng: np.random.Generator, out: Vector) -> None:
+        """Add ε to an array (n,)."""
+        for rows in row_slices(len(out)):
+            noise = rng.standard_normal(len(out[rows]))
+            out[rows] += rows_of(self.residual_sd, rows) * noise
 
     def native(self) -> _core.LawArgs:
-        """For the native module, the offset taken off as in `Design.response`."""
-        mean = self.fixed if self.design.offset is None else self.fixed - self.design.offset
+        """For the native module, the offset left out as in `Design.response`."""
         random: list[_core.RandomArgs] = []
         for factor, root in zip(self.design.factors, self.roots, strict=True):
             assert factor.codes is not None  # rows are present
             flat = np.ascontiguousarray(root).ravel().tolist()
             random.append((factor.codes, len(factor.levels), factor.columns, flat))
-        return np.ascontiguousarray(mean), self.residual_sd, random
+        return (self.design.n, self.x, self.beta.tolist()), self.residual_sd, random
 
 
 def law_of_fit(fit: LinearMixedModel) -> Law:
@@ -113,6 +141,8 @@ def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
     # A stream a replicate: the same numbers however many replicates are asked for.
     columns = {}
     for i, rng in enumerate(generator(seed).spawn(n)):
-        random = law.random(law.effects(rng) if new_random else fit._effects)
-        columns[f"sim_{i + 1}"] = law.fixed + random + law.residual(rng)
+        out = law.fixed()
+        law.add_random(law.effects(rng) if new_random else fit._effects, out)
+        law.add_residual(rng, out)
+        columns[f"sim_{i + 1}"] = out
     return to_native(columns, law.design.kind)

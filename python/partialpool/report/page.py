@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError, FileError, PartialPoolError
+from partialpool.figures.style import check_fit
 from partialpool.report.data_summary import summarise_data
 from partialpool.report.equations import shown, write_equations
 from partialpool.report.gallery import draw_figures
@@ -61,7 +62,11 @@ def write_report(
 
 
 def report_html(
-    fit: LinearMixedModel, *, ddf: str = "satterthwaite", command: str | None = None
+    fit: LinearMixedModel,
+    *,
+    ddf: str = "satterthwaite",
+    command: str | None = None,
+    made_on: date | None = None,
 ) -> str:
     """The page as text.
 
@@ -72,7 +77,12 @@ def report_html(
         As `LinearMixedModel.summary`; also of the F tests.
     command
         The command line that made the fit; None: the call of `lmer` is shown.
+    made_on
+        The date on the page; None: today's.
     """
+    check_fit(fit, "the report")
+    if command is not None and not isinstance(command, str):
+        raise ArgumentError(f"command must be text, not {command!r}")
     summary = fit.summary(ddf=ddf)
     names, values = text.criterion_cells(summary)
     return _template().render(
@@ -94,7 +104,7 @@ def report_html(
         figures=draw_figures(fit),
         call=python_call(fit) if command is None else command,
         versions=versions(),
-        made_on=date.today().isoformat(),
+        made_on=(made_on or date.today()).isoformat(),
     )
 
 
@@ -122,7 +132,7 @@ def model_in_words(fit: LinearMixedModel) -> Iterator[str]:
     if "Intercept" in fit.fixed_names:
         what.append("an intercept")
     if fixed:
-        what.append(f"{count(len(fixed), 'fixed slope')} ({listed(fixed, 8)})")
+        what.append(f"{count(len(fixed), 'coefficient')} ({listed(fixed, 8)})")
     beginning = f"A linear mixed model describes {design.formula.response_name}"
     yield (
         f"{beginning} by {' and '.join(what)}." if what else f"{beginning}, without fixed effects."

@@ -170,9 +170,9 @@ def simulate_lmm(
     rng = generator(seed)
     effects = law.effects(rng)
     random, residual = law.random(effects), law.residual(rng)
-    steps = dict(zip(STEPS, (law.fixed, random, residual), strict=True))
+    steps = dict(zip(STEPS, (law.fixed(), random, residual), strict=True))
     response = response_column(parsed)
-    out = with_columns(frame, {**steps, response: law.fixed + random + residual})
+    out = with_columns(frame, {**steps, response: steps[STEPS[0]] + random + residual})
     if not parts:
         return out
     import pandas as pd

@@ -21,9 +21,9 @@ from partialpool.inference.bootstrap import (
     model_of,
     refit_simulated,
 )
-from partialpool.inference.comparable import require_nested
 from partialpool.inference.hypotheses import fixed_terms
 from partialpool.inference.linear_hypotheses import Hypothesis, read_hypothesis
+from partialpool.inference.nesting import require_nested
 from partialpool.inference.progress import in_slices
 from partialpool.inference.satterthwaite import ingredients
 from partialpool.inference.wald import METHODS, check_ddf, f_test
@@ -121,6 +121,11 @@ class Power:
                 "the hypothesis is true for these effects: this is the test's actual level"
             )
         return "\n".join(lines + failure_lines(self.failures))
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import power_html
+
+        return power_html(self)
 
 
 def power(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.design import Frame
+from partialpool.design import Design, Frame
 from partialpool.errors import ArgumentError
 from partialpool.formula import evaluate, variables
 
@@ -24,13 +24,11 @@ def augment(fit: LinearMixedModel, new: Any, new_levels: str, prefix: str) -> An
         raise ArgumentError(f"prefix must be text, not {prefix!r}")
     if new is not None:
         frame = Frame(new)
-        return with_columns(
-            new, None, None, _prefixed(_new_columns(fit, frame, new_levels), prefix)
-        )
+        return with_columns(new, None, None, prefixed(_new_columns(fit, frame, new_levels), prefix))
     design = fit._rows()
     if design.source is None:
         raise ArgumentError("this fit has no data at hand; give them: fit.augment(frame)")
-    columns = _prefixed(fitted_columns(fit), prefix)
+    columns = prefixed(fitted_columns(fit), prefix)
     return with_columns(design.source, design.formula.variables, design.rows, columns)
 
 
@@ -73,15 +71,22 @@ def _new_columns(fit: LinearMixedModel, frame: Frame, new_levels: str) -> dict[s
     design = fit.design
     fitted = fit.predict(frame, new_levels=new_levels)
     out = {"fitted": fitted}
-    names = variables(design.formula.response)
-    if all(name in frame and frame.is_numeric(name) for name in names):
-        y = evaluate(design.formula.response, {v: frame.numeric(v) for v in names})
+    y = response_of(design, frame)
+    if y is not None:
         out["resid"] = y - fitted
     out["fixed"] = fit.predict(frame, random="none")
     return out
 
 
-def _prefixed(columns: dict[str, Vector], prefix: str) -> dict[str, Vector]:
+def response_of(design: Design, frame: Frame) -> Vector | None:
+    """The response of new data, where they have it."""
+    names = variables(design.formula.response)
+    if not all(name in frame and frame.is_numeric(name) for name in names):
+        return None
+    return evaluate(design.formula.response, {v: frame.numeric(v) for v in names})
+
+
+def prefixed(columns: dict[str, Vector], prefix: str) -> dict[str, Vector]:
     return {prefix + name: values for name, values in columns.items()}
 
 
@@ -110,7 +115,11 @@ def with_columns(
         else:
             table = source.loc[:, kept] if names is not None else source
         table = table if rows is None else table.iloc[rows]
-        return table.assign(**columns)
+        # As series that share the arrays: `assign` would copy plain arrays.
+        index = table.index
+        return table.assign(
+            **{k: pd.Series(v, index=index, copy=False) for k, v in columns.items()}
+        )
     import narwhals as nw
 
     table = nw.from_native(source, eager_only=True).select(kept)

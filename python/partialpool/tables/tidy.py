@@ -10,6 +10,7 @@ import numpy as np
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed_part import fixed_part
+from partialpool.inference.marginal_means import check_level
 from partialpool.inference.multiplicity import critical_value, two_sided
 from partialpool.models.random_effects import by_group, conditional_sds, unique_names
 from partialpool.models.reporting import variance_rows
@@ -23,8 +24,12 @@ TEXTS = ("effect", "group", "level", "term")
 TESTS = ("estimate", "std_error", "statistic", "df", "p_value")
 LIMITS = ("conf_low", "conf_high")
 
+METHODS = ("wald", "profile", "boot")
+
 #: One row by column; what is absent is missing.
 Row = dict[str, Any]
+#: Lower and upper ends.
+Limits = list[tuple[float, float]]
 
 
 def tidy(
@@ -33,12 +38,38 @@ def tidy(
     *,
     conf_int: bool = False,
     conf_level: float = 0.95,
+    conf_method: str = "wald",
+    nsim: int = 1000,
+    seed: int | None = None,
     ddf: str = "satterthwaite",
     exponentiate: bool = False,
 ) -> Any:
     """See `LinearMixedModel.tidy`."""
-    from partialpool.inference.marginal_means import check_level
+    wanted, level = chosen_effects(effects, exponentiate), check_level(conf_level)
+    if conf_method not in METHODS:
+        raise ArgumentError(
+            f"conf_method must be one of {', '.join(map(repr, METHODS))}, not {conf_method!r}"
+        )
+    rows: list[Row] = []
+    limits: dict[str, Limits] = {}
+    if conf_int and conf_method != "wald" and {"fixed", "ran_pars"} & set(wanted):
+        limits = _limits(fit, conf_method, level, nsim, seed, set(wanted))
+    for name in wanted:
+        if name == "fixed":
+            rows += _fixed(fit, ddf, level, exponentiate, limits.get("fixed"))
+        elif name == "ran_pars":
+            rows += _parameters(fit, limits.get("ran_pars"))
+        elif name == "ran_vals":
+            rows += _values(fit, level)
+        else:
+            rows += _coefficients(fit)
+    return rows_frame(rows, wanted, conf_int, fit.design.kind)
 
+
+def chosen_effects(effects: str | Sequence[str], exponentiate: bool) -> tuple[str, ...]:
+    """The kinds of estimates asked for, if there are such."""
+    if not isinstance(effects, str | list | tuple):
+        raise ArgumentError(f"effects must be a name or a list of names, not {effects!r}")
     wanted = (effects,) if isinstance(effects, str) else tuple(effects)
     for name in wanted:
         if name not in EFFECTS:
@@ -49,23 +80,17 @@ def tidy(
         raise ArgumentError(f"effects is empty; choose among {', '.join(map(repr, EFFECTS))}")
     if exponentiate and "fixed" not in wanted:
         raise ArgumentError("exponentiate is for fixed effects; add 'fixed' to effects")
-    level = check_level(conf_level)
-    rows: list[Row] = []
-    for name in wanted:
-        if name == "fixed":
-            rows += _fixed(fit, ddf, level, exponentiate)
-        elif name == "ran_pars":
-            rows += _parameters(fit)
-        elif name == "ran_vals":
-            rows += _values(fit, level)
-        else:
-            rows += _coefficients(fit)
+    return wanted
+
+
+def rows_frame(rows: Sequence[Row], wanted: Sequence[str], conf_int: bool, kind: Any) -> Any:
+    """The frame of one schema that likelihood fits and posteriors share."""
     with_level = "ran_vals" in wanted or "ran_coefs" in wanted
     names = [n for n in TEXTS if n != "level" or with_level]
     numbers = [*TESTS, *(LIMITS if conf_int else ())]
     columns: dict[str, Any] = {n: [r.get(n) for r in rows] for n in names}
     columns |= {n: np.array([r.get(n, np.nan) for r in rows], dtype=float) for n in numbers}
-    return tidy_frame(columns, fit.design.kind)
+    return tidy_frame(columns, kind)
 
 
 def tidy_frame(columns: Mapping[str, Any], kind: Any) -> Any:
@@ -88,7 +113,22 @@ def tidy_frame(columns: Mapping[str, Any], kind: Any) -> Any:
     return nw.to_native(table.with_columns(*changes))
 
 
-def _fixed(fit: LinearMixedModel, ddf: str, level: float, exponentiate: bool) -> list[Row]:
+def _limits(
+    fit: LinearMixedModel, method: str, level: float, nsim: int, seed: int | None, wanted: set[str]
+) -> dict[str, Limits]:
+    """Ends by profile or bootstrap: of sds, correlations and σ in our order; of fixed effects."""
+    from partialpool.inference.confidence import confint
+
+    parm = [p for kind, p in (("ran_pars", "theta_"), ("fixed", "beta_")) if kind in wanted]
+    table = confint(fit, method, level, nsim, seed, parm=parm).to_numpy(dtype=float)
+    pairs = [(float(low), float(high)) for low, high in table]
+    size = len(fit.fixed_names) if "fixed" in wanted else 0
+    return {"ran_pars": pairs[: len(pairs) - size], "fixed": pairs[len(pairs) - size :]}
+
+
+def _fixed(
+    fit: LinearMixedModel, ddf: str, level: float, exponentiate: bool, limits: Limits | None
+) -> list[Row]:
     part = fixed_part(fit, ddf)
     size = len(part.beta)
     se = np.sqrt(np.diag(part.vcov))
@@ -97,6 +137,8 @@ def _fixed(fit: LinearMixedModel, ddf: str, level: float, exponentiate: bool) ->
     p = two_sided(statistic, df)
     half = np.concatenate([critical_value(level, df[i : i + 1], "none", 1) for i in range(size)])
     low, high, estimate = part.beta - half * se, part.beta + half * se, part.beta
+    if limits is not None:
+        low, high = np.array(limits, dtype=float).reshape(-1, 2).T
     if exponentiate:
         with np.errstate(over="ignore"):
             estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
@@ -109,7 +151,7 @@ def _fixed(fit: LinearMixedModel, ddf: str, level: float, exponentiate: bool) ->
     ]
 
 
-def _parameters(fit: LinearMixedModel) -> list[Row]:
+def _parameters(fit: LinearMixedModel, limits: Limits | None) -> list[Row]:
     """Standard deviations and correlations, term by term down the columns of each matrix."""
     out: list[Row] = []
     for term in by_term(variance_rows(fit)):
@@ -119,6 +161,10 @@ def _parameters(fit: LinearMixedModel) -> list[Row]:
             for other in term[j + 1 :]:
                 text = f"cor__{own.name}.{other.name}"
                 out.append(_parameter(own.group, text, other.correlations[j]))
+    if limits is not None:
+        # `inference.parameters` has the same order: columns of each term's matrix, σ last.
+        for row, (low, high) in zip(out, limits, strict=True):
+            row |= {"conf_low": low, "conf_high": high}
     return out
 
 

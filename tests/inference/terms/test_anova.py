@@ -53,6 +53,16 @@ def test_kenward_roger_tables_of_the_reference_models(name, reference, fit_of):
     compare(table, reference(name)["anova3_kr"], LMERTEST, LOOSE.get(name, 5e-5))
 
 
+@pytest.mark.parametrize("name", BY_REML)
+def test_kenward_roger_tables_are_pbkrtests_at_the_same_parameters(
+    name, reference, fit_of, native_at
+):
+    r, fit = reference(name), fit_of(name)
+    native = native_at(fit, list(r["theta"].values()))
+    there = pp.LinearMixedModel(fit.design, fit._products, native, reml=True)
+    compare(there.anova(3, "kenward-roger"), r["anova3_kr"], LMERTEST, 1e-5)
+
+
 TERMS_MODELS = [
     "three_way",
     "slope",
