@@ -19,7 +19,16 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if console.is_jupyter:
+        from partialpool.inference.notebook_progress import NotebookBar
+
+        bar_in_cell = NotebookBar(label, total)
+        try:
+            yield bar_in_cell.advance
+        finally:
+            bar_in_cell.close()
+        return
+    if not console.is_terminal:
         yield lambda done: None
         return
     from rich.progress import (
