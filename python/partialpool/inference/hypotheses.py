@@ -21,6 +21,7 @@ from partialpool import _core
 from partialpool.design.columns import FormulaicColumns
 from partialpool.errors import DataError
 from partialpool.formula import Expr, variables
+from partialpool.formula.expressions import Call
 from partialpool.formula.model import take_apart
 from partialpool.formula.parser import parse
 from partialpool.formula.terms import expand
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Hypotheses = dict[str, Array]
 
+#: Transforms whose values are matrices in R.
+MATRICES = frozenset({"poly", "bs", "ns", "cr", "cc", "scale"})
 #: Entries of type III functions below this share of their row's largest are rounding errors.
 ZERO = 1e-9
 
@@ -73,11 +76,14 @@ class FixedTerms:
         """Of each term, the terms that contain it: more factors, and the same covariates.
 
         As in lmerTest, only factors that are coded by contrasts count, so that in ``a + a:b``
-        (no ``b``) nothing contains ``a``, which is then tested at the first level of b.
+        (no ``b``) nothing contains ``a``, which is then tested at the first level of b. As there
+        too, covariates are numbers: what R keeps as a matrix, as ``poly(x, 2)``, is none, so that
+        ``a:poly(x, 2)`` contains ``a``. (Unlike there, a term never contains one of other factors:
+        in ``b + a:x`` lmerTest takes ``b`` to contain ``a:x``.)
         """
         n = len(self.names)
         seen = self._by_contrasts
-        numeric = [frozenset(f for f in own if f not in self.categorical) for own in seen]
+        numeric = [frozenset(f for f in own if self._is_covariate(f)) for own in seen]
         return tuple(
             tuple(
                 j
@@ -88,6 +94,10 @@ class FixedTerms:
             )
             for i in range(n)
         )
+
+    def _is_covariate(self, factor: Expr) -> bool:
+        matrix = isinstance(factor, Call) and factor.function in MATRICES
+        return factor not in self.categorical and not matrix
 
     @property
     def droppable(self) -> tuple[int, ...]:

@@ -210,3 +210,20 @@ def test_frames_of_any_kind_give_the_same_table(terms_data, terms_fit_of):
     fit = pp.lmer("y ~ a * b * x + (1 | g)", pl.from_pandas(terms_data))
     want = terms_fit_of("three_way").anova().to_frame()
     pd.testing.assert_frame_equal(fit.anova().to_frame(), want, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("formula", "statistic", "den_df", "p_value"),
+    [
+        ("y ~ b * poly(x, 2) + (1 | g)", 6.89088765356, 152.253258154, 9.54721358272e-03),
+        ("y ~ b * scale(x) + (1 | g)", 6.71289864242, 154.230108098, 1.04900561721e-02),
+    ],
+)
+def test_type_two_of_a_factor_with_a_matrix_is_lmertests(
+    formula, statistic, den_df, p_value, terms_data
+):
+    """R 4.2.2, lmerTest 3.1-3, bobyqa with rhoend = 1e-10: anova(m, type = 2), row b."""
+    row = pp.lmer(formula, terms_data).anova(2).to_frame().set_index("term").loc["b"]
+    assert_allclose(row["statistic"], statistic, rtol=1e-6)
+    assert_allclose(row["den_df"], den_df, rtol=1e-5)
+    assert_allclose(row["p_value"], p_value, rtol=1e-5)
