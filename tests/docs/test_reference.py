@@ -55,3 +55,8 @@ def test_theory_counts_the_exact_optima():
     with (DOCS.parent / "tests" / "reference" / "exact.json").open("rb") as file:
         assert len(json.load(file)) == 17
     assert "Seventeen optima" in (DOCS / "reference" / "theory.md").read_text("utf-8")
+
+
+def test_nothing_is_in_the_reference_twice():
+    found = re.findall(r"^\.\. auto(?:function|class|module):: ([\w.]+)$", REFERENCE, re.M)
+    assert sorted(found) == sorted(set(found))
