@@ -225,7 +225,7 @@ def variance_components(
     -----
     On balanced data the REML estimate is the ANOVA estimate, or 0 where that is negative.
     """
-    if method not in {"anova", "reml", "ml"}:
+    if not isinstance(method, str) or method not in {"anova", "reml", "ml"}:
         raise ArgumentError(f"method must be 'anova', 'reml' or 'ml', not {method!r}")
     parsed = parse_formula(formula)
     _check_one_way(parsed)

@@ -323,6 +323,10 @@ def bootstrap(
     -------
     Bootstrap
     """
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+    if not isinstance(fit, LinearMixedModel):
+        raise ArgumentError(f"pp.bootstrap is for fits of pp.lmer, not {type(fit).__name__}")
     nsim, seed = check_nsim(nsim), check_seed(seed)
     if statistic is not None:
         return _bootstrap_statistic(fit, statistic, nsim, seed)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.inference.bootstrap import bootstrap, interval_frame, maximum_likelihood
+from partialpool.inference.bootstrap import (
+    KINDS,
+    bootstrap,
+    check_nsim,
+    interval_frame,
+    maximum_likelihood,
+)
 from partialpool.inference.parameters import Parameter, parameters, select
 from partialpool.inference.profile import check_level, profile_intervals
 
@@ -36,6 +42,12 @@ def confint(
         raise ArgumentError(
             f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}"
         )
+    if boot_type not in KINDS:
+        raise ArgumentError(
+            f"boot_type must be one of {', '.join(map(repr, KINDS))}, not {boot_type!r}"
+        )
+    if method == "boot" and check_nsim(nsim) < 2:
+        raise ArgumentError("an interval needs more than one simulation; nsim of 1000 is usual")
     wanted = select(parameters(fit), parm)
     if method == "profile":
         return profile_intervals(maximum_likelihood(fit), wanted, level, oldnames)

@@ -129,6 +129,8 @@ def _custom(method: Any, k: int) -> ContrastSet:
         else None
     )
     try:
+        if method is None or np.ndim(method) == 0:
+            raise TypeError
         matrix = np.atleast_2d(np.asarray(method, dtype=np.float64))
     except (TypeError, ValueError):
         raise ArgumentError(

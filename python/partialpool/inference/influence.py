@@ -58,7 +58,7 @@ class Influence:
     std_error
         Standard errors of the fixed effects after deletion, (m, p).
     cooks_distance
-        dfbetaᵀ Cov(β)⁻¹ dfbeta / p, (m,).
+        dfbetaᵀ Cov(β)⁻¹ dfbeta / p, (m,). (lme4's, of refits, is this times (m - p)/m.)
     sigma
         Residual standard deviation after deletion, (m,).
     theta

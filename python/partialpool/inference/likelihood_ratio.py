@@ -42,6 +42,8 @@ def anova(*models: Model, refit: bool = True) -> ModelComparison:
         For models of different rows or responses, models that are not nested, and restricted
         likelihoods that do not compare.
     """
+    if len(models) == 1 and isinstance(models[0], list | tuple):
+        raise ArgumentError("pp.anova takes the fits one after another: pp.anova(small, large)")
     if len(models) < 2:
         raise ArgumentError("pp.anova compares at least two fits; for one, use fit.anova()")
     for model in models:

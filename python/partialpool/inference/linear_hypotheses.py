@@ -74,7 +74,12 @@ def read_hypothesis(fit: LinearMixedModel, hypothesis: Any, rhs: Any = None) -> 
     elif isinstance(hypothesis, Mapping):
         row = np.zeros(len(names))
         for name, weight in hypothesis.items():
-            row[_index(names, str(name))] += float(weight)
+            try:
+                row[_index(names, str(name))] += float(weight)
+            except (TypeError, ValueError):
+                raise ArgumentError(
+                    f"the weight of {name!r} must be a number, not {weight!r}"
+                ) from None
         asked = _from_numbers(names, row)
     elif _all_text(hypothesis):
         asked = _from_texts(fit, list(hypothesis))
@@ -109,11 +114,13 @@ def _right_sides(rhs: Any, k: int) -> Array:
 
 def _from_numbers(names: tuple[str, ...], value: Any) -> Hypothesis:
     try:
+        if value is None or np.ndim(value) not in {1, 2}:
+            raise TypeError
         rows = np.atleast_2d(np.asarray(value, dtype=float))
     except (TypeError, ValueError):
         raise ArgumentError(
-            "a hypothesis is text, names of coefficients or terms, or contrasts of numbers, not"
-            f" {type(value).__name__}"
+            "a hypothesis is text, names of coefficients or terms, or a row or rows of"
+            f" contrasts of numbers, not {describe(value)}"
         ) from None
     if rows.ndim != 2 or rows.shape[1] != len(names) or len(rows) == 0:
         listed = ", ".join(names)
@@ -125,6 +132,12 @@ def _from_numbers(names: tuple[str, ...], value: Any) -> Hypothesis:
         raise ArgumentError("the contrast has values that are not finite")
     texts = tuple(_written(names, row) for row in rows)
     return Hypothesis(texts, rows, np.zeros(len(rows)))
+
+
+def describe(value: Any) -> str:
+    """What came in the place of something else."""
+    kind = type(value).__name__
+    return f"{kind} of shape {value.shape}" if isinstance(value, np.ndarray) else kind
 
 
 def _written(names: tuple[str, ...], row: Array) -> str:

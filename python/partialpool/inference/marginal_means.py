@@ -311,6 +311,8 @@ def level_text(value: Any) -> str:
 def read_names(given: str | Sequence[str] | None, what: str) -> tuple[str, ...]:
     if given is None:
         return ()
+    if not isinstance(given, str | Sequence):
+        raise ArgumentError(f"{what} must be names of predictors, not {given!r}")
     names = (given,) if isinstance(given, str) else tuple(given)
     for name in names:
         if not isinstance(name, str):

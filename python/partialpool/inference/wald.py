@@ -26,7 +26,7 @@ METHODS = {
 
 def check_ddf(fit: LinearMixedModel, ddf: Any) -> str:
     """Refuse methods that are not offered, or not for this fit."""
-    if ddf not in METHODS:
+    if not isinstance(ddf, str) or ddf not in METHODS:
         raise ArgumentError(f"ddf must be one of {', '.join(map(repr, METHODS))}, not {ddf!r}")
     if ddf == "kenward-roger" and not fit.reml:
         raise ArgumentError(
