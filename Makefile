@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 SOURCES := $(shell find crates -name '*.rs') Cargo.toml Cargo.lock crates/numerics/Cargo.toml crates/bindings/Cargo.toml
 
-.PHONY: help demo test lint docs check bench format clean
+.PHONY: help demo test lint docs check bench stan format clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -36,7 +36,7 @@ demo: $(STAMP)  ## build, fit the sleepstudy model, write sleepstudy.png
 
 test: $(VENV)/.dev  ## Rust and Python tests, and the README's code
 	cargo test --release --quiet --workspace --exclude partialpool-bindings
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev  ## rustfmt, clippy, ruff, pyright
 	cargo fmt --all --check
@@ -55,10 +55,18 @@ bench: $(VENV)/.dev  ## benchmarks beside the peers (installs them), results in 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check glmm==0.6.2 mixedlm==1.3.0 "statsmodels>=0.14"
 	$(BIN)/python benchmarks/run_all.py
 
+.venv-stan/.stamp:
+	test -d .venv-stan || $(PY) -m venv .venv-stan
+	.venv-stan/bin/python -m pip install --quiet --disable-pip-version-check "pystan>=3.10,<4" "setuptools<81"
+	touch $@
+
+stan: $(STAMP) .venv-stan/.stamp  ## compile our Stan programs by pystan (own environment), compare both posteriors
+	$(BIN)/python benchmarks/stan_agreement.py --python .venv-stan/bin/python
+
 format:  ## rewrite sources in the house format
 	cargo fmt --all
 	-$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) target docs/_build
+	rm -rf $(VENV) .venv-stan target docs/_build

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from partialpool import errors
+from partialpool.cli_files import plain, read_table, write_figure
+from partialpool.cli_simulate import simulate
 
 app = typer.Typer(
     add_completion=False,
@@ -32,77 +33,6 @@ app = typer.Typer(
 BAD_INPUT, NOT_CONVERGED = 2, 3
 #: A first fit that took longer (seconds) is not repeated for its timing.
 REPEAT_LIMIT = 1.0
-
-
-def read_table(source: str) -> tuple[Any, str]:
-    """A shipped data set, or a CSV, Parquet or Arrow (Feather) file; and what to call it."""
-    from partialpool.datasets import DATASETS, load_dataset
-
-    if source in DATASETS:
-        return load_dataset(source), source
-    path = Path(source)
-    if not path.is_file():
-        known = ", ".join(DATASETS)
-        raise errors.FileError(f"{source!r} is neither a file nor a shipped data set ({known})")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] in {".gz", ".bz2", ".xz", ".zip", ".zst"}
-    kind = suffixes[-2 if packed and len(suffixes) > 1 else -1] if suffixes else ""
-    read = READERS.get(kind)
-    if read is None or (packed and kind not in TEXT_KINDS):
-        raise errors.FileError(
-            f"{source!r} must end in {', '.join(READERS)} (text also with .gz after it)"
-        )
-    try:
-        return read(path), path.name.split(".")[0]
-    except ImportError as error:
-        raise errors.FileError(f"reading {source!r} needs pyarrow: pip install pyarrow") from error
-    except (ValueError, OSError, EOFError) as error:
-        line = str(error).strip().split("\n")[0]
-        raise errors.FileError(f"{source!r} cannot be read as {kind[1:]}: {line}") from None
-
-
-def _read_csv(path: Path) -> Any:
-    import pandas as pd
-
-    return pd.read_csv(path)
-
-
-def _read_tsv(path: Path) -> Any:
-    import pandas as pd
-
-    return pd.read_csv(path, sep="\t")
-
-
-def _read_parquet(path: Path) -> Any:
-    import pandas as pd
-
-    return pd.read_parquet(path)
-
-
-def _read_arrow(path: Path) -> Any:
-    """An Arrow file (Feather), or an Arrow stream."""
-    import pyarrow as pa
-
-    with pa.OSFile(str(path), "rb") as file:
-        try:
-            return pa.ipc.open_file(file).read_all().to_pandas()
-        except pa.ArrowInvalid:
-            file.seek(0)
-            return pa.ipc.open_stream(file).read_all().to_pandas()
-
-
-#: How a file of each ending is read.
-READERS: dict[str, Callable[[Path], Any]] = {
-    ".csv": _read_csv,
-    ".txt": _read_csv,
-    ".tsv": _read_tsv,
-    ".parquet": _read_parquet,
-    ".pq": _read_parquet,
-    ".arrow": _read_arrow,
-    ".feather": _read_arrow,
-    ".ipc": _read_arrow,
-}
-TEXT_KINDS = (".csv", ".txt", ".tsv")
 
 
 @app.command(epilog="Example: partialpool fit sleepstudy 'Reaction ~ Days + (Days | Subject)'")
@@ -150,8 +80,41 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Store the fit, to be read by partialpool.load."),
     ] = None,
+    bayes: Annotated[
+        bool,
+        typer.Option("--bayes", help="Sample the posterior instead; --figure draws its densities."),
+    ] = False,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PRIOR",
+            help="With --bayes, repeated: 'sd=half_normal(5)', 'b=normal(0, 10)', 'cor=lkj(2)'.",
+        ),
+    ] = None,
+    chains: Annotated[int, typer.Option(help="With --bayes.")] = 4,
+    warmup: Annotated[int, typer.Option(help="With --bayes: tuning draws of each chain.")] = 1000,
+    draws: Annotated[int, typer.Option(help="With --bayes: draws kept of each chain.")] = 2000,
+    seed: Annotated[
+        int | None, typer.Option(help="With --bayes: same seed, same draws.", show_default=False)
+    ] = None,
 ) -> None:
     """Fit a linear mixed model and print its summary."""
+    if bayes:
+        from partialpool.cli_bayes import Request, sample_and_print
+
+        refused = {"--ml": ml, "--report": report is not None, "--ddf": ddf != "satterthwaite"}
+        for name, chosen in refused.items():
+            if chosen:
+                raise errors.ArgumentError(f"{name} is for likelihood fits, not for --bayes")
+        numbers = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed}
+        request = Request(data, formula, weights, tuple(prior or ()), numbers)
+        if not sample_and_print(request, as_json=as_json, figure=figure, save=save):
+            raise typer.Exit(NOT_CONVERGED)
+        return
+    if prior or seed is not None or (chains, warmup, draws) != (4, 1000, 2000):
+        raise errors.ArgumentError(
+            "--prior, --chains, --warmup, --draws and --seed are for the posterior; add --bayes"
+        )
     from partialpool.models.linear_mixed import DDF
     from partialpool.models.lmer import lmer
 
@@ -174,7 +137,7 @@ def fit(
         else:
             typer.echo(f"{model.summary(ddf=ddf)}\n\n{timing(first, run)}")
     if figure is not None:
-        write_figure(model, figure)
+        write_figure(lambda: model.plot.fits(), figure)
         typer.echo(f"figure written to {figure}", err=as_json)
     if report is not None:
         chosen = {"--ml": ml, "--ddf": ddf != DDF[0] and ddf, "--weights": weights}
@@ -219,21 +182,6 @@ def duration(seconds: float) -> str:
     if milliseconds >= 1000:
         return f"{seconds:.2f} s"
     return f"{milliseconds:.{0 if milliseconds >= 10 else 1}f} ms"
-
-
-def write_figure(model: Any, path: Path) -> None:
-    """Each group's line, in the format of the file's ending."""
-    drawing = model.plot.fits()
-    try:
-        drawing.savefig(path, dpi=150)
-    except OSError as error:
-        reason = error.strerror or error
-        raise errors.FileError(f"cannot write the figure {str(path)!r}: {reason}") from None
-    except ValueError:
-        offered = ", ".join(sorted(drawing.canvas.get_supported_filetypes()))
-        raise errors.FileError(
-            f"cannot write the figure {str(path)!r}: its ending must be one of {offered}"
-        ) from None
 
 
 def as_numbers(model: Any, ddf: str) -> dict[str, Any]:
@@ -284,19 +232,6 @@ def as_numbers(model: Any, ddf: str) -> dict[str, Any]:
     )
 
 
-def plain(value: Any) -> Any:
-    """Strict JSON has no NaN, no infinity, no NumPy and no dates."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
 @app.command("data", epilog="Example: partialpool data pulp > pulp.csv")
 def data_command(
     name: Annotated[
@@ -322,6 +257,12 @@ def data_command(
         typer.echo(json.dumps(plain(frame.to_dict("records")), allow_nan=False))
     else:
         typer.echo(frame.to_csv(index=False), nl=False)
+
+
+app.command(
+    epilog="Example: partialpool simulate 'y ~ x + (x | school)' --groups school=20"
+    " --within x=1..10 --beta 6,4 --sd school=3,2 --cor school=0.7 --sigma 1 --seed 1 --out sim.csv"
+)(simulate)
 
 
 @app.callback(invoke_without_command=True)

@@ -168,5 +168,6 @@ def require_proper(table: PriorTable) -> None:
     for name, prior in table.priors.items():
         if not prior.is_proper:
             raise ArgumentError(
-                f"prior_only=True needs a proper prior of every parameter; {name!r} has {prior}"
+                f"prior_only=True needs a proper prior of every parameter; {name!r} has {prior}:"
+                " give it one, as pp.normal(0, 10)"
             )

@@ -20,6 +20,7 @@ from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
+from partialpool.inference.progress import visible_console
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import cross_products, fit_native
 
@@ -241,11 +242,11 @@ def _progress(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    seen = console.is_terminal or console.is_jupyter
-    if wanted is False or (wanted is None and not seen):
+    console = visible_console()
+    if wanted is False or (wanted is None and console is None):
         yield None
         return
+    console = console or Console(stderr=True)
     if console.is_jupyter:
         from partialpool.inference.notebook_progress import NotebookBar
 

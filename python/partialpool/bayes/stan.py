@@ -116,7 +116,7 @@ def program_data(design: Design, kept: Sequence[int]) -> dict[str, Any]:
         out |= {"y": y + design.offset, "y_offset": np.ascontiguousarray(design.offset)}
     if design.weights is not None:
         out["w"] = design.weights
-    for r, block in enumerate(_blocks(design), start=1):
+    for r, block in enumerate(covariance_blocks(design), start=1):
         assert block.factor.codes is not None  # a design that was just read has its rows
         out[f"J_{r}"] = len(block.factor.levels)
         out[f"M_{r}"] = len(block.columns)
@@ -133,7 +133,7 @@ def program(
     With `prior_only` the response is read but has no likelihood.
     """
     parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
-    blocks = list(enumerate(_blocks(design), start=1))
+    blocks = list(enumerate(covariance_blocks(design), start=1))
     data = [
         "int<lower=1> N;  // rows",
         f"vector[N] y;  // {_comment(design.formula.response_name)}",
@@ -201,7 +201,7 @@ def program(
     return "\n".join(lines) + "\n"
 
 
-def _blocks(design: Design) -> list[Block]:
+def covariance_blocks(design: Design) -> list[Block]:
     """Covariance blocks by factor; neighbours of one column each are taken together."""
     out: list[Block] = []
     for factor in design.factors:

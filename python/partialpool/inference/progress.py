@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: Work between two looks at the clock, in seconds: Ctrl-C is heard this often.
 SLICE = 0.2
+
+
+def visible_console() -> Console | None:
+    """Where a bar would be seen: standard error of a terminal, or a notebook; else None."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console if console.is_terminal or console.is_jupyter else None
 
 
 @contextmanager
@@ -16,10 +28,8 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
     Silent unless stderr is a terminal or a notebook.
     """
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if console.is_jupyter:
+    console = visible_console()
+    if console is not None and console.is_jupyter:
         from partialpool.inference.notebook_progress import NotebookBar
 
         bar_in_cell = NotebookBar(label, total)
@@ -28,7 +38,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         finally:
             bar_in_cell.close()
         return
-    if not console.is_terminal:
+    if console is None:
         yield lambda done: None
         return
     from rich.progress import (
