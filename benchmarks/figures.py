@@ -106,7 +106,7 @@ def crossed() -> Iterator[Figure]:
 
 def timed(name: str, make: Callable[[], Any], keep: Path | None) -> list[Row]:
     """Seconds of the better of two runs, and peak memory of a third."""
-    seconds, processor = [], []
+    seconds, processor, picture = [], [], b""
     for _ in range(2):
         begun, worked = time.perf_counter(), time.process_time()
         picture = png(make())
