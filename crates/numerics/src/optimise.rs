@@ -153,6 +153,9 @@ pub fn newton(
     Some((at, false))
 }
 
+/// Share of the criterion that its rounding may take: what a sum of terms as large loses.
+const ROUNDING: f64 = 1e-13;
+
 /// BFGS until the predicted decrease is below `tolerance`. The approximate Hessian is asked
 /// for at each of the first points, then secant updates take over.
 pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh: usize) -> Point {
@@ -170,7 +173,8 @@ pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh
     for iteration in 1..=(60 + 20 * m) {
         let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
         let decrease = -dot(&at.g, &d);
-        if decrease.is_nan() || decrease <= tolerance {
+        // Below the criterion's own rounding no line search can tell a decrease.
+        if decrease.is_nan() || decrease <= tolerance.max(ROUNDING * at.f.abs()) {
             break;
         }
         shorten(&mut d, &at.x);
