@@ -58,7 +58,7 @@ def levels_without_effects(post: Posterior, group: str) -> Iterator[tuple[slice,
             "leaving out whole levels needs a model with one grouping factor, since a level's rows"
             f" share others' effects; this one has {', '.join(f.name for f in factors)}"
         )
-    factor = factors[0]
+    factor = next(f for f in factors if f.name == group)
     design, fit = post.fit.design.with_rows(), post.fit
     codes = factor.codes
     assert codes is not None  # with_rows() has seen to it
