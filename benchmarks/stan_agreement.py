@@ -115,12 +115,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", required=True, help="of an environment with pystan")
     parser.add_argument("--draws", type=int, default=5000)
+    parser.add_argument("--model", action="append", choices=list(models()), help="default all")
     arguments = parser.parse_args()
     # Not resolved: the link of an environment's python is what makes it that environment.
     python = str(Path(arguments.python).absolute())
     run = {"chains": 4, "warmup": 1000, "draws": arguments.draws, "seed": 1}
     worst_mean = worst_sd = 0.0
     for title, (formula, data, options) in models().items():
+        if arguments.model and title not in arguments.model:
+            continue
         start = time.perf_counter()
         post = pp.sample(formula, data, progress=False, **run, **options)
         ours_seconds = time.perf_counter() - start
