@@ -36,7 +36,7 @@ demo: $(STAMP)  ## build, fit the sleepstudy model, write sleepstudy.png
 
 test: $(VENV)/.dev  ## Rust and Python tests, and the README's code
 	cargo test --release --quiet --workspace --exclude partialpool-bindings
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/.dev  ## rustfmt, clippy, ruff, pyright
 	cargo fmt --all --check

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import partialpool
 import ziamath
+from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -25,9 +26,10 @@ exclude_patterns = ["_build", "README.md"]
 
 # ---- executed pages ------------------------------------------------------------------------
 
-# Every code block runs, each page in a kernel of its own and from top to bottom. Inline execution lets
-# prose quote a number by `{eval}`; so no page can state what the code does not give. Cells that only check
-# are tagged `remove-input`: myst-nb runs a `remove-cell` late, and not at all at the end of a page.
+# Every code block runs, each page in a kernel of its own and from top to bottom. Inline execution
+# lets prose quote a number by `{eval}`, so no page can state what the code does not give. Cells
+# that only check are tagged `remove-input`: myst-nb runs a `remove-cell` late, and not at all at
+# the end of a page.
 nb_execution_mode = "inline"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
@@ -38,8 +40,8 @@ myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline"
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.mime_priority"]
 
-# A profile of its own for the pages' kernels: sharp figures, and neither history nor progress bars, which a
-# page cannot move.
+# A profile of its own for the pages' kernels: sharp figures, and neither history nor progress bars,
+# which a page cannot move.
 PROFILE = HERE / "_build" / "ipython" / "profile_default"
 PROFILE.mkdir(parents=True, exist_ok=True)
 (PROFILE / "ipython_kernel_config.py").write_text(
@@ -60,7 +62,6 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "inherited-members": True}
-autodoc_class_signature = "separated"
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
 numpydoc_xref_param_type = False
@@ -72,10 +73,18 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = "partialpool"
-# STIX Two Math (Open Font License), so that brackets grow where a reader's machine has no font for formulas.
+# STIX Two Math (Open Font License), so that brackets grow where a reader has no font for formulas.
 FONT = Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf"
 html_static_path = ["_static", str(FONT)]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
+
+
+def setup(app: Sphinx) -> None:
+    # Fits, results and priors are made by functions, so how a class is called is not shown.
+    app.connect(
+        "autodoc-process-signature",
+        lambda app, what, *_: ("", None) if what == "class" else None,
+    )

@@ -11,7 +11,6 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
-
 #: Greek letters that the converter marks as bold: browsers want the characters instead of the mark.
 BOLD_GREEK = re.compile(r'<mi mathvariant="bold-italic">&#x0*(3[0-9A-F]{2});</mi>')
 
@@ -47,7 +46,5 @@ def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
-    app.connect(
-        "config-inited", lambda _, config: setattr(config, "html_math_renderer", "mathml")
-    )
+    app.connect("config-inited", lambda _, config: setattr(config, "html_math_renderer", "mathml"))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

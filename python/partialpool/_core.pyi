@@ -135,6 +135,20 @@ def simulated_response(law: LawArgs, seed: int, replicate: int, /) -> Vector: ..
 def bootstrap_refits(
     law: LawArgs, models: Sequence[ModelArgs], seed: int, first: int, count: int, /
 ) -> list[tuple[Vector, NDArray[np.uint8]]]: ...
+def simulated_tests(
+    law: LawArgs, model: ModelArgs, seed: int, first: int, count: int, /
+) -> list[
+    tuple[
+        tuple[float, float, float, int],
+        float,
+        list[float],
+        float,
+        list[float],
+        list[float],
+        list[list[float]],
+    ]
+    | None
+]: ...
 def profile_sides(
     fit: Fit,
     kind: str,

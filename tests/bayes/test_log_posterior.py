@@ -85,6 +85,18 @@ def test_flat_priors_have_their_mode_at_the_likelihood_fit(sleepstudy, bars):
     np.testing.assert_allclose(gradient, jacobian, atol=2e-6)
 
 
+def test_flat_priors_have_their_mode_at_the_likelihood_fit_of_crossed_factors():
+    data = pp.load_dataset("penicillin_assay")
+    fit = pp.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", data, reml=False)
+    posterior = log_posterior(fit)
+    x = np.array(posterior.near(fit._native))
+    # Jacobians of the logarithms of σ and of two standard deviations.
+    np.testing.assert_allclose(posterior.evaluate(x)[1], [0, 1, 1, 1], atol=2e-6)
+    # Without them the density falls whichever way one goes.
+    for step in [*(0.05 * np.eye(4)), *(-0.05 * np.eye(4))]:
+        assert posterior.evaluate(x + step)[0] - step[1:].sum() < posterior.evaluate(x)[0]
+
+
 def test_draws_of_random_effects_have_their_conditional_law(slope_fit, sleepstudy):
     posterior = log_posterior(slope_fit)
     draw = np.array([250.0, 11.0, 26.0, 25.0, 6.0, 0.3])  # β, σ, sds, correlation

@@ -240,7 +240,7 @@ def test_compare_refuses_what_is_not_comparable(slope_fit, slope_posterior, slee
         pp.compare(slope_fit, slope_fit)
 
 
-def test_comparison_prints_every_column(slope_fit: Any, slope_posterior: Any) -> None:
+def test_comparison_prints_every_column(slope_fit, slope_posterior):
     lines = str(pp.compare(slope_fit, slope_posterior)).splitlines()
     assert lines[0].split() == ["variable", "estimate", "std_error", "mean", "sd", "difference"]
     assert lines[3].split()[2] == "–"  # no standard error of a standard deviation

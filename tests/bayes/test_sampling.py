@@ -152,6 +152,32 @@ def test_a_singular_data_set_is_sampled_without_divergences():
     assert post.diagnostics.max_rhat[0] < 1.01
 
 
+@pytest.mark.parametrize("method", ["collapsed", "joint"])
+def test_ten_covariance_parameters_of_five_mountains(method):
+    """The likelihood fit is singular. The posterior under default priors is proper but has corners
+    (sds near 0, correlations near ±1): at the default acceptance rate a few of 4,000 draws may
+    diverge, and it is said what to do; done, none does.
+    """
+    dragons = pp.load_dataset("dragons")
+    formula = "intelligence ~ wingspan * scales + (1 + wingspan * scales | mountain)"
+    fit = pp.lmer(formula, dragons)
+    assert fit.is_singular
+    run = {"seed": 1, "draws": 1000, "method": method, "progress": False}
+    plain = pp.sample(formula, dragons, **run).diagnostics
+    assert plain.divergences < 20
+    if plain.divergences:
+        assert "raise target_accept" in plain.verdict
+    post = pp.sample(formula, dragons, target_accept=0.95, **run)
+    assert post.diagnostics.divergences == 0
+    assert post.diagnostics.max_rhat[0] < 1.01
+    assert post.diagnostics.min_ess_bulk[0] > 400
+    # No draw is singular, and the fixed effects are the likelihood fit's within its errors.
+    assert min(post.draws(n).min() for n in post.variables if n.startswith("sd_")) > 0
+    errors = np.sqrt(np.diag(fit.covariance))
+    for name, estimate, error in zip(fit.fixef.index, fit.fixef, errors, strict=True):
+        assert abs(np.median(post.draws(name)) - estimate) < error, name
+
+
 @pytest.mark.filterwarnings("default::partialpool.errors.ConvergenceWarning")
 def test_an_interruption_keeps_the_draws(sleepstudy):
     timer = threading.Timer(3.0, _thread.interrupt_main)

@@ -78,22 +78,3 @@ def test_bars_are_silent_where_no_one_looks():
     code = START + "pp.sample(model, sleep, chains=1, warmup=20, draws=20, seed=1)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
-
-
-class Notebook:
-    """A console as rich finds it in a notebook."""
-
-    is_jupyter, is_terminal = True, False
-
-    def __init__(self, stderr):
-        assert stderr
-
-
-@pytest.mark.parametrize("widgets", [True, False])
-def test_a_notebook_has_a_bar_where_rich_can_draw_it(monkeypatch, widgets):
-    import rich.console
-    from partialpool.inference import progress
-
-    monkeypatch.setattr(rich.console, "Console", Notebook)
-    monkeypatch.setattr(progress, "find_spec", lambda name: object() if widgets else None)
-    assert (progress.visible_console() is not None) == widgets

@@ -1,11 +1,13 @@
 """The reference and the table for users of lme4 are complete; `make docs` runs what they show."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import partialpool as pp
 from partialpool.figures.accessor import Plots
+from partialpool.figures.posterior_accessor import PosteriorPlots
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = "\n".join(p.read_text("utf-8") for p in (DOCS / "reference").glob("*.rst"))
@@ -17,9 +19,10 @@ def test_every_public_name_is_in_the_reference():
     assert public - DOCUMENTED == set()
 
 
-def test_every_figure_of_a_fit_is_in_the_reference():
+def test_every_figure_of_a_fit_and_of_a_posterior_is_in_the_reference():
     drawn = {name.split(".plot_")[-1] for name in DOCUMENTED if ".plot_" in name}
-    assert {name for name in vars(Plots) if not name.startswith("_")} - drawn == set()
+    methods = {*vars(Plots), *vars(PosteriorPlots)}
+    assert {name for name in methods if not name.startswith("_")} - drawn == set()
 
 
 def test_every_page_is_in_the_site():
@@ -38,7 +41,7 @@ def test_table_for_users_of_lme4_covers_the_packages_that_it_names():
     with (DOCS / "lme4_calls.toml").open("rb") as file:
         sections = tomllib.load(file)["section"]
     titles = " ".join(section["title"] for section in sections)
-    packages = "lme4 lmerTest pbkrtest RLRsim emmeans broom.mixed simr rstanarm brms".split()
+    packages = {"lme4", "lmerTest", "pbkrtest", "RLRsim", "emmeans", "broom.mixed", "simr", "brms"}
     assert [name for name in packages if name not in titles] == []
     calls = [call for section in sections for call in section["calls"]]
     assert len(calls) >= 60
@@ -46,3 +49,9 @@ def test_table_for_users_of_lme4_covers_the_packages_that_it_names():
     assert [c["ours"] for c in calls if "\n" in c["ours"]] == []
     for call in calls:
         compile(call["ours"], call["r"], "exec")
+
+
+def test_theory_counts_the_exact_optima():
+    with (DOCS.parent / "tests" / "reference" / "exact.json").open("rb") as file:
+        assert len(json.load(file)) == 17
+    assert "Seventeen optima" in (DOCS / "reference" / "theory.md").read_text("utf-8")

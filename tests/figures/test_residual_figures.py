@@ -51,7 +51,7 @@ def test_weighted_residuals_say_so():
 def test_many_rows_are_counted_and_the_figure_says_so(many, written):
     figure = many.plot.residuals(max_groups=100)
     text = written(figure)
-    assert "12,000 points in hexagons, the darker the more" in text
+    assert "12,000 points in hexagons; dark: many" in text
     assert "100 of 700 groups" in text
     counts = figure.axes[0].collections[0].get_array()
     assert counts.sum() == 12_000

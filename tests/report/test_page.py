@@ -220,3 +220,36 @@ def test_command_writes_the_page_with_its_own_call(tmp_path, capsys):
     assert not ended.value.code
     assert f"report written to {out}" in capsys.readouterr().out
     assert f"partialpool fit sleepstudy '{formula}' --ml" in Page(out.read_text("utf-8")).text
+
+
+@pytest.fixture(scope="module")
+def weighted():
+    data = pp.load_dataset("sleepstudy")
+    data["runs"] = 1 + np.arange(180) % 5
+    data["base"] = np.linspace(200, 300, 180)
+    return pp.lmer(
+        "Reaction ~ Days + (1 | Subject)", data, weights="runs", offset="base", reml=False
+    )
+
+
+def test_weights_and_offset_stand_in_equations_symbols_and_data(weighted):
+    page = Page(report_html(weighted))
+    assert "prior weight" in page.text
+    assert "offset: known, not estimated" in page.text
+    cells = re.sub(r"\s+", " ", page.text)
+    assert "runsweights3.000" in cells
+    assert "baseoffset250.0" in cells
+
+
+def test_random_effects_of_every_grouping_factor_are_drawn():
+    data = pp.load_dataset("penicillin_assay")
+    page = Page(report_html(pp.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", data)))
+    ids = [a["id"] for tag, a in page.elements if tag == "figure"]
+    assert ids[-2:] == ["figure-caterpillar-1", "figure-caterpillar-2"]
+    assert "Random effects by level of sample" in page.text
+    assert "Of 6 levels of sample" in page.text
+
+
+def test_only_long_names_are_broken_inside_a_word(sleep_page, hostile_page):
+    assert "pp-long" not in sleep_page.split("</style>")[1]
+    assert 'class="pp-name pp-long"' in hostile_page

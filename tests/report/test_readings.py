@@ -5,7 +5,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 from partialpool.report import readings
-from partialpool.report.wording import count, listed, number, p_text, shortened
+from partialpool.report.wording import count, listed, number, p_text, rounded, shortened
 from scipy.stats import norm
 
 
@@ -95,6 +95,8 @@ def test_numbers_have_four_digits(value, text):
 
 
 def test_words():
+    assert [rounded(v) for v in (-9e-16, -0.126, 1234.5)] == ["0.00", "−0.13", "1,234.50"]
+    assert listed(["a"] * 2000, 1) == "a and 1,999 more"
     assert p_text(1e-20) == "p < 2e-16"
     assert p_text(0.03) == "p = 0.03"
     assert listed(["a", "b", "c"]) == "a, b and c"

@@ -79,6 +79,47 @@ def test_each_replicate_is_the_test_of_an_ordinary_fit():
         )
 
 
+CROSSED = pp.make_design({"s": 12}, within={"i": range(8), "x": [-0.5, 0.5]})
+
+
+@pytest.mark.parametrize(
+    ("formula", "design", "effects", "test", "weights"),
+    [
+        ("y ~ arm + (1 | g)", arms(10, 3), EFFECTS, "arm", None),
+        # Four replicates in ten are singular.
+        ("y ~ arm + (1 | g)", arms(10, 3), {**EFFECTS, "sd": 0.2}, "arm", None),
+        (
+            "y ~ x + (x | s) + (1 | i)",
+            CROSSED,
+            {"beta": [5, 0.6], "sd": {"s": [1, 0.5], "i": 0.4}, "sigma": 1.0},
+            "x = 0.1",
+            np.linspace(0.5, 2, len(CROSSED)),
+        ),
+        (
+            "y ~ arm * poly(k, 2) + (1 | g)",
+            arms(10, 4),
+            {"beta": [0, 1, 1, 0, 2, 0], "sd": 1.0, "sigma": 1.0},
+            "arm:poly(k, 2)",
+            None,
+        ),
+    ],
+)
+def test_native_threads_find_the_p_values_of_single_fits(formula, design, effects, test, weights):
+    from partialpool.inference.linear_hypotheses import read_hypothesis
+    from partialpool.simulate import power
+
+    found = pp.power(formula, design, effects, test, nsim=25, seed=4, weights=weights)
+    rows = power.response_free_design(
+        power.parse_formula(formula), design, weights, None, None, check=True
+    )
+    law = power._law(rows, effects)[1].native()
+    model = power._fit(rows, power._core.simulated_response(law, 4, power.REFERENCE))
+    asked = read_hypothesis(model, test)
+    slow = [power._p_value(rows, asked, "satterthwaite", law, (4, r)) for r in range(25)]
+    assert found.nsim == 25
+    np.testing.assert_allclose(found.p_values, np.array(slow), rtol=1e-8)
+
+
 def test_likelihood_ratio_test_of_a_smaller_formula():
     wald = pp.power(**SMALL, nsim=200, ddf="asymptotic")
     ratio = pp.power(**SMALL, nsim=200, test="y ~ 1 + (1 | g)")

@@ -348,6 +348,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(simulation::null_draws, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::simulated_response, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::bootstrap_refits, m)?)?;
+    m.add_function(wrap_pyfunction!(simulation::simulated_tests, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::profile_sides, m)?)?;
     m.add_function(wrap_pyfunction!(influence::delete_rows, m)?)?;
     m.add_function(wrap_pyfunction!(influence::smoothed_columns, m)?)?;

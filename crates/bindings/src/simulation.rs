@@ -4,6 +4,7 @@ use numerics::bootstrap::{Law, Model, RandomPart, Refits};
 use numerics::constrained::Parameter;
 use numerics::exact_test::NullLaw;
 use numerics::profile::{sides, Held as Optimum, Side};
+use numerics::simulated_tests::TestParts;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -95,6 +96,42 @@ pub fn simulated_response<'py>(
     Ok(py.detach(|| law.response(seed, replicate)).into_pyarray(py))
 }
 
+/// Hold the arrays of models, then run `$body` with `$borrowed`, the models that borrow from them.
+macro_rules! with_models {
+    ($models:expr, |$borrowed:ident| $body:expr) => {{
+        let mut arrays = Vec::with_capacity($models.len());
+        for (_, x, factors, _) in $models {
+            let mut parts = Vec::with_capacity(factors.len());
+            for (columns, codes) in factors {
+                parts.push((hold(columns)?, slice(codes)?));
+            }
+            arrays.push((hold(x)?, parts));
+        }
+        let mut $borrowed = Vec::with_capacity($models.len());
+        for ((fit, _, _, weights), (x, parts)) in $models.iter().zip(&arrays) {
+            let weights = weights.as_ref().map(slice).transpose()?;
+            let x = columns(x)?;
+            $borrowed.push(match fit {
+                Some(fit) => {
+                    let mut factors = Vec::with_capacity(parts.len());
+                    for (held, codes) in parts {
+                        factors.push((columns(held)?, *codes));
+                    }
+                    Model::Mixed { fit: &fit.inner, x, factors, weights }
+                }
+                None => {
+                    let values = x.iter().map(|c| match c {
+                        numerics::Column::Values(v) => Ok(*v),
+                        numerics::Column::Constant(_) => Err(PyValueError::new_err("a basis column must be an array")),
+                    });
+                    Model::Linear { basis: values.collect::<PyResult<_>>()?, weights }
+                }
+            });
+        }
+        $body
+    }};
+}
+
 /// Draw replicates and refit every model to each: values (flat) and outcomes a model.
 #[pyfunction]
 #[allow(clippy::type_complexity)]
@@ -108,36 +145,8 @@ pub fn bootstrap_refits<'py>(
 ) -> PyResult<Vec<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u8>>)>> {
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
-    let mut arrays = Vec::with_capacity(models.len());
-    for (_, x, factors, _) in &models {
-        let mut parts = Vec::with_capacity(factors.len());
-        for (columns, codes) in factors {
-            parts.push((hold(columns)?, slice(codes)?));
-        }
-        arrays.push((hold(x)?, parts));
-    }
-    let mut borrowed = Vec::with_capacity(models.len());
-    for ((fit, _, _, weights), (x, parts)) in models.iter().zip(&arrays) {
-        let weights = weights.as_ref().map(slice).transpose()?;
-        let x = columns(x)?;
-        borrowed.push(match fit {
-            Some(fit) => {
-                let mut factors = Vec::with_capacity(parts.len());
-                for (held, codes) in parts {
-                    factors.push((columns(held)?, *codes));
-                }
-                Model::Mixed { fit: &fit.inner, x, factors, weights }
-            }
-            None => {
-                let values = x.iter().map(|c| match c {
-                    numerics::Column::Values(v) => Ok(*v),
-                    numerics::Column::Constant(_) => Err(PyValueError::new_err("a basis column must be an array")),
-                });
-                Model::Linear { basis: values.collect::<PyResult<_>>()?, weights }
-            }
-        });
-    }
-    let refits: Vec<Refits> = py.detach(|| law.refit(&borrowed, seed, first, count)).map_err(raise)?;
+    let refits: Vec<Refits> =
+        with_models!(&models, |borrowed| py.detach(|| law.refit(&borrowed, seed, first, count))).map_err(raise)?;
     Ok(refits
         .into_iter()
         .map(|r| {
@@ -145,6 +154,31 @@ pub fn bootstrap_refits<'py>(
             (r.values.into_pyarray(py), outcomes.into_pyarray(py))
         })
         .collect())
+}
+
+type TestArgs = ((f64, f64, f64, usize), f64, Vec<f64>, f64, Vec<f64>, Vec<f64>, Vec<Vec<f64>>);
+
+/// Draw replicates, fit the model to each from scratch: convergence, criterion, β, σ, covariance of β
+/// over σ², and Satterthwaite's Hessian and Jacobian; nothing where the criterion cannot be evaluated.
+#[pyfunction]
+pub fn simulated_tests(
+    py: Python<'_>,
+    law: LawArgs<'_>,
+    model: ModelArgs<'_>,
+    seed: u64,
+    first: u64,
+    count: usize,
+) -> PyResult<Vec<Option<TestArgs>>> {
+    let held = HeldLaw::new(law)?;
+    let law = held.law()?;
+    let models = [model];
+    let parts = with_models!(&models, |borrowed| py.detach(|| law.test_parts(&borrowed[0], seed, first, count)));
+    let plain = |t: TestParts| {
+        let c = &t.convergence;
+        let convergence = (c.gradient_norm, c.eigenvalues.0, c.eigenvalues.1, c.evaluations);
+        (convergence, t.criterion, t.beta, t.sigma, t.covariance, t.hessian, t.jacobian)
+    };
+    Ok(parts.map_err(raise)?.into_iter().map(|t| t.map(plain)).collect())
 }
 
 fn parameter(kind: &str, at: &[usize]) -> PyResult<Parameter> {

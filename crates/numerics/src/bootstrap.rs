@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use crate::crossproducts::Column;
+use crate::crossproducts::{Column, CrossProducts};
 use crate::dense;
 use crate::error::NumericsError;
 use crate::fit::Fit;
@@ -170,30 +170,28 @@ impl Law<'_> {
         out
     }
 
+    /// Draw a replicate and give every model's worker its rows.
+    pub(crate) fn draw(&self, prepared: &[Prepared], scratch: &mut Scratch, seed: u64, replicate: u64) {
+        let Scratch { noise, mean, response, effects, workers } = scratch;
+        let mut rng = self.start(seed, replicate, effects);
+        prepared.iter().zip(workers.iter_mut()).for_each(|(p, w)| p.begin(w));
+        for from in (0..self.n).step_by(BLOCK) {
+            let size = BLOCK.min(self.n - from);
+            let (noise, mean, response) = (&mut noise[..size], &mut mean[..size], &mut response[..size]);
+            self.noise(&mut rng, effects, from, noise);
+            self.mean(from, mean);
+            prepared.iter().zip(workers.iter_mut()).for_each(|(p, w)| p.add(w, from, (mean, noise), response));
+        }
+    }
+
     /// Draw replicates `first..first + count` and fit every model to each.
     pub fn refit(&self, models: &[Model], seed: u64, first: u64, count: usize) -> Result<Vec<Refits>, NumericsError> {
         let prepared: Vec<Prepared> = models.iter().map(Prepared::new).collect::<Result<_, _>>()?;
         let one = |scratch: &mut Scratch, r: usize| -> Vec<(Outcome, Vec<f64>)> {
-            let Scratch { noise, mean, response, effects, workers } = scratch;
-            let mut rng = self.start(seed, first + r as u64, effects);
-            prepared.iter().zip(workers.iter_mut()).for_each(|(p, w)| p.begin(w));
-            for from in (0..self.n).step_by(BLOCK) {
-                let size = BLOCK.min(self.n - from);
-                let (noise, mean, response) = (&mut noise[..size], &mut mean[..size], &mut response[..size]);
-                self.noise(&mut rng, effects, from, noise);
-                self.mean(from, mean);
-                prepared.iter().zip(workers.iter_mut()).for_each(|(p, w)| p.add(w, from, (mean, noise), response));
-            }
-            prepared.iter().zip(workers).map(|(p, w)| p.fit(w)).collect()
+            self.draw(&prepared, scratch, seed, first + r as u64);
+            prepared.iter().zip(&mut scratch.workers).map(|(p, w)| p.fit(w)).collect()
         };
-        let size = BLOCK.min(self.n);
-        let fresh = || Scratch {
-            noise: vec![0.0; size],
-            mean: vec![0.0; size],
-            response: vec![0.0; size],
-            effects: Vec::new(),
-            workers: prepared.iter().map(|p| p.worker(self.n)).collect(),
-        };
+        let fresh = || Scratch::new(self.n, &prepared);
         let rows: Vec<Vec<(Outcome, Vec<f64>)>> = (0..count).into_par_iter().map_init(fresh, one).collect();
         let mut out: Vec<Refits> =
             models.iter().map(|_| Refits { values: Vec::new(), outcomes: Vec::with_capacity(count) }).collect();
@@ -218,23 +216,32 @@ fn add_columns(columns: &[Column], coefficients: &[f64], from: usize, out: &mut 
     }
 }
 
-struct Scratch {
+/// What one thread needs to draw replicates and fit every model to them.
+pub(crate) struct Scratch {
     noise: Vec<f64>,
     mean: Vec<f64>,
     response: Vec<f64>,
     effects: Vec<f64>,
-    workers: Vec<Worker>,
+    pub(crate) workers: Vec<Worker>,
+}
+
+impl Scratch {
+    pub(crate) fn new(n: usize, prepared: &[Prepared]) -> Self {
+        let room = || vec![0.0; BLOCK.min(n)];
+        let workers = prepared.iter().map(|p| p.worker(n)).collect();
+        Scratch { noise: room(), mean: room(), response: room(), effects: Vec::new(), workers }
+    }
 }
 
 /// What one thread needs to fit one model.
-enum Worker {
+pub(crate) enum Worker {
     Mixed(Box<Refitter>),
     /// The response as it is drawn.
     Linear(Vec<f64>),
 }
 
 /// A model with what all its replicates share.
-struct Prepared<'a> {
+pub(crate) struct Prepared<'a> {
     model: &'a Model<'a>,
     starts: Vec<Vec<f64>>,
     hessian: Vec<f64>,
@@ -242,7 +249,7 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(model: &'a Model) -> Result<Self, NumericsError> {
+    pub(crate) fn new(model: &'a Model) -> Result<Self, NumericsError> {
         let Model::Mixed { fit, .. } = model else {
             return Ok(Prepared { model, starts: Vec::new(), hessian: Vec::new(), empty: None });
         };
@@ -294,6 +301,13 @@ impl<'a> Prepared<'a> {
             (_, Worker::Linear(y)) => y.extend(mean.iter().zip(noise).map(|(m, e)| m + e)),
             (Model::Linear { .. }, Worker::Mixed(_)) => {}
         }
+    }
+
+    /// The drawn response's cross-products, of a mixed model.
+    pub(crate) fn products(&self, worker: &mut Worker) -> Option<CrossProducts> {
+        let Worker::Mixed(own) = worker else { return None };
+        own.write_response();
+        Some(own.cp.clone())
     }
 
     fn fit(&self, worker: &mut Worker) -> (Outcome, Vec<f64>) {

@@ -44,6 +44,7 @@ pub mod sampling;
 pub mod sampling_cost;
 mod satterthwaite;
 mod search;
+pub mod simulated_tests;
 pub mod slow_directions;
 pub mod sparse;
 mod square;

@@ -16,7 +16,6 @@ from partialpool.errors import ArgumentError
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.random_effects import by_group
 
-
 #: Rows of random effects printed for each group.
 SHOWN = 40
 

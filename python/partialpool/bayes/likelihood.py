@@ -49,16 +49,16 @@ def levels_without_effects(post: Posterior, group: str) -> Iterator[tuple[slice,
     """log p(y_g | β, Σ, σ) of each level's rows by block of levels, its random effects integrated
     out: y_g ~ N(X_g β, Z_g Σ Z_gᵀ + σ² W_g⁻¹). Needs one grouping factor only.
     """
-    factors = post.parameters.factors
-    if group not in [f.name for f in factors]:
-        known = ", ".join(f.name for f in factors)
+    factors = {f.name: f for f in post.parameters.factors}
+    if group not in factors:
+        known = ", ".join(factors)
         raise ArgumentError(f"the model has no grouping factor {group!r}; it has {known}")
     if len(factors) > 1:
         raise ArgumentError(
             "leaving out whole levels needs a model with one grouping factor, since a level's rows"
-            f" share others' effects; this one has {', '.join(f.name for f in factors)}"
+            f" share others' effects; this one has {', '.join(factors)}"
         )
-    factor = next(f for f in factors if f.name == group)
+    factor = factors[group]
     design, fit = post.fit.design.with_rows(), post.fit
     codes = factor.codes
     assert codes is not None  # with_rows() has seen to it

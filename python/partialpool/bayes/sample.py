@@ -247,6 +247,17 @@ def _progress(
         yield None
         return
     console = console or Console(stderr=True)
+    if console.is_jupyter:
+        from partialpool.inference.notebook_progress import NotebookBar
+
+        in_cell = NotebookBar("sampling", total)
+        try:
+            yield lambda made, divergences, step: in_cell.move(
+                made, f"{divergences} divergences, step {step:.2f}"
+            )
+        finally:
+            in_cell.close()
+        return
     columns = (
         TextColumn("sampling"),
         BarColumn(),

@@ -88,7 +88,7 @@ def plot_residuals(
     if ax is not None:
         panels, figure = [ax], None
     else:
-        figure = new_figure(4.2 * len(kinds) + 0.4, 4.0)
+        figure = new_figure(3.6 * len(kinds) + 0.4, 3.8)
         panels = list(figure.subplots(1, len(kinds), squeeze=False)[0])
         figure.suptitle(
             wrapped(fit.formula, figure.get_size_inches()[0]), fontsize=9, parse_math=False

@@ -126,7 +126,13 @@ def short(level: Any, width: int = 22) -> str:
 def width_of(ax: Axes) -> float:
     """Inches that an Axes is wide, about."""
     figure: Any = ax.get_figure(root=True)
-    return float(ax.get_position().width * figure.get_size_inches()[0])
+    inches = float(figure.get_size_inches()[0])
+    place = ax.get_subplotspec()
+    if place is not None and figure.get_constrained_layout():
+        # The layout is not made yet: what is left of a column beside ticks and label.
+        columns = place.colspan.stop - place.colspan.start
+        return max(1.0, inches * columns / place.get_gridspec().ncols - 0.8)
+    return float(ax.get_position().width * inches)
 
 
 def wrapped(text: str, inches: float) -> str:
@@ -228,7 +234,7 @@ def cloud(ax: Axes, x: Vector, y: Vector, *, color: str = BLUE) -> str:
         return ""
     tall = max(8, int(60 * 0.75))
     ax.hexbin(x, y, gridsize=(60, tall), bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
-    return f"{len(x):,} points in hexagons, the darker the more"
+    return f"{len(x):,} points in hexagons; dark: many"
 
 
 def running_mean(x: Vector, y: Vector, order: Indices | None = None) -> tuple[Vector, Vector]:

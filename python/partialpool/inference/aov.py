@@ -79,6 +79,11 @@ class AovTable:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.aov_text import aov_html
+
+        return aov_html(self)
+
 
 def aov(
     formula: str,
@@ -191,6 +196,11 @@ class VarianceComponents:
         return components_text(self)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.aov_text import components_html
+
+        return components_html(self)
 
 
 def variance_components(

@@ -237,6 +237,11 @@ class Bootstrap:
         lines += matrix_lines(self.names, header, cells, right=True)
         return "\n".join(lines + failure_lines(self.failures))
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import bootstrap_html
+
+        return bootstrap_html(self)
+
 
 def failure_lines(failures: Mapping[str, int]) -> list[str]:
     """One line a cause."""

@@ -94,6 +94,11 @@ class ExactTest:
         ]
         return "\n".join(lines + ([self.note] if self.note else []))
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import exact_html
+
+        return exact_html(self)
+
 
 def exact_lrt(
     fit: LinearMixedModel,

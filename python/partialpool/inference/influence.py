@@ -107,6 +107,11 @@ class Influence:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.influence_text import influence_html
+
+        return influence_html(self)
+
 
 def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
     """See `LinearMixedModel.influence`."""

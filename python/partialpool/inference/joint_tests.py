@@ -77,6 +77,11 @@ class JointTests:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.means_html import joint_tests_html
+
+        return joint_tests_html(self)
+
 
 def joint_tests(
     model: Any,

@@ -288,6 +288,11 @@ class MarginalMeans:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.means_html import means_html
+
+        return means_html(self)
+
 
 def check_level(level: float) -> float:
     """A confidence level between 0 and 1."""

@@ -106,23 +106,34 @@ class BootstrapTest:
         columns = ["stat", "df", "ddf", "p_value"]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
-    def __str__(self) -> str:
-        from partialpool.tables.layout import matrix_lines
+    def shown_cells(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Headers and columns of the table in text."""
         from partialpool.tables.rformat import format_pvalue
 
         table = self.to_frame()
         cells = [
-            ["" if np.isnan(v) else f"{v:.4f}" if name != "df" else f"{v:.0f}" for v in table[name]]
-            for name in ("stat", "df", "ddf")
+            tuple("" if np.isnan(v) else f"{v:.{digits}f}" for v in table[name])
+            for name, digits in (("stat", 4), ("df", 0), ("ddf", 4))
         ]
-        cells.append([format_pvalue(p) for p in table["p_value"]])
+        p = tuple(format_pvalue(v) for v in table["p_value"])
+        return ("stat", "df", "ddf", "p.value"), (*cells, p)
+
+    def __str__(self) -> str:
+        from partialpool.tables.layout import matrix_lines
+
+        header, cells = self.shown_cells()
         lines = [
             f"Bootstrap test; samples: {self.nsim}; extremes: {self.extreme};",
             f"large : {self.large}",
             f"small : {self.small}",
-            *matrix_lines(list(table.index), ["stat", "df", "ddf", "p.value"], cells, right=True),
+            *matrix_lines(list(self.to_frame().index), header, cells, right=True),
         ]
         return "\n".join(lines + failure_lines(self.failures) + ([self.note] if self.note else []))
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import bootstrap_test_html
+
+        return bootstrap_test_html(self)
 
 
 def pb_test(

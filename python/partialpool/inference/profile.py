@@ -84,6 +84,11 @@ class Profile:
     def __str__(self) -> str:
         return f"Profile of {', '.join(self.names)}\n{self.confint()}"
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import profile_html
+
+        return profile_html(self)
+
 
 def profile(
     fit: LinearMixedModel,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,7 @@ def visible_console() -> Console | None:
     from rich.console import Console
 
     console = Console(stderr=True)
-    if console.is_jupyter:
-        # rich draws its bars there by ipywidgets, and without them warns at every step.
-        return console if find_spec("ipywidgets") is not None else None
-    return console if console.is_terminal else None
+    return console if console.is_terminal or console.is_jupyter else None
 
 
 @contextmanager
@@ -33,6 +29,15 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     Silent unless stderr is a terminal or a notebook.
     """
     console = visible_console()
+    if console is not None and console.is_jupyter:
+        from partialpool.inference.notebook_progress import NotebookBar
+
+        bar_in_cell = NotebookBar(label, total)
+        try:
+            yield bar_in_cell.advance
+        finally:
+            bar_in_cell.close()
+        return
     if console is None:
         yield lambda done: None
         return

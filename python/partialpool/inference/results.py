@@ -163,28 +163,39 @@ class ContrastTest:
 
         return pd.DataFrame({"hypothesis": list(self.hypotheses), **self.rows})
 
-    def __str__(self) -> str:
-        from partialpool.tables.anova_text import anova_lines, estimate_lines
-
-        columns = {
+    def shown_columns(self) -> dict[str, Array]:
+        """Each row's test under R's headers."""
+        return {
             "Estimate": self.rows["estimate"],
             "Std. Error": self.rows["std_error"],
             "df": self.rows["df"],
             "t value": self.rows["statistic"],
             "Pr(>|t|)": self.rows["p_value"],
         }
-        out = [self.method, *estimate_lines(self.hypotheses, columns)]
+
+    def joint_columns(self) -> dict[str, list[float]]:
+        """The joint test under R's headers."""
+        return {
+            "NumDF": [float(self.ndf)],
+            "DenDF": [self.ddf],
+            "F value": [self.statistic],
+            "Pr(>F)": [self.p_value],
+        }
+
+    def __str__(self) -> str:
+        from partialpool.tables.anova_text import anova_lines, estimate_lines
+
+        out = [self.method, *estimate_lines(self.hypotheses, self.shown_columns())]
         if len(self.hypotheses) > 1:
-            joint = {
-                "NumDF": [float(self.ndf)],
-                "DenDF": [self.ddf],
-                "F value": [self.statistic],
-                "Pr(>F)": [self.p_value],
-            }
-            out += ["", *anova_lines(["all together"], joint)]
+            out += ["", *anova_lines(["all together"], self.joint_columns())]
         return "\n".join(out)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import contrast_html
+
+        return contrast_html(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,18 +247,27 @@ class KenwardRogerTest:
             }
         )
 
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["stat", "ndf", "ddf", "F.scaling", "p.value"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
     def __str__(self) -> str:
         from partialpool.tables.anova_text import estimate_lines
 
-        frame = self.to_frame()
-        header = ["stat", "ndf", "ddf", "F.scaling", "p.value"]
-        columns = {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+        columns = self.shown_columns()
         head = [*self.notes, self.method, f"large : {self.large}"]
         head.append(f"small : {self.small}" if self.small is not None else "small : L β = c")
         lines = estimate_lines(["Ftest", "FtestU"], columns, tests=("stat", "ndf", "ddf"))
         return "\n".join([*head, *lines])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import kenward_roger_html
+
+        return kenward_roger_html(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from partialpool import _core
 from partialpool.inference.results import FTest
@@ -83,12 +83,23 @@ def joint_df(nu: NDArray[np.float64]) -> float:
 def satterthwaite(native: _core.Fit, p: int) -> Satterthwaite:
     """The method's ingredients at a fit's optimum."""
     hessian, jacobian = native.satterthwaite()
+    return ingredients(native.sigma, native.unscaled_covariance, hessian, jacobian, p)
+
+
+def ingredients(
+    sigma: float,
+    unscaled_covariance: ArrayLike,
+    hessian: ArrayLike,
+    jacobian: Sequence[ArrayLike],
+    p: int,
+) -> Satterthwaite:
+    """From σ, Cov(β̂) / σ², the deviance's Hessian and Cov(β̂)'s derivatives, all flat."""
     size = len(jacobian)
-    values, vectors = np.linalg.eigh(hessian.reshape(size, size))
+    values, vectors = np.linalg.eigh(np.reshape(hessian, (size, size)))
     positive = values > EIGENVALUE_TOLERANCE
     inverse = (vectors[:, positive] / values[positive]) @ vectors[:, positive].T
-    vcov = native.sigma**2 * native.unscaled_covariance.reshape(p, p)
-    stacked = np.stack([j.reshape(p, p) for j in jacobian])
+    vcov = sigma**2 * np.reshape(unscaled_covariance, (p, p))
+    stacked = np.stack([np.reshape(j, (p, p)) for j in jacobian])
     return Satterthwaite(vcov=vcov, jacobian=stacked, information=2.0 * inverse)
 
 

@@ -44,13 +44,18 @@ class Convergence:
 
 def read_convergence(native: _core.Fit) -> Convergence:
     """The verdict on a fit."""
-    gradient, low, high, evaluations = native.convergence
+    return judge(native.convergence, native.criterion)
+
+
+def judge(search: tuple[float, float, float, int], criterion: float) -> Convergence:
+    """The verdict on a search's gradient norm, extreme eigenvalues and number of evaluations."""
+    gradient, low, high, evaluations = search
     if not gradient <= GRADIENT_TOLERANCE:
         message = (
             f"the fit may not have converged: gradient norm {gradient:.1e} (should be below"
             f" {GRADIENT_TOLERANCE:.0e}); rescale predictors or simplify the random effects"
         )
-    elif low < CURVATURE_TOLERANCE * max(high, 1e-3 * (1 + abs(native.criterion))):
+    elif low < CURVATURE_TOLERANCE * max(high, 1e-3 * (1 + abs(criterion))):
         message = (
             f"the fit may have stopped at a saddle: smallest Hessian eigenvalue {low:.1e};"
             " simplify the random effects"

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 
 NUMERIC_HEADER = ("Role", "Mean", "SD", "Min", "Median", "Max")
 FACTOR_HEADER = ("Role", "Levels", "Rows a level", "Names")
+#: Of weights and offsets that are not a column of the data.
+DEFAULT_NAMES = {"weights": "prior weights", "offset": "offset"}
 #: Levels that are named.
 NAMED = 5
 
@@ -56,8 +58,11 @@ def summarise_data(fit: LinearMixedModel) -> DataSummary:
         offset = 0.0 if design.offset is None else design.offset
         response = design.y + offset
         numeric.append((design.formula.response_name, "response", *_figures(response)))
-        if design.weights is not None:
-            numeric.append(("prior weights", "weights", *_figures(design.weights)))
+        for what, values in (("weights", design.weights), ("offset", design.offset)):
+            if values is not None:
+                column = design.given.get(what)
+                name = column if isinstance(column, str) else DEFAULT_NAMES[what]
+                numeric.append((name, what, *_figures(values)))
     if design.y is not None and design.source is not None:
         frame = Frame(design.source)
         for name, values, levels in _predictors(fit, frame):
@@ -120,7 +125,7 @@ def _levels(codes: Array, levels: tuple[Any, ...]) -> tuple[str, ...]:
     used = [str(v) for v, n in zip(levels, counts, strict=True) if n]
     counts = counts[counts > 0]
     low, high = int(counts.min()), int(counts.max())
-    each = f"{low:,}" if low == high else f"{low:,} to {high:,}, median {np.median(counts):g}"
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}, median {np.median(counts):,.10g}"
     return f"{len(used):,}", each, listed(used, NAMED)
 
 

@@ -157,7 +157,7 @@ class _Writer:
             column = () if name == "Intercept" else (self.of_row(words(shortened(name))),)
             terms.append(row(own, *column))
         terms = _capped(terms)
-        if design.formula.offsets or design.given.get("offset") is not None:
+        if self.offset:
             terms.append(self.of_row(letter("o")))
         error = self.of_row(letter("ε"))
         response = self.of_row(words(shortened(design.formula.response_name)))
@@ -175,6 +175,12 @@ class _Writer:
         from partialpool.models.reporting import given
 
         return given(self.fit, "weights") is not None
+
+    @property
+    def offset(self) -> bool:
+        """Whether there is an offset, in the formula or beside it."""
+        design = self.fit.design
+        return bool(design.formula.offsets) or design.given.get("offset") is not None
 
     def level_two(self) -> list[tuple[Markup, ...]]:
         out = []
@@ -242,9 +248,12 @@ class _Writer:
             )
         if self.weighted:
             out.append(Symbol(math(self.of_row(letter("w"))), "prior weight"))
+        if self.offset:
+            out.append(Symbol(math(self.of_row(letter("o"))), "offset: known, not estimated"))
+        below = " where all columns below are 0" if len(fit.fixed_names) > 1 else ""
         for name, value in zip(fit.fixed_names, fit.beta.tolist(), strict=True):
             meaning = (
-                f"intercept: expected {y} where all columns below are 0"
+                f"intercept: expected {y}{below}"
                 if name == "Intercept"
                 else f"{name}: change in {y} per unit of this column"
             )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from partialpool.errors import PartialPoolError
+from partialpool.models.random_effects import by_group
 from partialpool.report import readings
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: A figure is embedded as SVG up to this many bytes, above as PNG.
 SVG_LIMIT = 400_000
+#: Grouping factors whose random effects are drawn.
+GROUPS = 4
 #: Dots an inch of a PNG.
 RESOLUTION = 160
 
@@ -25,13 +29,16 @@ RESOLUTION = 160
 class Kind:
     """A figure of `fit.plot` with its heading and its reading.
 
-    `always`: where it cannot be drawn of a fit, the page says why.
+    `always`: where it cannot be drawn of a fit, the page says why. `key`: its place on the page,
+    if not the method's name.
     """
 
     method: str
     title: str
     reading: Callable[[LinearMixedModel], str]
     always: bool = True
+    key: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 #: Figures in the page's order; those that `fit.plot` does not offer are left out.
@@ -72,19 +79,38 @@ class Shown:
 
 def draw_figures(fit: LinearMixedModel) -> list[Shown]:
     """Every figure that the fit offers."""
-    drawn = [(kind, draw(fit, kind)) for kind in FIGURES if hasattr(fit.plot, kind.method)]
+    offered = [kind for kind in FIGURES if hasattr(fit.plot, kind.method)]
+    drawn = [(kind, draw(fit, kind)) for first in offered for kind in of_each_group(fit, first)]
     return [picture for kind, picture in drawn if kind.always or picture.source is not None]
+
+
+def of_each_group(fit: LinearMixedModel, kind: Kind) -> list[Kind]:
+    """The caterpillar of every grouping factor; every other figure once."""
+    names = [fit.design.factors[i].name for i in by_group(fit).values()]
+    if kind.method != "caterpillar" or len(names) == 1:
+        return [kind]
+    return [
+        replace(
+            kind,
+            key=f"{kind.method}-{i}",
+            title=f"{kind.title} of {name}",
+            reading=partial(readings.read_caterpillar, group=group),
+            options={"group": name},
+        )
+        for i, (group, name) in enumerate(zip(by_group(fit), names, strict=True), start=1)
+    ][:GROUPS]
 
 
 def draw(fit: LinearMixedModel, kind: Kind) -> Shown:
     """One figure; what cannot be drawn of this fit says why."""
+    key = kind.key or kind.method
     try:
         reading = kind.reading(fit)
-        figure = figure_of(getattr(fit.plot, kind.method)())
+        figure = figure_of(getattr(fit.plot, kind.method)(**kind.options))
     except PartialPoolError as error:
-        return Shown(kind.method, kind.title, "", None, 0, 0, str(error))
+        return Shown(key, kind.title, "", None, 0, 0, str(error))
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Shown(kind.method, kind.title, reading, embedded(figure), width, height)
+    return Shown(key, kind.title, reading, embedded(figure), width, height)
 
 
 def figure_of(drawn: Any) -> Any:

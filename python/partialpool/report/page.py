@@ -132,7 +132,7 @@ def model_in_words(fit: LinearMixedModel) -> Iterator[str]:
     if "Intercept" in fit.fixed_names:
         what.append("an intercept")
     if fixed:
-        what.append(f"{count(len(fixed), 'fixed slope')} ({listed(fixed, 8)})")
+        what.append(f"{count(len(fixed), 'coefficient')} ({listed(fixed, 8)})")
     beginning = f"A linear mixed model describes {design.formula.response_name}"
     yield (
         f"{beginning} by {' and '.join(what)}." if what else f"{beginning}, without fixed effects."

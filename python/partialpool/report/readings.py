@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from partialpool.models.random_effects import by_group, conditional_sds, unique_names
 from partialpool.report.equations import factor_covariance, shown
-from partialpool.report.wording import count, listed, number, p_text
+from partialpool.report.wording import count, listed, number, p_text, rounded
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -68,7 +68,7 @@ def read_qq(fit: LinearMixedModel) -> str:
     verdict = shape(scaled, "The residuals")
     return (
         f"{verdict} Beyond three standard deviations: {count(far, 'residual')},"
-        f" {number(expected)} expected of {len(scaled):,} normal ones. {read_random_effects(fit)}"
+        f" {rounded(expected)} expected of {len(scaled):,} normal ones. {read_random_effects(fit)}"
     )
 
 
@@ -87,9 +87,10 @@ def read_observed(fit: LinearMixedModel) -> str:
     )
 
 
-def read_caterpillar(fit: LinearMixedModel) -> str:
+def read_caterpillar(fit: LinearMixedModel, group: str | None = None) -> str:
     """How many levels differ clearly from the average one, and which most."""
-    index = next(iter(by_group(fit).values()))
+    groups = by_group(fit)
+    index = next(iter(groups.values())) if group is None else groups[group]
     factor = fit.design.factors[index]
     effects, sds = fit._effects[index], conditional_sds(fit)[index]
     clear = np.abs(effects) > HALF_WIDTH * sds
@@ -137,7 +138,7 @@ def shape(values: Vector, what: str) -> str:
         found.append(f"a longer {'right' if skewness > 0 else 'left'} tail")
     verdict = f"have {' and '.join(found)}" if found else "look normal in symmetry and tails"
     return (
-        f"{what} {verdict} (skewness {number(skewness)}, excess kurtosis {number(kurtosis)};"
+        f"{what} {verdict} (skewness {rounded(skewness)}, excess kurtosis {rounded(kurtosis)};"
         f" normal: 0 and 0)."
     )
 

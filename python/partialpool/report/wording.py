@@ -26,6 +26,12 @@ def number(x: float) -> str:
     return text.replace("-", "−")
 
 
+def rounded(x: float) -> str:
+    """Two decimals, as far as a moment or a count of rows is worth reading."""
+    text = f"{x:,.2f}"
+    return (text[1:] if text == "-0.00" else text).replace("-", "−")
+
+
 def p_text(p: float) -> str:
     """As in "p = .03" or "p < 2e-16"."""
     text = format_pvalue(p)
@@ -35,7 +41,7 @@ def p_text(p: float) -> str:
 def listed(names: Sequence[str], most: int = 12) -> str:
     """As in "a, b and c"; of many, the first ones and how many more."""
     if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
+        return f"{', '.join(names[:most])} and {len(names) - most:,} more"
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 

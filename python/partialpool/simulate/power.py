@@ -13,13 +13,22 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, PartialPoolError
 from partialpool.formula import parse_formula
-from partialpool.inference.bootstrap import check_nsim, check_seed, failure_lines, refit_simulated
+from partialpool.inference.bootstrap import (
+    CAUSES,
+    check_nsim,
+    check_seed,
+    failure_lines,
+    model_of,
+    refit_simulated,
+)
 from partialpool.inference.hypotheses import fixed_terms
 from partialpool.inference.linear_hypotheses import Hypothesis, read_hypothesis
 from partialpool.inference.nesting import require_nested
 from partialpool.inference.progress import in_slices
+from partialpool.inference.satterthwaite import ingredients
 from partialpool.inference.wald import METHODS, check_ddf, f_test
 from partialpool.models.baseline import LinearModel, least_squares
+from partialpool.models.convergence import judge
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.lmer import require_random
 from partialpool.models.native import cross_products, fit_native
@@ -113,6 +122,11 @@ class Power:
             )
         return "\n".join(lines + failure_lines(self.failures))
 
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import power_html
+
+        return power_html(self)
+
 
 def power(
     formula: str,
@@ -169,9 +183,9 @@ def power(
 
     Notes
     -----
-    The frame is read once; each replicate has its own random stream. Likelihood-ratio tests run on
-    all cores, F tests one after another with each fit in the native module. Ctrl-C keeps what is
-    done.
+    The frame is read once; each replicate has its own random stream. Likelihood-ratio tests and F
+    tests with Satterthwaite's method run on all cores, other F tests one after another with each
+    fit in the native module. Ctrl-C keeps what is done.
     """
     nsim, seed = check_nsim(nsim), check_seed(seed)
     _check_share(alpha, "alpha")
@@ -192,19 +206,14 @@ def power(
         method = "Wald χ² test"
     asked = read_hypothesis(model, _only_term(model) if test is None else test)
 
-    def p_value(replicate: int) -> float | str:
-        try:
-            fit = _fit(rows, _core.simulated_response(native, seed, replicate))
-            if not fit.convergence.converged:
-                return "search did not converge"
-            return f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf).p_value
-        except PartialPoolError as error:
-            return str(error)
-
     done: list[float | str] = []
 
     def work(first: int, count: int) -> None:
-        done.extend([p_value(replicate) for replicate in range(first, first + count)])
+        if ddf == "satterthwaite":
+            done.extend(_native_p_values(model, asked, native, (seed, first, count)))
+        else:
+            each = range(first, first + count)
+            done.extend([_p_value(rows, asked, ddf, native, (seed, r)) for r in each])
 
     in_slices(nsim, work, "Power")
     found = np.array([p for p in done if not isinstance(p, str)])
@@ -212,6 +221,37 @@ def power(
     failures = {cause: causes.count(cause) for cause in dict.fromkeys(causes)}
     true = _holds(asked, beta) if not model.aliased else False
     return _result(method, asked.texts, found, failures, model, (seed, alpha, level), true)
+
+
+def _p_value(
+    rows: Design, asked: Hypothesis, ddf: str, law: _core.LawArgs, which: tuple[int, int]
+) -> float | str:
+    """The p-value of the ordinary fit to a replicate, or why there is none."""
+    try:
+        fit = _fit(rows, _core.simulated_response(law, *which))
+        if not fit.convergence.converged:
+            return CAUSES[2]
+        return f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf).p_value
+    except PartialPoolError as error:
+        return str(error)
+
+
+def _native_p_values(
+    model: LinearMixedModel, asked: Hypothesis, law: _core.LawArgs, which: tuple[int, int, int]
+) -> list[float | str]:
+    """The same with Satterthwaite's method for (seed, first, count), fitted by native threads."""
+    out: list[float | str] = []
+    for parts in _core.simulated_tests(law, model_of(model), *which):
+        if parts is None:
+            out.append(CAUSES[1])
+            continue
+        search, criterion, beta, sigma, covariance, hessian, jacobian = parts
+        if not judge(search, criterion).converged:
+            out.append(CAUSES[2])
+            continue
+        method = ingredients(sigma, covariance, hessian, jacobian, len(beta))
+        out.append(method.f_test(asked.rows, asked.rows @ np.array(beta) - asked.rhs).p_value)
+    return out
 
 
 def _check_share(value: Any, what: str) -> None:

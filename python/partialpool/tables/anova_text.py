@@ -53,6 +53,15 @@ def estimate_lines(
     columns: Mapping[str, Iterable[float]],
     tests: Sequence[str] | None = None,
 ) -> list[str]:
+    """`estimate_cells` in lines."""
+    return estimate_cells(row_names, columns, tests).lines()
+
+
+def estimate_cells(
+    row_names: Sequence[str],
+    columns: Mapping[str, Iterable[float]],
+    tests: Sequence[str] | None = None,
+) -> CellTable:
     """A table of estimates or of test statistics, the last column a p-value.
 
     Parameters
@@ -73,4 +82,4 @@ def estimate_lines(
         p_value=names[-1],
         digits=4 if tests is None else DIGITS,
         na="",
-    ).lines()
+    )

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .rformat import coefficient_table, format_column
+from .html import tables_html
+from .rformat import CellTable, coefficient_table, format_column
 
 if TYPE_CHECKING:
     from partialpool.inference.aov import AovTable, VarianceComponents
 
 
-def aov_text(table: AovTable) -> str:
+def aov_cells(table: AovTable) -> CellTable:
     """Df, Sum Sq, Mean Sq, F value, Pr(>F)."""
-    cells = coefficient_table(
+    return coefficient_table(
         [*table.terms, "Residuals"],
         {
             "Df": table.df,
@@ -29,26 +30,61 @@ def aov_text(table: AovTable) -> str:
         zap=("Sum Sq", "Mean Sq"),
         na="",
     )
-    return "\n".join(cells.lines())
+
+
+def aov_text(table: AovTable) -> str:
+    """As `print` shows it."""
+    return "\n".join(aov_cells(table).lines())
+
+
+def aov_html(table: AovTable) -> str:
+    """As a notebook shows it."""
+    return tables_html(
+        "Analysis of variance", [("", aov_cells(table))], lines=[("Formula:", table.formula)]
+    )
+
+
+def components_cells(found: VarianceComponents) -> CellTable:
+    """Variances with their standard deviations."""
+    variance = [found.between, found.within]
+    sd = [float(np.sqrt(v)) if v >= 0 else float("nan") for v in variance]
+    columns = (tuple(format_column(variance, 4)), tuple(format_column(sd, 4, na="")))
+    return CellTable((found.group, "Residual"), ("Variance", "Std.Dev."), columns)
+
+
+def components_title(found: VarianceComponents) -> str:
+    """What estimated them."""
+    method = {"anova": "the ANOVA estimator", "reml": "REML", "ml": "maximum likelihood"}
+    return f"Variance components by {method[found.method]}"
+
+
+def components_notes(found: VarianceComponents) -> list[str]:
+    """What a negative estimate means."""
+    if not found.is_negative:
+        return []
+    return [
+        f"The estimate for {found.group} is negative: its means differ less than the residual"
+        " variance alone would make them; REML gives 0."
+    ]
 
 
 def components_text(found: VarianceComponents) -> str:
-    """Variances with their standard deviations, and what a negative estimate means."""
-    method = {"anova": "the ANOVA estimator", "reml": "REML", "ml": "maximum likelihood"}
-    lines = [f"Variance components by {method[found.method]}", f"Formula: {found.formula}", ""]
+    """As `print` shows it."""
+    lines = [components_title(found), f"Formula: {found.formula}", ""]
     if found.table is not None:
         lines += [aov_text(found.table), ""]
-    names = [found.group, "Residual"]
-    variance = [found.between, found.within]
-    sd = [float(np.sqrt(v)) if v >= 0 else float("nan") for v in variance]
-    columns = [format_column(variance, 4), format_column(sd, 4, na="")]
-    from .layout import matrix_lines
-
-    lines += matrix_lines(names, ["Variance", "Std.Dev."], columns, right=True)
-    if found.is_negative:
-        lines += [
-            "",
-            f"The estimate for {found.group} is negative: its means differ less than the residual"
-            " variance alone would make them; REML gives 0.",
-        ]
+    lines += components_cells(found).lines()
+    for note in components_notes(found):
+        lines += ["", note]
     return "\n".join(lines)
+
+
+def components_html(found: VarianceComponents) -> str:
+    """As a notebook shows it."""
+    tables = [] if found.table is None else [("Analysis of variance", aov_cells(found.table))]
+    return tables_html(
+        components_title(found),
+        [*tables, ("Variance components", components_cells(found))],
+        lines=[("Formula:", found.formula)],
+        notes=components_notes(found),
+    )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .summary import Summary
 
 GRID_MACRO = """\
+{% macro long(name) %}{% if name | length > 36 %} pp-long{% endif %}{% endmacro %}
 {% macro grid(table, caption, names=True, left=0) -%}
 <table>
 <caption>{{ caption }}</caption>
@@ -23,9 +24,10 @@ GRID_MACRO = """\
 {{- h }}</th>{% endfor %}</tr></thead>
 <tbody>
 {%- for i in range(table.row_names | length) %}
-<tr>{% if names %}<th class="pp-name" scope="row">{{ table.row_names[i] }}</th>{% endif %}
+<tr>{% if names %}<th class="pp-name{{ long(table.row_names[i]) }}" scope="row">
+{{- table.row_names[i] }}</th>{% endif %}
 {%- for column in table.columns %}<td
-{%- if loop.index0 < left %} class="pp-name"
+{%- if loop.index0 < left %} class="pp-name{{ long(column[i]) }}"
 {%- elif table.legend and table.header[loop.index0] == "" %} class="pp-stars"{% endif %}>
 {{- column[i] | trim }}</td>{% endfor %}</tr>
 {%- endfor %}
@@ -97,7 +99,7 @@ TABLES_TEMPLATE = """\
 <p>{{ label }} <code>{{ value }}</code></p>
 {%- endfor %}
 {%- for caption, table in tables %}
-{{ grid(table, caption) }}
+{{ grid(table, caption, names=names, left=left) }}
 {%- if table.legend %}
 <p class="pp-small">Signif. codes: {{ table.legend }}</p>
 {%- endif %}{% endfor %}
@@ -160,6 +162,8 @@ def tables_html(
     *,
     lines: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
+    names: bool = True,
+    left: int = 0,
 ) -> str:
     """Render tables with their captions as an HTML fragment, as `summary_html` looks.
 
@@ -172,5 +176,10 @@ def tables_html(
         Labels and texts under the title, such as the formula.
     notes : sequence of str
         Sentences under the tables.
+    names : bool
+        Show the names of rows.
+    left : int
+        Columns that are words, aligned left; the first ones.
     """
-    return _render("tables", title=title, tables=list(tables), lines=lines, notes=notes)
+    shown = {"lines": lines, "notes": notes, "names": names, "left": left}
+    return _render("tables", title=title, tables=list(tables), **shown)

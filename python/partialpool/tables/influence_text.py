@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .html import tables_html
 from .layout import matrix_lines
-from .rformat import format_column
+from .rformat import CellTable, format_column
 
 if TYPE_CHECKING:
     from partialpool.inference.influence import Influence
@@ -16,17 +17,37 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-def influence_text(found: Influence) -> str:
-    """A table of the largest Cook's distances."""
+def influence_title(found: Influence) -> str:
+    """What was deleted, and what was estimated again."""
     held = "estimated anew" if found.refitted else "held fixed"
     what = found.by if found.by == "observation" else f"level of {found.by}"
-    lines = [f"Influence of each {what}; variance parameters {held}", ""]
+    return f"Influence of each {what}; variance parameters {held}"
+
+
+def influence_cells(found: Influence) -> CellTable:
+    """A table of the largest Cook's distances."""
     order = np.argsort(-np.nan_to_num(found.cooks_distance, nan=-1.0), kind="stable")[:SHOWN]
     header = ["leverage", "Cook's D", *(f"DFBETAS {n}" for n in found.names)]
     numbers = [found.leverage, found.cooks_distance, *found.dfbetas.T]
-    columns = [format_column(v[order].tolist(), 3) for v in numbers]
-    lines += matrix_lines([str(found.labels[i]) for i in order], header, columns, right=True)
-    if len(found.labels) > SHOWN:
-        lines.append(f"({len(found.labels) - SHOWN} more with smaller Cook's distance)")
-    lines += [f"without {label}: {why}" for label, why in list(found.failed.items())[:SHOWN]]
-    return "\n".join(lines)
+    columns = tuple(tuple(format_column(v[order].tolist(), 3)) for v in numbers)
+    return CellTable(tuple(str(found.labels[i]) for i in order), tuple(header), columns)
+
+
+def influence_notes(found: Influence) -> list[str]:
+    """What the table leaves out."""
+    more = len(found.labels) - SHOWN
+    out = [f"({more} more with smaller Cook's distance)"] if more > 0 else []
+    return out + [f"without {label}: {why}" for label, why in list(found.failed.items())[:SHOWN]]
+
+
+def influence_text(found: Influence) -> str:
+    """As `print` shows it."""
+    cells = influence_cells(found)
+    lines = matrix_lines(cells.row_names, cells.header, cells.columns, right=True)
+    return "\n".join([influence_title(found), "", *lines, *influence_notes(found)])
+
+
+def influence_html(found: Influence) -> str:
+    """As a notebook shows it."""
+    notes = influence_notes(found)
+    return tables_html(influence_title(found), [("", influence_cells(found))], notes=notes)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FEWEST_DIGITS = 3
 
 
-def means_text(means: MarginalMeans) -> str:
-    """The table, a block for each combination of the `by` columns, and what it rests on."""
+def means_cells(means: MarginalMeans) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Texts of the labels and of the numbers, by column."""
     normal = all(math.isinf(v) for v in means.df if not math.isnan(v))
     numbers: dict[str, Sequence[float]] = {
         means.name: means.estimate.tolist(),
@@ -40,17 +40,26 @@ def means_text(means: MarginalMeans) -> str:
         ratio = [round_digits(v, 3) for v in means.statistic]
         cells["z.ratio" if normal else "t.ratio"] = [fixed(v, 3) for v in ratio]
         cells["p.value"] = p_values(means.p_value.tolist())
-    labels = {n: label_cells(v, digits) for n, v in means.labels.items()}
+    return {n: label_cells(v, digits) for n, v in means.labels.items()}, cells
+
+
+def family_name(means: MarginalMeans, labels: dict[str, list[str]], row: int) -> str:
+    """The combination of the `by` columns that a row belongs to."""
+    return ", ".join(f"{n} = {labels[n][row].strip()}" for n in means.by)
+
+
+def means_text(means: MarginalMeans) -> str:
+    """The table, a block for each combination of the `by` columns, and what it rests on."""
+    labels, cells = means_cells(means)
     shown = [n for n in labels if n not in means.by]
     lines: list[str] = []
     for rows in means.families():
         if means.by:
-            at = [f"{n} = {labels[n][rows[0]].strip()}" for n in means.by]
-            lines.append(f"{', '.join(at)}:")
+            lines.append(f"{family_name(means, labels, rows[0])}:")
         left = [n for n in shown if not numeric_labels(means.labels[n])]
         lines += _block({**{n: labels[n] for n in shown}, **cells}, rows.tolist(), left)
         lines.append("")
-    return "\n".join([*lines, *_messages(means)])
+    return "\n".join([*lines, *means_messages(means)])
 
 
 def _block(cells: dict[str, list[str]], rows: Sequence[int], left: Sequence[str]) -> list[str]:
@@ -66,7 +75,7 @@ def _block(cells: dict[str, list[str]], rows: Sequence[int], left: Sequence[str]
     return matrix_lines([""] * len(rows), header, columns, right=True)
 
 
-def _messages(means: MarginalMeans) -> list[str]:
+def means_messages(means: MarginalMeans) -> list[str]:
     out: list[str] = []
     if means.averaged:
         out.append(f"Results are averaged over the levels of: {', '.join(means.averaged)}")
@@ -128,22 +137,35 @@ def p_values(p: Sequence[float]) -> list[str]:
     return ["<.0001" if t == "0.0000" else t for t in out]
 
 
-def joint_tests_text(tests: JointTests) -> str:
-    """The table of F tests."""
+def joint_tests_cells(tests: JointTests) -> dict[str, list[str]]:
+    """Texts by column."""
     ddf = [round_digits(v, 2) for v in tests.ddf]
-    cells = {
+    return {
         "model term": list(tests.term),
         "df1": format_column(tests.ndf.tolist(), 7),
         "df2": format_column(ddf, 7),
         "F.ratio": [fixed(v, 3) for v in tests.statistic],
         "p.value": p_values(tests.p_value.tolist()),
     }
+
+
+def joint_tests_families(tests: JointTests) -> dict[str, list[int]]:
+    """Rows of each combination of the `by` variables, which "" names where there are none."""
     keys = list(zip(*tests.by.values(), strict=True)) if tests.by else [()] * len(tests.term)
+    out: dict[tuple[Any, ...], list[int]] = {}
+    for i, key in enumerate(keys):
+        out.setdefault(key, []).append(i)
+    return {
+        ", ".join(f"{n} = {level_text(v)}" for n, v in zip(tests.by, key, strict=True)): rows
+        for key, rows in out.items()
+    }
+
+
+def joint_tests_text(tests: JointTests) -> str:
+    """The table of F tests."""
+    cells = joint_tests_cells(tests)
     lines: list[str] = []
-    for key in dict.fromkeys(keys):
-        if key:
-            at = [f"{n} = {level_text(v)}" for n, v in zip(tests.by, key, strict=True)]
-            lines.append(f"{', '.join(at)}:")
-        rows = [i for i, k in enumerate(keys) if k == key]
+    for name, rows in joint_tests_families(tests).items():
+        lines += [f"{name}:"] if name else []
         lines += [*_block(cells, rows, ["model term"]), ""]
     return "\n".join([*lines, f"Degrees-of-freedom method: {tests.method}", *tests.notes])
