@@ -84,10 +84,12 @@ def by_stan(python: str, post: pp.Posterior, run: dict[str, int]) -> dict[str, A
     with tempfile.TemporaryDirectory() as folder:
         job_path, out_path = Path(folder) / "job.json", Path(folder) / "out.npz"
         job_path.write_text(json.dumps(job), "utf-8")
-        script = Path(__file__).with_name("stan_sample.py")
-        # pystan finds its headers by the environment that it runs in: no PYTHONPATH of ours.
+        script = Path(__file__).resolve().with_name("stan_sample.py")
+        # pystan finds its headers by the environment that it runs in: no PYTHONPATH of ours. It
+        # leaves a folder `build` where it compiles.
         done = subprocess.run(
             [python, "-I", str(script), str(job_path), str(out_path)],
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,
@@ -113,14 +115,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", required=True, help="of an environment with pystan")
     parser.add_argument("--draws", type=int, default=5000)
+    parser.add_argument("--model", action="append", choices=list(models()), help="default all")
     arguments = parser.parse_args()
+    # Not resolved: the link of an environment's python is what makes it that environment.
+    python = str(Path(arguments.python).absolute())
     run = {"chains": 4, "warmup": 1000, "draws": arguments.draws, "seed": 1}
     worst_mean = worst_sd = 0.0
     for title, (formula, data, options) in models().items():
+        if arguments.model and title not in arguments.model:
+            continue
         start = time.perf_counter()
         post = pp.sample(formula, data, progress=False, **run, **options)
         ours_seconds = time.perf_counter() - start
-        theirs = by_stan(arguments.python, post, run)
+        theirs = by_stan(python, post, run)
         built, sampled = theirs["seconds"]
         print(f"\n{title}: {formula}")
         print(f"  partialpool {ours_seconds:.2f} s; Stan {built:.0f} s to build, {sampled:.1f} s")

@@ -2,7 +2,7 @@
 
     python stan_sample.py JOB.json OUT.npz
 
-`stan_agreement.py` calls it; it needs pystan and NumPy only.
+`stan_agreement.py` calls it; it needs pystan (which brings aiohttp and NumPy) only.
 """
 
 import json
@@ -10,8 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
 import numpy as np
 import stan
+
+# pystan waits for its own server with aiohttp's default of five minutes, which a busy machine may
+# need for one program; it has no setting for it.
+aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
 def main(job_path: str, out_path: str) -> None:
