@@ -10,7 +10,7 @@ use crate::crossproducts::{CrossProducts, Factor};
 use crate::dense;
 use crate::error::NumericsError;
 use crate::fit::Fit;
-use crate::optimise::{bfgs, hessian, Objective, Point};
+use crate::optimise::{above_rounding, bfgs, hessian, Objective, Point};
 use crate::parameters::inverse_basis;
 use crate::profiled::Profiled;
 
@@ -250,7 +250,7 @@ impl Constrained {
 
     fn search(&mut self, x: Vec<f64>) -> Result<Point, NumericsError> {
         let (f, g) = self.evaluate(&x).ok_or(NumericsError::NotPositive(0))?;
-        Ok(bfgs(self, Point { x, f, g }, 1e-10, 0))
+        Ok(bfgs(self, Point { x, f, g }, above_rounding(1e-10, f), 0))
     }
 }
 

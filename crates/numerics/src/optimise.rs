@@ -156,6 +156,12 @@ pub fn newton(
 /// Share of the criterion that its rounding may take: what a sum of terms as large loses.
 const ROUNDING: f64 = 1e-13;
 
+/// The tolerance of a search that nothing polishes afterwards: below the criterion's own rounding no
+/// line search can tell a decrease, and would look for one in vain.
+pub fn above_rounding(tolerance: f64, f: f64) -> f64 {
+    tolerance.max(ROUNDING * f.abs())
+}
+
 /// BFGS until the predicted decrease is below `tolerance`. The approximate Hessian is asked
 /// for at each of the first points, then secant updates take over.
 pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh: usize) -> Point {
@@ -173,8 +179,7 @@ pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh
     for iteration in 1..=(60 + 20 * m) {
         let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
         let decrease = -dot(&at.g, &d);
-        // Below the criterion's own rounding no line search can tell a decrease.
-        if decrease.is_nan() || decrease <= tolerance.max(ROUNDING * at.f.abs()) {
+        if decrease.is_nan() || decrease <= tolerance {
             break;
         }
         shorten(&mut d, &at.x);

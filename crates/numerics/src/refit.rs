@@ -5,7 +5,7 @@ use crate::bootstrap::Outcome;
 use crate::crossproducts::{Column, CrossProducts};
 use crate::dense;
 use crate::fit::SINGULAR_TOLERANCE;
-use crate::optimise::{bfgs, Objective, Point};
+use crate::optimise::{above_rounding, bfgs, Objective, Point};
 use crate::parameters::{free_from, lambda_from};
 use crate::profiled::Profiled;
 
@@ -102,7 +102,7 @@ impl Refitter {
         let mut best: Option<Point> = None;
         for x in starts {
             let Some((f, g)) = objective.evaluate(x) else { continue };
-            let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, 1e-9, 0);
+            let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, above_rounding(1e-9, f), 0);
             let lam = lambda_from(&self.cp, &found.x);
             let interior = smallest_direction(&self.cp, &lam) > 10.0 * SINGULAR_TOLERANCE;
             if best.as_ref().is_none_or(|b| found.f < b.f) {

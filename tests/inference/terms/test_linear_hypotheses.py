@@ -128,7 +128,7 @@ def test_prints_each_row_and_the_joint_test(fit_of):
     [
         ([1, 0], "2 numbers a row, but there are 4 fixed effects: Intercept, x1, x2, x3"),
         (np.zeros((2, 5)), "5 numbers a row"),
-        (np.zeros((2, 2, 4)), "numbers a row"),
+        (np.zeros((2, 2, 4)), "ndarray of shape"),
         (np.empty((0, 4)), "numbers a row"),
         ([0, np.nan, 0, 0], "not finite"),
         ([0, 0, 0, 0], "does not involve any coefficient"),
