@@ -115,7 +115,7 @@ def test_native_threads_find_the_p_values_of_single_fits(formula, design, effect
     law = power._law(rows, effects)[1].native()
     model = power._fit(rows, power._core.simulated_response(law, 4, power.REFERENCE))
     asked = read_hypothesis(model, test)
-    slow = [power._p_value(rows, asked, "satterthwaite", law, (4, r)) for r in range(25)]
+    slow = [power._p_value(rows, asked, "satterthwaite", law, 4, r) for r in range(25)]
     assert found.nsim == 25
     np.testing.assert_allclose(found.p_values, np.array(slow), rtol=1e-8)
 
@@ -184,3 +184,11 @@ def test_pilot_fit_of_another_model_is_refused():
     fit = pp.lmer("Reaction ~ Days + (1 | Subject)", sleep)
     with pytest.raises(PartialPoolError, match="'Subject' are not those"):
         pp.power("Reaction ~ Days + (Days | Subject)", sleep, fit, nsim=5)
+
+
+@pytest.mark.parametrize("ddf", ["kenward-roger", "asymptotic"])
+def test_other_f_tests_are_the_same_on_one_thread(ddf, monkeypatch):
+    threads = pp.power(**{**SMALL, "nsim": 40, "ddf": ddf, "seed": 3})
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    one = pp.power(**{**SMALL, "nsim": 40, "ddf": ddf, "seed": 3})
+    assert (one.power, one.failures) == (threads.power, threads.failures)
