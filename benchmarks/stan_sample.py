@@ -6,11 +6,13 @@
 """
 
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import aiohttp
+import httpstan.cache
 import numpy as np
 import stan
 
@@ -19,10 +21,18 @@ import stan
 aiohttp.client.DEFAULT_TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
+def forget_broken_builds() -> None:
+    """A build that was interrupted leaves a directory without this file, and httpstan stumbles."""
+    for folder in (httpstan.cache.cache_directory() / "models").glob("*"):
+        if not (folder / "stderr.log").exists():
+            shutil.rmtree(folder)
+
+
 def main(job_path: str, out_path: str) -> None:
     """Write each variable's draws as (chains, draws, …), and the seconds that it took."""
     job = json.loads(Path(job_path).read_text("utf-8"))
     chains, draws = job["chains"], job["draws"]
+    forget_broken_builds()
     start = time.perf_counter()
     model = stan.build(job["code"], data=job["data"], random_seed=job["seed"])
     built = time.perf_counter() - start

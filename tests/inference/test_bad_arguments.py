@@ -34,6 +34,8 @@ def fit() -> Any:
         (lambda f: pp.anova([f, f]), "pp.anova(small, large)"),
         (lambda f: pp.bootstrap(pp.lm("angle ~ temp", DATA), nsim=5), "not LinearModel"),
         (lambda f: f.confint("boot", nsim=5, boot_type="bca"), "boot_type must be one of"),
+        (lambda f: f.profile([]), "parm must be names or positions of parameters, not []"),
+        (lambda f: f.profile(3.5), "not 3.5"),
         (lambda f: f.confint("boot", nsim=1), "more than one simulation"),
     ],
 )

@@ -73,6 +73,8 @@ def select(
     """Parameters by name (either kind), position, "theta_" (random part, σ) or "beta_" (fixed)."""
     if parm is None:
         return tuple(known)
+    if not isinstance(parm, str | int) and not (isinstance(parm, Sequence) and len(parm)):
+        raise ArgumentError(f"parm must be names or positions of parameters, not {parm!r}")
     wanted = [parm] if isinstance(parm, (str, int)) else list(parm)
     chosen: list[Parameter] = []
     for item in wanted:

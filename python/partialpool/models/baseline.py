@@ -160,6 +160,10 @@ class LinearModel:
             }
         )
 
+    def summary(self) -> LinearModel:
+        """What `print` shows: the model itself, as R users ask for it."""
+        return self
+
     def __str__(self) -> str:
         from partialpool.tables.baseline_text import lm_text
 
