@@ -90,7 +90,7 @@ def plot_fits(
     *,
     x: str | None = None,
     group: str | None = None,
-    max_groups: int = 36,
+    max_groups: int = 30,
     population: bool = True,
     separate: bool = True,
     complete: bool = False,
