@@ -14,19 +14,6 @@ from partialpool.datasets import DATASETS
 MODEL = "Reaction ~ Days + (Days | Subject)"
 
 
-@pytest.fixture
-def run(capsys):
-    """Run the command in this process: its exit code, standard output and standard error."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def sleep():
     return pp.lmer(MODEL, pp.load_dataset("sleepstudy"))

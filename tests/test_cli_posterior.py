@@ -6,26 +6,12 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool import cli
 from partialpool.cli_bayes import read_prior, read_priors
 from partialpool.cli_simulate import values_of
 from partialpool.errors import ArgumentError
 
 MODEL = "Reaction ~ Days + (Days | Subject)"
 SHORT = ["--chains", "2", "--warmup", "200", "--draws", "500", "--seed", "3"]
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command in this process: its exit code, standard output and standard error."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

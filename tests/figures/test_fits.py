@@ -219,3 +219,10 @@ def test_a_loaded_fit_draws_with_its_data_and_says_so_without(sleep, tmp_path):
     loaded = pp.load(tmp_path / "fit.zip", data=pp.load_dataset("sleepstudy"))
     for ours, theirs in zip(lines_of(loaded), lines_of(sleep), strict=True):
         np.testing.assert_allclose(ours.partial, theirs.partial, rtol=1e-10)
+
+
+def test_a_figure_can_be_pickled_and_draws_itself_in_a_notebook() -> None:
+    import pickle
+
+    figure = pp.lmer("bright ~ 1 + (1 | operator)", pp.load_dataset("pulp")).plot.qq()
+    assert pickle.loads(pickle.dumps(figure))._repr_png_().startswith(b"\x89PNG")

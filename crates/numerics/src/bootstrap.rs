@@ -243,6 +243,8 @@ pub(crate) enum Worker {
 /// A model with what all its replicates share.
 pub(crate) struct Prepared<'a> {
     model: &'a Model<'a>,
+    /// What takes the shift of the model's own y off a mean, a coefficient a column.
+    back: Vec<f64>,
     starts: Vec<Vec<f64>>,
     hessian: Vec<f64>,
     empty: Option<Profiled>,
@@ -251,7 +253,7 @@ pub(crate) struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     pub(crate) fn new(model: &'a Model) -> Result<Self, NumericsError> {
         let Model::Mixed { fit, .. } = model else {
-            return Ok(Prepared { model, starts: Vec::new(), hessian: Vec::new(), empty: None });
+            return Ok(Prepared { model, back: Vec::new(), starts: Vec::new(), hessian: Vec::new(), empty: None });
         };
         let entries: Vec<(usize, usize)> = fit.cp.factors.iter().flat_map(crate::Factor::free_entries).collect();
         let triangular = |(f, l): (&crate::Factor, &Vec<f64>)| {
@@ -266,7 +268,8 @@ impl<'a> Prepared<'a> {
         }
         let plain = entries.iter().map(|(i, j)| if i == j { 0.5 } else { 0.0 }).collect();
         let empty = Some(Profiled::new(&fit.cp, fit.state.reml)?);
-        Ok(Prepared { model, starts: vec![warm, plain], hessian: fit.hessian.clone(), empty })
+        let back = fit.cp.basis.shift.iter().map(|b| -b).collect();
+        Ok(Prepared { model, back, starts: vec![warm, plain], hessian: fit.hessian.clone(), empty })
     }
 
     fn worker(&self, n: usize) -> Worker {
@@ -293,8 +296,7 @@ impl<'a> Prepared<'a> {
                 // The units that the model's own y has in its cross-products.
                 let basis = &fit.cp.basis;
                 r.copy_from_slice(mean);
-                let back: Vec<f64> = basis.shift.iter().map(|b| -b).collect();
-                add_columns(x, &back, from, r);
+                add_columns(x, &self.back, from, r);
                 r.iter_mut().zip(noise).for_each(|(r, e)| *r = basis.y_scale * *r + basis.y_scale * e);
                 own.add(from, r, x, factors, *weights);
             }

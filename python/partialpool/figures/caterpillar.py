@@ -9,6 +9,7 @@ import numpy as np
 
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import coefficient_unit, in_unit
+from partialpool.figures.posterior_panels import kind_of
 from partialpool.figures.style import (
     BLUE,
     GREY,
@@ -133,8 +134,7 @@ def plot_posterior_caterpillar(
     """
     index = factor_index(post.fit, group)
     shown = posterior_effects(post, index, column, level, max_levels)
-    kind = "prior" if post.settings.prior_only else "posterior"
-    return _draw(post.fit, shown, f"{kind} medians and {100 * level:g} % intervals", ax)
+    return _draw(post.fit, shown, f"{kind_of(post)} medians and {100 * level:g} % intervals", ax)
 
 
 def _draw(fit: LinearMixedModel, shown: Effects, said: str, ax: Axes | None) -> Figure | Axes:

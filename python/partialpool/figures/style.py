@@ -44,17 +44,7 @@ TREND = 24
 
 def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
     """A figure that pyplot does not keep alive, and that a notebook shows all the same."""
-    from matplotlib.figure import Figure
-
-    class ShownFigure(Figure):
-        """Notebooks know the figures of pyplot only, unless they can draw themselves."""
-
-        def _repr_png_(self) -> bytes:
-            from io import BytesIO
-
-            out = BytesIO()
-            self.savefig(out, format="png", dpi=100)
-            return out.getvalue()
+    from partialpool.figures.shown import ShownFigure
 
     return ShownFigure(figsize=(width, height), layout=layout)
 

@@ -19,6 +19,7 @@ from partialpool import _core
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
 from partialpool.inference.parameters import Parameter, estimates, parameters, values
 from partialpool.inference.progress import in_slices
+from partialpool.models.simulation import Law, law_of_fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,18 +57,10 @@ def law_of(model: LinearMixedModel | LinearModel) -> _core.LawArgs:
     """The distribution of responses (offset taken off) under a fitted model."""
     from partialpool.models.baseline import LinearModel
 
-    design = model.design if isinstance(model, LinearModel) else model._rows()
-    sd = model.sigma if design.weights is None else model.sigma / np.sqrt(design.weights)
-    if isinstance(model, LinearModel):
-        place = [design.fixed.names.index(n) for n in model.names]
-        return (design.n, [design.x[i] for i in place], model.beta.tolist()), sd, []
-    x = [design.x[i] for i in model._products.kept]
-    random: list[_core.RandomArgs] = []
-    for factor, lam in zip(design.factors, model._native.lambdas, strict=True):
-        assert factor.codes is not None  # rows are present
-        scaled = [model.sigma * v for v in lam]
-        random.append((factor.codes, len(factor.levels), factor.columns, scaled))
-    return (design.n, x, model.beta.tolist()), sd, random
+    if not isinstance(model, LinearModel):
+        return law_of_fit(model).native()
+    place = [model.design.fixed.names.index(n) for n in model.names]
+    return Law.of(model.design, model.beta, [], model.sigma, place).native()
 
 
 def model_of(model: LinearMixedModel | LinearModel) -> _core.ModelArgs:

@@ -23,6 +23,7 @@ from partialpool.inference.multiplicity import (
     check_adjust,
     critical_value,
 )
+from partialpool.inference.profile import check_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -292,13 +293,6 @@ class MarginalMeans:
         from partialpool.tables.means_html import means_html
 
         return means_html(self)
-
-
-def check_level(level: float) -> float:
-    """A confidence level between 0 and 1."""
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-        raise ArgumentError(f"level must lie between 0 and 1, not {level!r}")
-    return float(level)
 
 
 def level_text(value: Any) -> str:

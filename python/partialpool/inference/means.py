@@ -18,11 +18,11 @@ from partialpool.inference.fixed_part import FixedPart, fixed_part
 from partialpool.inference.joint_tests import term_variables
 from partialpool.inference.marginal_means import (
     MarginalMeans,
-    check_level,
     listed,
     read_names,
 )
 from partialpool.inference.multiplicity import check_adjust
+from partialpool.inference.profile import check_level
 from partialpool.inference.reference_grid import (
     ReferenceGrid,
     predictors,

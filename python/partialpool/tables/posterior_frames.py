@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
 from partialpool.errors import ArgumentError
-from partialpool.inference.marginal_means import check_level
+from partialpool.inference.profile import check_level
 from partialpool.models.random_effects import by_group
 from partialpool.models.reporting import group_label
 from partialpool.tables.augment import prefixed, response_of, with_columns

@@ -10,8 +10,8 @@ import numpy as np
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed_part import fixed_part
-from partialpool.inference.marginal_means import check_level
 from partialpool.inference.multiplicity import critical_value, two_sided
+from partialpool.inference.profile import check_level
 from partialpool.models.random_effects import by_group, conditional_sds, unique_names
 from partialpool.models.reporting import variance_rows
 from partialpool.tables.summary import by_term
