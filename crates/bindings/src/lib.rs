@@ -8,8 +8,8 @@ mod simulation;
 
 use std::sync::Arc;
 
-use numerics::fit::Convergence;
-use numerics::rows::Rows;
+use numerics::fit::fit::Convergence;
+use numerics::products::residual::Rows;
 use numerics::{Column, CrossProducts, FactorInput, Fit, Input, NumericsError};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::create_exception;
@@ -327,7 +327,7 @@ fn encode<'py>(
     values: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>)> {
     let v = slice(&values)?;
-    let (codes, levels) = py.detach(|| numerics::levels::encode(v));
+    let (codes, levels) = py.detach(|| numerics::products::levels::encode(v));
     Ok((codes.into_pyarray(py), levels.into_pyarray(py)))
 }
 

@@ -1,11 +1,11 @@
 //! Posterior sampling for Python: priors by name, draws as arrays.
 
-use numerics::joint::Joint;
-use numerics::log_posterior::{LogPosterior, Priors};
-use numerics::priors::Prior;
-use numerics::sampling::{self, ChainDraws, CollapsedTarget, JointTarget, Plan, Progress};
-use numerics::sampling_cost::SamplingCost;
-use numerics::warm_start::WarmStart;
+use numerics::posterior::cost::SamplingCost;
+use numerics::posterior::joint::Joint;
+use numerics::posterior::log_posterior::{LogPosterior, Priors};
+use numerics::posterior::priors::Prior;
+use numerics::posterior::sampling::{self, ChainDraws, CollapsedTarget, JointTarget, Plan, Progress};
+use numerics::posterior::warm_start::WarmStart;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -1,10 +1,10 @@
 //! Simulation-based inference and profiles: exact tests, bootstrap refits, constrained optima.
 
-use numerics::bootstrap::{Law, Model, RandomPart, Refits};
-use numerics::constrained::Parameter;
-use numerics::exact_test::NullLaw;
-use numerics::profile::{sides, Held as Optimum, Side};
-use numerics::simulated_tests::TestParts;
+use numerics::inference::constrained::Parameter;
+use numerics::inference::exact_null::NullLaw;
+use numerics::inference::profile::{sides, Held as Optimum, Side};
+use numerics::simulation::bootstrap::{Law, Model, RandomPart, Refits};
+use numerics::simulation::power::TestParts;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -1,7 +1,7 @@
 //! Exact derivatives against central differences, on designs of every shape.
 
-use numerics::curvature::{free_directions, hessian};
-use numerics::profiled::Profiled;
+use numerics::criterion::curvature::{free_directions, hessian};
+use numerics::criterion::profiled::Profiled;
 use numerics::{Column, CrossProducts, FactorInput, Input};
 
 /// A small deterministic generator: tests need variety, not quality.

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use numerics::collapsed::Collapsed;
-use numerics::log_posterior::{LogPosterior, Priors};
-use numerics::priors::{correlation_factor, lkj, ln_gamma, Prior};
-use numerics::sampling::{sample, CollapsedTarget, JointTarget, Plan};
-use numerics::warm_start::WarmStart;
+use numerics::posterior::collapsed::Collapsed;
+use numerics::posterior::log_posterior::{LogPosterior, Priors};
+use numerics::posterior::priors::{correlation_factor, lkj, ln_gamma, Prior};
+use numerics::posterior::sampling::{sample, CollapsedTarget, JointTarget, Plan};
+use numerics::posterior::warm_start::WarmStart;
 use numerics::{Column, CrossProducts, FactorInput, Fit, Input};
 
 const PROPER: [Prior; 11] = [
@@ -237,9 +237,9 @@ fn dense_log_likelihood(r: &Rows, crossed: bool, d: &[f64]) -> f64 {
         }
         v[i * n + i] += d[2] * d[2] / r.weights[i];
     }
-    numerics::dense::cholesky(&mut v, n).unwrap();
+    numerics::linalg::small::cholesky(&mut v, n).unwrap();
     let mut e: Vec<f64> = (0..n).map(|i| r.y[i] - d[0] - d[1] * r.x[i]).collect();
-    numerics::dense::solve_lower(&v, n, &mut e, 1);
+    numerics::linalg::small::solve_lower(&v, n, &mut e, 1);
     let log_det: f64 = (0..n).map(|i| 2.0 * v[i * n + i].ln()).sum();
     -0.5 * (log_det + e.iter().map(|v| v * v).sum::<f64>() + n as f64 * (2.0 * std::f64::consts::PI).ln())
 }

@@ -1,0 +1,5 @@
+//! What is minimised: the profiled deviance with its exact gradient and Hessian.
+
+pub mod curvature;
+pub(crate) mod objective;
+pub mod profiled;

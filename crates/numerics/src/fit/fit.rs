@@ -1,0 +1,158 @@
+//! A fitted model: what is read off the factor at the optimum, on the scale of the raw data.
+
+use std::sync::Arc;
+
+use crate::covariance::parameters::{inverse_basis, untriangular, working_lambda};
+use crate::criterion::profiled::Profiled;
+use crate::error::NumericsError;
+use crate::linalg::small;
+use crate::products::crossproducts::CrossProducts;
+use crate::search::boundary::null_directions;
+
+/// Singular values of a whitened Λ below this are called zero: standard deviations relative to
+/// the residual's, per unit of a standardised column. lme4's `isSingular` uses the same number.
+pub const SINGULAR_TOLERANCE: f64 = 1e-4;
+
+/// How the search went.
+#[derive(Debug, Clone, Default)]
+pub struct Convergence {
+    /// Norm of the exact gradient at the end, divided by `1 + |criterion|`.
+    pub gradient_norm: f64,
+    /// Smallest eigenvalue of the Hessian in the working parameters, and the largest.
+    pub eigenvalues: (f64, f64),
+    /// Evaluations of criterion and gradient.
+    pub evaluations: usize,
+}
+
+/// A fitted model: the factor at the optimum and how it was found.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// The data.
+    pub cp: Arc<CrossProducts>,
+    /// The factor and solutions at the optimum.
+    pub state: Profiled,
+    /// How the search went.
+    pub convergence: Convergence,
+    /// Hessian of the criterion in the free entries of the working Λ.
+    pub hessian: Vec<f64>,
+    /// Per factor (internal order), orthonormal directions (rows, working basis) without variance.
+    pub null_directions: Vec<Vec<Vec<f64>>>,
+}
+
+impl Fit {
+    /// A fit at given parameters, without a search (reading a stored fit).
+    pub fn at(
+        cp: Arc<CrossProducts>,
+        reml: bool,
+        raw: &[Vec<f64>],
+        c: Convergence,
+        h: Vec<f64>,
+    ) -> Result<Self, NumericsError> {
+        let lam = working_lambda(&cp, raw)?;
+        let mut state = Profiled::new(&cp, reml)?;
+        state.evaluate(&cp, &lam)?;
+        state.back_substitute(&cp);
+        let null_directions = null_directions(&cp, &lam);
+        Ok(Fit { cp, state, convergence: c, hessian: h, null_directions })
+    }
+
+    /// Criterion at raw Λ (caller's order) and its exact gradient in every entry of each.
+    pub fn evaluate_raw(
+        cp: &CrossProducts,
+        reml: bool,
+        raw: &[Vec<f64>],
+    ) -> Result<(f64, Vec<Vec<f64>>), NumericsError> {
+        let mut state = Profiled::new(cp, reml)?;
+        let back = inverse_basis(cp)?;
+        let lam = untriangular(cp, &back, raw)?;
+        let criterion = state.evaluate(cp, &lam)?;
+        let working = state.gradient(cp);
+        let mut out = vec![Vec::new(); back.len()];
+        for (i, f) in cp.factors.iter().enumerate() {
+            let mut g = vec![0.0; f.k * f.k];
+            small::gemm_tn(&mut g, &back[i], &working[i], (f.k, f.k, f.k), 1.0);
+            out[cp.order[i]] = g;
+        }
+        Ok((criterion, out))
+    }
+
+    /// Λ on the raw scale (lower-triangular, non-negative diagonal), caller's order of factors.
+    #[must_use]
+    pub fn raw_lambda(&self) -> Vec<Vec<f64>> {
+        let mut out = vec![Vec::new(); self.cp.factors.len()];
+        for (i, f) in self.cp.factors.iter().enumerate() {
+            let raw = small::product(&self.cp.basis.z[i], &self.state.blocked.lam[i], (f.k, f.k, f.k));
+            out[self.cp.order[i]] = small::lower_factor_of_gram(&raw, f.k, f.k);
+        }
+        out
+    }
+
+    /// Residual standard deviation, raw scale.
+    #[must_use]
+    pub fn sigma(&self) -> f64 {
+        (self.state.r2 / self.state.nu(&self.cp)).sqrt() / self.cp.basis.y_scale
+    }
+
+    /// Fixed effects (kept columns), raw scale.
+    #[must_use]
+    pub fn beta(&self) -> Vec<f64> {
+        self.cp.basis.raw_beta(&self.state.beta)
+    }
+
+    /// Covariance of the fixed effects over σ², raw scale.
+    #[must_use]
+    pub fn unscaled_covariance(&self) -> Vec<f64> {
+        self.raw_symmetric(&self.state.phi)
+    }
+
+    pub(crate) fn raw_symmetric(&self, m: &[f64]) -> Vec<f64> {
+        let (p, t) = (self.cp.p, &self.cp.basis.x);
+        let half = small::product(t, m, (p, p, p));
+        let mut out = vec![0.0; p * p];
+        small::gemm_nt(&mut out, &half, t, (p, p, p), 1.0);
+        out
+    }
+
+    /// Conditional modes of the random effects per factor (caller's order), `levels x k`.
+    #[must_use]
+    pub fn random_effects(&self) -> Vec<Vec<f64>> {
+        let (cp, c) = (&self.cp, self.cp.c());
+        let mut out = vec![Vec::new(); cp.factors.len()];
+        for (i, f) in cp.factors.iter().enumerate() {
+            let map = small::product(&cp.basis.z[i], &self.state.blocked.lam[i], (f.k, f.k, f.k));
+            let rows = f.offset..f.offset + f.levels * f.k;
+            let u: Vec<f64> = rows.map(|r| self.state.f[r * c + cp.p] / cp.basis.y_scale).collect();
+            out[cp.order[i]] = u.chunks_exact(f.k).flat_map(|u| small::product(&map, u, (f.k, f.k, 1))).collect();
+        }
+        out
+    }
+
+    /// Conditional covariances of the random effects given y, over σ²: per factor (caller's
+    /// order) `levels x k x k`, fixed effects taken as known (lme4's `condVar`).
+    #[must_use]
+    pub fn conditional_covariances(&mut self) -> Vec<Vec<f64>> {
+        let cp = self.cp.clone();
+        let lead = self.state.blocked.selected_inverse(&cp);
+        let mut out = vec![Vec::new(); cp.factors.len()];
+        for (i, f) in cp.factors.iter().enumerate() {
+            let k = f.k;
+            let map = small::product(&cp.basis.z[i], &self.state.blocked.lam[i], (k, k, k));
+            let mut all = Vec::with_capacity(f.levels * k * k);
+            for level in 0..f.levels {
+                let block = self.state.blocked.diagonal_block(&cp, &lead, i, level);
+                let half = small::product(&map, &block, (k, k, k));
+                let mut v = vec![0.0; k * k];
+                small::gemm_nt(&mut v, &half, &map, (k, k, k), 1.0);
+                all.extend(v);
+            }
+            out[cp.order[i]] = all;
+        }
+        out
+    }
+
+    /// Whether any direction of the random effects has no variance.
+    #[must_use]
+    pub fn is_singular(&self) -> bool {
+        self.null_directions.iter().any(|d| !d.is_empty())
+    }
+}

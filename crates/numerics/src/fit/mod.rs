@@ -1,0 +1,3 @@
+//! A fitted model.
+
+pub mod fit;

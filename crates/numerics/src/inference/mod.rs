@@ -1,0 +1,8 @@
+//! What is inferred from a fit: Satterthwaite, Kenward-Roger, exact null distributions, profiles.
+
+pub mod constrained;
+pub mod exact_null;
+pub mod kenward_roger;
+pub mod profile;
+pub(crate) mod satterthwaite;
+pub mod variance_traces;

@@ -1,0 +1,149 @@
+//! What Satterthwaite's method needs of a fit (Kuznetsova et al. 2017), with exact derivatives.
+
+use crate::covariance::parameters::{free_from, inverse_basis, lambda_from, untriangular};
+use crate::criterion::curvature;
+use crate::criterion::profiled::Profiled;
+use crate::error::NumericsError;
+use crate::fit::fit::Fit;
+use crate::linalg::small;
+use crate::products::crossproducts::CrossProducts;
+use crate::search::optimise::{Objective, Point};
+
+impl Fit {
+    /// What Satterthwaite's method needs: the Hessian of the deviance in (θ, σ) and the
+    /// derivatives of Cov(β̂) in θ and σ, each `p x p` on the raw scale (Kuznetsova et al. 2017).
+    ///
+    /// θ are the working parameters, unless the fit is singular: there the result depends on the
+    /// parametrisation, and lme4's raw θ is used, as lmerTest does.
+    pub fn satterthwaite(&mut self) -> Result<(Vec<f64>, Vec<Vec<f64>>), NumericsError> {
+        let cp = self.cp.clone();
+        let m = cp.n_theta();
+        let nu = self.state.nu(&cp);
+        let sigma = self.sigma();
+        let singular = self.is_singular();
+        let base: Vec<Vec<f64>> = self.state.blocked.lam.clone();
+        let (profile, to_working): (Vec<f64>, Vec<Vec<f64>>) = if singular {
+            let raw = self.raw_lambda();
+            (raw_hessian(&cp, &mut self.state, &raw)?, inverse_basis(&cp)?)
+        } else {
+            (self.hessian.clone(), cp.factors.iter().map(|f| small::identity(f.k)).collect())
+        };
+        if singular {
+            // T⁻¹Λ itself, not its triangular form: derivatives are taken in the raw entries.
+            let lam = untriangular(&cp, &to_working, &self.raw_lambda())?;
+            self.state.evaluate(&cp, &lam)?;
+            self.state.back_substitute(&cp);
+        }
+        let r2 = self.state.r2;
+        let mut slope = Vec::with_capacity(m);
+        let mut jacobian = Vec::with_capacity(m + 1);
+        let full = self.state.r2_gradient(&cp);
+        for (i, f) in cp.factors.iter().enumerate() {
+            let k = f.k;
+            let mut chained = vec![0.0; k * k];
+            small::gemm_tn(&mut chained, &to_working[i], &full[i], (k, k, k), 1.0);
+            let columns: Vec<Vec<Vec<f64>>> = (0..k)
+                .map(|a| (0..k).map(|b| self.raw_symmetric(&self.state.phi_derivative(&cp, i, a, b))).collect())
+                .collect();
+            for (a, b) in f.free_entries() {
+                slope.push(chained[a * k + b]);
+                let mut d = vec![0.0; cp.p * cp.p];
+                for (t, row) in columns.iter().enumerate() {
+                    let w = sigma * sigma * to_working[i][t * k + a];
+                    d.iter_mut().zip(&row[b]).for_each(|(d, v)| *d += w * v);
+                }
+                jacobian.push(d);
+            }
+        }
+        jacobian.push(self.unscaled_covariance().iter().map(|v| 2.0 * sigma * v).collect());
+        let size = m + 1;
+        let mut h = vec![0.0; size * size];
+        for r in 0..m {
+            for s in 0..m {
+                h[r * size + s] = profile[r * m + s] + nu * slope[r] * slope[s] / (r2 * r2);
+            }
+            // d²/dθdσ of r²/σ², with σ² = r²/ν.
+            h[r * size + m] = -2.0 * nu * slope[r] / (r2 * sigma);
+            h[m * size + r] = h[r * size + m];
+        }
+        h[size * size - 1] = 4.0 * nu / (sigma * sigma);
+        if singular {
+            self.state.evaluate(&cp, &base)?;
+            self.state.back_substitute(&cp);
+        }
+        Ok((h, jacobian))
+    }
+}
+
+/// Hessian of the criterion in lme4's raw θ: exact where that is cheap, else by central
+/// differences of the exact gradient.
+fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, raw: &[Vec<f64>]) -> Result<Vec<f64>, NumericsError> {
+    struct Raw<'a> {
+        cp: &'a CrossProducts,
+        state: &'a mut Profiled,
+        back: Vec<Vec<f64>>,
+    }
+    impl Objective for Raw<'_> {
+        fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
+            let raw = lambda_from(self.cp, x);
+            let map = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &crate::Factor)| small::product(b, l, (f.k, f.k, f.k));
+            let lam: Vec<Vec<f64>> = self.back.iter().zip(&raw).zip(&self.cp.factors).map(map).collect();
+            let f = self.state.evaluate(self.cp, &lam).ok()?;
+            let g = self.state.gradient(self.cp);
+            let mut chained = Vec::new();
+            for ((g, b), f) in g.iter().zip(&self.back).zip(&self.cp.factors) {
+                let mut c = vec![0.0; f.k * f.k];
+                small::gemm_tn(&mut c, b, g, (f.k, f.k, f.k), 1.0);
+                chained.push(c);
+            }
+            Some((f, free_from(self.cp, &chained)))
+        }
+        fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
+            None
+        }
+        fn exact_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
+            None
+        }
+    }
+    if curvature::affordable(cp) {
+        let back = inverse_basis(cp)?;
+        let lam = untriangular(cp, &back, raw)?;
+        state.evaluate(cp, &lam)?;
+        state.gradient(cp);
+        let mut directions = curvature::free_directions(cp);
+        for (i, d) in &mut directions {
+            let k = cp.factors[*i].k;
+            *d = small::product(&back[*i], d, (k, k, k));
+        }
+        return Ok(curvature::hessian(cp, state, &directions));
+    }
+    let internal: Vec<Vec<f64>> = cp.order.iter().map(|&i| raw[i].clone()).collect();
+    let x = free_from(cp, &internal);
+    // Steps in θ that mean the same in every column's units.
+    let scale: Vec<f64> = cp
+        .factors
+        .iter()
+        .zip(&cp.basis.z)
+        .flat_map(|(f, t)| {
+            f.free_entries().into_iter().map(move |(i, _)| (0..f.k).map(|j| t[i * f.k + j].powi(2)).sum::<f64>().sqrt())
+        })
+        .collect();
+    let m = x.len();
+    let mut objective = Raw { cp, state, back: inverse_basis(cp)? };
+    let mut h = vec![0.0; m * m];
+    for r in 0..m {
+        let step = 2e-4 * x[r].abs().max(0.1 * scale[r]);
+        let mut at = |d: f64| {
+            let mut x = x.clone();
+            x[r] += d;
+            objective.evaluate(&x).map(|(_, g)| g).ok_or(NumericsError::NotPositive(r))
+        };
+        let (up, down) = (at(step)?, at(-step)?);
+        for s in 0..m {
+            let d = (up[s] - down[s]) / (2.0 * step);
+            h[r * m + s] += 0.5 * d;
+            h[s * m + r] += 0.5 * d;
+        }
+    }
+    Ok(h)
+}

@@ -1,0 +1,7 @@
+//! Dense and sparse kernels: small blocks, square matrices, the packed factor with its inverse, sparse Cholesky.
+
+pub mod packed;
+pub(crate) mod packed_inverse;
+pub mod small;
+pub mod sparse;
+pub(crate) mod square;

@@ -1,0 +1,392 @@
+//! The collapsed log-posterior on an unconstrained scale, with its exact gradient (NUMERICS §5).
+//!
+//! Parameters, in this order: fixed effects, σ, then for each grouping factor (caller's order) its
+//! standard deviations and the canonical partial correlations of each covariance block.
+
+use std::sync::Arc;
+
+use crate::covariance::parameters::{inverse_basis, semidefinite_factor};
+use crate::error::NumericsError;
+use crate::linalg::small;
+use crate::posterior::collapsed::Collapsed;
+use crate::posterior::priors::{correlation_factor, correlation_pullback, lkj, Prior};
+use crate::posterior::transform::Transform;
+use crate::products::crossproducts::{CrossProducts, Factor};
+
+/// Priors of every parameter of a model, factors in the caller's order.
+#[derive(Debug, Clone)]
+pub struct Priors {
+    /// Each fixed effect kept.
+    pub beta: Vec<Prior>,
+    /// Residual standard deviation.
+    pub sigma: Prior,
+    /// Standard deviation of each column of each factor.
+    pub sd: Vec<Vec<Prior>>,
+    /// LKJ's η of each covariance block of each factor.
+    pub eta: Vec<Vec<f64>>,
+}
+
+/// A model with priors, ready to be evaluated; cloned for each thread.
+#[derive(Debug, Clone)]
+pub struct LogPosterior {
+    cp: Arc<CrossProducts>,
+    likelihood: Option<Collapsed>,
+    priors: Priors,
+    /// T⁻¹ of each factor's basis (internal order).
+    back: Vec<Vec<f64>>,
+    /// Inverse of the basis of X.
+    x_inverse: Vec<f64>,
+    beta: Vec<Transform>,
+    /// β moves in the working basis, where it is centred and scaled: no prior on it is bounded.
+    working_beta: bool,
+    sigma: Transform,
+    sd: Vec<Vec<Transform>>,
+}
+
+/// A point of the unconstrained space as the likelihood sees it.
+pub(crate) struct Placed {
+    /// Log-density of the priors, Jacobians included.
+    pub(crate) log_prior: f64,
+    /// Working scale.
+    pub(crate) beta: Vec<f64>,
+    /// Raw scale.
+    pub(crate) sigma: f64,
+    sigma_slope: f64,
+    /// Relative to σ: working basis and raw.
+    pub(crate) lam: Vec<Vec<f64>>,
+    raw: Vec<Vec<f64>>,
+}
+
+impl LogPosterior {
+    /// Check the priors against the model; with `prior_only` the data say nothing.
+    pub fn new(cp: Arc<CrossProducts>, priors: Priors, prior_only: bool) -> Result<Self, NumericsError> {
+        let factors: Vec<&Factor> = in_callers_order(&cp);
+        let fits = priors.beta.len() == cp.p
+            && priors.sd.len() == factors.len()
+            && priors.eta.len() == factors.len()
+            && factors.iter().zip(&priors.sd).all(|(f, s)| f.k == s.len())
+            && factors.iter().zip(&priors.eta).all(|(f, e)| f.blocks.len() == e.len());
+        if !fits {
+            return Err(NumericsError::Mismatch("the priors and the model's parameters"));
+        }
+        let beta: Vec<Transform> = priors.beta.iter().map(|q| Transform::of(q, f64::NEG_INFINITY)).collect();
+        Ok(LogPosterior {
+            likelihood: if prior_only { None } else { Some(Collapsed::new(cp.clone())?) },
+            back: inverse_basis(&cp)?,
+            x_inverse: small::inverse(&cp.basis.x, cp.p)?,
+            working_beta: beta.iter().all(|t| *t == Transform::Identity),
+            beta,
+            sigma: Transform::of(&priors.sigma, 0.0),
+            sd: priors.sd.iter().map(|s| s.iter().map(|q| Transform::of(q, 0.0)).collect()).collect(),
+            priors,
+            cp,
+        })
+    }
+
+    /// Number of parameters.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.cp.p + 1 + self.cp.factors.iter().map(|f| f.k + pairs(f)).sum::<usize>()
+    }
+
+    /// The data.
+    #[must_use]
+    pub fn data(&self) -> &Arc<CrossProducts> {
+        &self.cp
+    }
+
+    /// Log-density of the posterior on the unconstrained scale and its gradient.
+    pub fn evaluate(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64, NumericsError> {
+        let placed = self.place(x, gradient);
+        let Some(likelihood) = &mut self.likelihood else { return finite(placed.log_prior) };
+        let point = likelihood.evaluate(&placed.beta, &placed.lam, placed.sigma * self.cp.basis.y_scale)?;
+        self.pull_back(x, &placed, (&point.beta, &point.lam, point.log_sigma), gradient);
+        finite(placed.log_prior + point.value)
+    }
+
+    /// What the likelihood is a function of, and the priors' part of the gradient.
+    pub(crate) fn place(&self, x: &[f64], gradient: &mut [f64]) -> Placed {
+        let (cp, p) = (&self.cp, self.cp.p);
+        gradient.fill(0.0);
+        let mut value = self.fixed_prior(x, gradient);
+        let (sigma, sigma_slope, log_slope, d_log_slope) = self.sigma.apply(x[p]);
+        let (prior, d_prior) = self.priors.sigma.log_density(sigma);
+        value += prior + log_slope;
+        gradient[p] += d_prior * sigma_slope + d_log_slope;
+        let mut lam = vec![Vec::new(); cp.factors.len()];
+        let mut raw = vec![Vec::new(); cp.factors.len()];
+        let mut at = p + 1;
+        for (caller, (i, f)) in callers(cp).into_iter().enumerate() {
+            value += self.random_prior(caller, f, &x[at..], &mut gradient[at..]);
+            raw[i] = self.raw_factor(caller, f, &x[at..]);
+            raw[i].iter_mut().for_each(|v| *v /= sigma);
+            lam[i] = small::product(&self.back[i], &raw[i], (f.k, f.k, f.k));
+            at += f.k + pairs(f);
+        }
+        Placed { log_prior: value, beta: self.working(x), sigma, sigma_slope, lam, raw }
+    }
+
+    /// Add the likelihood's part of the gradient: its derivatives in β, each Λ, and log σ with Λ held.
+    pub(crate) fn pull_back(
+        &self,
+        x: &[f64],
+        placed: &Placed,
+        (d_beta, d_lam, d_log_sigma): (&[f64], &[Vec<f64>], f64),
+        gradient: &mut [f64],
+    ) {
+        let (p, sigma) = (self.cp.p, placed.sigma);
+        self.add_fixed(x, d_beta, gradient);
+        // Λ = diag(sd) L / σ moves with σ too.
+        let mut d_sigma = d_log_sigma / sigma;
+        let mut at = p + 1;
+        for (caller, (i, f)) in callers(&self.cp).into_iter().enumerate() {
+            let mut d_raw = vec![0.0; f.k * f.k];
+            small::gemm_tn(&mut d_raw, &self.back[i], &d_lam[i], (f.k, f.k, f.k), 1.0);
+            d_sigma -= dot(&d_raw, &placed.raw[i]) / sigma;
+            d_raw.iter_mut().for_each(|v| *v /= sigma);
+            self.add_random(caller, f, &x[at..], &d_raw, &mut gradient[at..]);
+            at += f.k + pairs(f);
+        }
+        gradient[p] += d_sigma * placed.sigma_slope;
+    }
+
+    /// The same parameters and priors without the likelihood.
+    pub(crate) fn priors_alone(&self) -> Self {
+        LogPosterior { likelihood: None, ..self.clone() }
+    }
+
+    /// Whether the data are ignored.
+    #[must_use]
+    pub fn prior_only(&self) -> bool {
+        self.likelihood.is_none()
+    }
+
+    /// Fixed effects on the working scale.
+    fn working(&self, x: &[f64]) -> Vec<f64> {
+        let p = self.cp.p;
+        if self.working_beta {
+            return x[..p].to_vec();
+        }
+        let raw: Vec<f64> = x.iter().zip(&self.beta).map(|(t, f)| f.apply(*t).0).collect();
+        self.to_working(&raw)
+    }
+
+    fn to_working(&self, raw: &[f64]) -> Vec<f64> {
+        let (p, basis) = (self.cp.p, &self.cp.basis);
+        let shifted: Vec<f64> = (0..p).map(|i| (raw[i] - basis.shift[i]) - basis.shift_low[i]).collect();
+        let mut out = small::product(&self.x_inverse, &shifted, (p, p, 1));
+        out.iter_mut().for_each(|v| *v *= basis.y_scale);
+        out
+    }
+
+    fn raw_beta(&self, x: &[f64]) -> Vec<f64> {
+        if self.working_beta {
+            self.cp.basis.raw_beta(&x[..self.cp.p])
+        } else {
+            x.iter().zip(&self.beta).map(|(t, f)| f.apply(*t).0).collect()
+        }
+    }
+
+    fn fixed_prior(&self, x: &[f64], gradient: &mut [f64]) -> f64 {
+        let (p, basis) = (self.cp.p, &self.cp.basis);
+        let raw = self.raw_beta(x);
+        let mut value = 0.0;
+        for (j, prior) in self.priors.beta.iter().enumerate() {
+            let (log_density, slope) = prior.log_density(raw[j]);
+            value += log_density;
+            if self.working_beta {
+                let row = &basis.x[j * p..(j + 1) * p];
+                gradient.iter_mut().zip(row).for_each(|(g, t)| *g += slope * t / basis.y_scale);
+            } else {
+                let (_, d, log_slope, d_log_slope) = self.beta[j].apply(x[j]);
+                value += log_slope;
+                gradient[j] += slope * d + d_log_slope;
+            }
+        }
+        value
+    }
+
+    fn add_fixed(&self, x: &[f64], working: &[f64], gradient: &mut [f64]) {
+        let p = self.cp.p;
+        if self.working_beta {
+            gradient.iter_mut().zip(working).for_each(|(g, d)| *g += d);
+            return;
+        }
+        for j in 0..p {
+            let d: f64 = (0..p).map(|i| self.x_inverse[i * p + j] * working[i]).sum();
+            gradient[j] += d * self.cp.basis.y_scale * self.beta[j].apply(x[j]).1;
+        }
+    }
+
+    fn random_prior(&self, caller: usize, f: &Factor, x: &[f64], gradient: &mut [f64]) -> f64 {
+        let mut value = 0.0;
+        for (j, (transform, prior)) in self.sd[caller].iter().zip(&self.priors.sd[caller]).enumerate() {
+            let (sd, d, log_slope, d_log_slope) = transform.apply(x[j]);
+            let (log_density, slope) = prior.log_density(sd);
+            value += log_density + log_slope;
+            gradient[j] += slope * d + d_log_slope;
+        }
+        let mut at = f.k;
+        for (&size, &eta) in f.blocks.iter().zip(&self.priors.eta[caller]) {
+            let next = at + size * (size - 1) / 2;
+            value += lkj(&x[at..next], size, eta, &mut gradient[at..next]);
+            at = next;
+        }
+        value
+    }
+
+    /// diag(sd) L of a factor, `k x k`.
+    fn raw_factor(&self, caller: usize, f: &Factor, x: &[f64]) -> Vec<f64> {
+        let k = f.k;
+        let mut out = vec![0.0; k * k];
+        let mut at = k;
+        for columns in f.block_ranges() {
+            let size = columns.len();
+            let mut l = vec![0.0; size * size];
+            correlation_factor(&x[at..], size, &mut l);
+            at += size * (size - 1) / 2;
+            for (i, row) in columns.clone().zip(l.chunks_exact(size)) {
+                let sd = self.sd[caller][i].apply(x[i]).0;
+                for (j, v) in columns.clone().zip(row) {
+                    out[i * k + j] = sd * v;
+                }
+            }
+        }
+        out
+    }
+
+    /// Derivative in a factor's parameters from that in diag(sd) L.
+    fn add_random(&self, caller: usize, f: &Factor, x: &[f64], d_raw: &[f64], gradient: &mut [f64]) {
+        let k = f.k;
+        let mut at = k;
+        for columns in f.block_ranges() {
+            let size = columns.len();
+            let next = at + size * (size - 1) / 2;
+            let mut l = vec![0.0; size * size];
+            correlation_factor(&x[at..next], size, &mut l);
+            let mut dl = f.block(d_raw, &columns);
+            for (i, (row, d_row)) in columns.zip(l.chunks_exact(size).zip(dl.chunks_exact_mut(size))) {
+                let (sd, slope, ..) = self.sd[caller][i].apply(x[i]);
+                gradient[i] += slope * row.iter().zip(d_row.iter()).map(|(l, d)| l * d).sum::<f64>();
+                d_row.iter_mut().for_each(|d| *d *= sd);
+            }
+            correlation_pullback(&x[at..next], size, &l, &dl, &mut gradient[at..next]);
+            at = next;
+        }
+    }
+
+    /// Parameters as they are reported: fixed effects, σ, and of each factor (caller's order) the
+    /// standard deviations and correlations, row by row below the diagonal of each block.
+    #[must_use]
+    pub fn constrain(&self, x: &[f64]) -> Vec<f64> {
+        let p = self.cp.p;
+        let mut out = self.raw_beta(x);
+        out.push(self.sigma.apply(x[p]).0);
+        let mut at = p + 1;
+        for (caller, (_, f)) in callers(&self.cp).into_iter().enumerate() {
+            out.extend(self.sd[caller].iter().zip(&x[at..]).map(|(t, x)| t.apply(*x).0));
+            at += f.k;
+            for &size in &f.blocks {
+                let mut l = vec![0.0; size * size];
+                correlation_factor(&x[at..], size, &mut l);
+                for i in 0..size {
+                    for j in 0..i {
+                        let r: f64 = (0..=j).map(|t| l[i * size + t] * l[j * size + t]).sum();
+                        out.push(r.clamp(-1.0, 1.0));
+                    }
+                }
+                at += size * (size - 1) / 2;
+            }
+        }
+        out
+    }
+
+    /// An unconstrained point near reported values: fixed effects on the working scale, σ, and
+    /// Λ of each factor (caller's order, raw scale). Zero variances are moved inside.
+    #[must_use]
+    pub fn near(&self, beta: &[f64], sigma: f64, lambdas: &[Vec<f64>]) -> Vec<f64> {
+        let mut x = beta.to_vec();
+        if !self.working_beta {
+            let raw = self.cp.basis.raw_beta(beta);
+            x = raw.iter().zip(&self.beta).map(|(b, t)| t.invert(*b)).collect();
+        }
+        x.push(self.sigma.invert(sigma));
+        for (caller, (i, f)) in callers(&self.cp).into_iter().enumerate() {
+            let (k, lam) = (f.k, &lambdas[caller]);
+            let norms: Vec<f64> = (0..k).map(|r| dot(&lam[r * k..r * k + k], &lam[r * k..r * k + k]).sqrt()).collect();
+            for (r, norm) in norms.iter().enumerate() {
+                // The scale of the column is that of the basis: its standardised sd is at least .1 σ.
+                let least = 0.1 * self.cp.basis.z[i][r * k + r].abs();
+                x.push(self.sd[caller][r].invert(sigma * norm.max(least)));
+            }
+            for columns in f.block_ranges() {
+                for r in columns.clone() {
+                    let mut left = 1.0f64;
+                    for j in columns.start..r {
+                        let share = if norms[r] > 0.0 { lam[r * k + j] / norms[r] } else { 0.0 };
+                        let z = (share / left.max(1e-6)).clamp(-0.9, 0.9);
+                        left *= (1.0 - z * z).sqrt();
+                        x.push(z.atanh());
+                    }
+                }
+            }
+        }
+        x
+    }
+
+    /// Working β, Λ of each factor (internal order, working basis) and working σ of reported values.
+    #[must_use]
+    pub fn parameters_of(&self, reported: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>, f64) {
+        let p = self.cp.p;
+        let sigma = reported[p];
+        let mut lam = vec![Vec::new(); self.cp.factors.len()];
+        let mut at = p + 1;
+        for (i, f) in callers(&self.cp) {
+            let k = f.k;
+            let sd = &reported[at..at + k];
+            at += k;
+            let mut covariance = vec![0.0; k * k];
+            for columns in f.block_ranges() {
+                for r in columns.clone() {
+                    covariance[r * k + r] = sd[r] * sd[r];
+                    for j in columns.start..r {
+                        covariance[r * k + j] = reported[at] * sd[r] * sd[j];
+                        covariance[j * k + r] = covariance[r * k + j];
+                        at += 1;
+                    }
+                }
+            }
+            let mut raw = semidefinite_factor(&covariance, k);
+            raw.iter_mut().for_each(|v| *v /= sigma);
+            lam[i] = small::product(&self.back[i], &raw, (k, k, k));
+        }
+        (self.to_working(&reported[..p]), lam, sigma * self.cp.basis.y_scale)
+    }
+}
+
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+pub(crate) fn finite(value: f64) -> Result<f64, NumericsError> {
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(NumericsError::NonFinite("the log-posterior"))
+    }
+}
+
+fn pairs(f: &Factor) -> usize {
+    f.blocks.iter().map(|b| b * (b - 1) / 2).sum()
+}
+
+/// (internal index, factor) in the caller's order.
+pub(crate) fn callers(cp: &CrossProducts) -> Vec<(usize, &Factor)> {
+    let mut out: Vec<(usize, &Factor)> = cp.factors.iter().enumerate().collect();
+    out.sort_by_key(|(i, _)| cp.order[*i]);
+    out
+}
+
+fn in_callers_order(cp: &CrossProducts) -> Vec<&Factor> {
+    callers(cp).into_iter().map(|(_, f)| f).collect()
+}

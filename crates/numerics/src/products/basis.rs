@@ -1,0 +1,217 @@
+//! The working basis: columns centred, scaled and orthonormalised, so that means of 10¹² and
+//! scales of 10⁻³ cost no digits; the result is mapped back exactly (NUMERICS §1).
+//!
+//! A raw row `z` becomes `z T`; coefficients in the working basis become raw by `b = T b_w`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::NumericsError;
+use crate::linalg::small;
+use crate::products::crossproducts::{Column, CrossProducts, Factor};
+
+/// Linear maps from raw to working columns.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Basis {
+    /// Per factor (internal order), `k x k`: working row = raw row · T.
+    pub z: Vec<Vec<f64>>,
+    /// Indices of the fixed-effect columns kept, ascending.
+    pub kept: Vec<usize>,
+    /// `p x p` for the kept columns.
+    pub x: Vec<f64>,
+    /// Raw coefficients of the shift taken off y (`y_w = s (y - x shift)`).
+    pub shift: Vec<f64>,
+    /// What rounding took off `shift`: parts with a mean of 10¹² differ in digits that one double
+    /// does not hold.
+    pub shift_low: Vec<f64>,
+    /// Scale of y, a power of two.
+    pub y_scale: f64,
+    /// Index among the kept columns of a constant column, and its value.
+    pub constant: Option<(usize, f64)>,
+}
+
+impl Basis {
+    pub(crate) fn check(&self, factors: &[Factor], p: usize) -> Result<(), NumericsError> {
+        let z_ok = self.z.len() == factors.len() && self.z.iter().zip(factors).all(|(t, f)| t.len() == f.k * f.k);
+        if z_ok && self.x.len() == p * p && self.kept.len() == p && self.shift.len() == p && self.shift_low.len() == p {
+            Ok(())
+        } else {
+            Err(NumericsError::State("inconsistent basis".into()))
+        }
+    }
+
+    /// Raw coefficients of the fixed effects from working ones.
+    #[must_use]
+    pub fn raw_beta(&self, working: &[f64]) -> Vec<f64> {
+        let p = working.len();
+        (0..p)
+            .map(|i| {
+                let b: f64 = (0..p).map(|j| self.x[i * p + j] * working[j]).sum();
+                self.shift[i] + (self.shift_low[i] + b / self.y_scale)
+            })
+            .collect()
+    }
+}
+
+/// Mean and power-of-two scale of a column; `constant` if all its values are the same.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moments {
+    pub mean: f64,
+    pub scale: f64,
+    pub norm2: f64,
+    pub constant: Option<f64>,
+}
+
+/// The largest power of two not above `1 / x` (1 where x is zero): scaling by it loses no bit.
+pub(crate) fn power_of_two_inverse(x: f64) -> f64 {
+    if x > 0.0 && x.is_finite() {
+        2f64.powi((-x.log2()).floor().clamp(-1000.0, 1000.0) as i32)
+    } else {
+        1.0
+    }
+}
+
+pub(crate) fn moments(col: &Column, n: usize) -> Moments {
+    match col {
+        Column::Constant(c) => {
+            Moments { mean: *c, scale: power_of_two_inverse(c.abs()), norm2: c * c * n as f64, constant: Some(*c) }
+        }
+        Column::Values(v) => {
+            let first = v.first().copied().unwrap_or(0.0);
+            let (mut sum, mut sq, mut same) = (0.0, 0.0, true);
+            for &x in *v {
+                let d = x - first;
+                same &= d == 0.0;
+                sum += d;
+                sq += d * d;
+            }
+            let count = (v.len() as f64).max(1.0);
+            let shift = sum / count;
+            let mean = first + shift;
+            let var = (sq / count - shift * shift).max(0.0);
+            let norm2 = count * (var + mean * mean);
+            let constant = (same && first != 0.0).then_some(first);
+            let spread = if constant.is_some() { first.abs() } else { var.sqrt().max(f64::EPSILON * mean.abs()) };
+            Moments { mean, scale: power_of_two_inverse(spread), norm2, constant }
+        }
+    }
+}
+
+/// Root-mean-square scale for columns that may not be centred.
+pub(crate) fn uncentred_scale(m: &Moments, n: usize) -> f64 {
+    power_of_two_inverse((m.norm2 / (n as f64).max(1.0)).sqrt())
+}
+
+/// How one working column is made from raw ones: `(raw - mean) · scale`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Affine {
+    pub mean: f64,
+    pub scale: f64,
+}
+
+/// Centred and scaled columns of one block, and the matrix that does the same (row · T).
+pub(crate) fn centre_block(cols: &[Moments], n: usize) -> (Vec<Affine>, Vec<f64>, Option<usize>) {
+    let k = cols.len();
+    let constant = cols.iter().position(|m| m.constant.is_some());
+    let mut t = vec![0.0; k * k];
+    let affine = (0..k)
+        .map(|j| {
+            let scale = match constant {
+                Some(_) => cols[j].scale,
+                None => uncentred_scale(&cols[j], n),
+            };
+            t[j * k + j] = scale;
+            let mut mean = 0.0;
+            if let Some(c) = constant.filter(|&c| c != j) {
+                mean = cols[j].mean;
+                t[c * k + j] = -mean * scale / cols[c].constant.unwrap_or(1.0);
+            }
+            Affine { mean, scale }
+        })
+        .collect();
+    (affine, t, constant)
+}
+
+/// `M` with `G = MᵀM` upper triangular inverted: columns times it have Gram matrix n·I. `None`
+/// where the columns are (nearly) dependent.
+pub(crate) fn whitener(gram: &[f64], k: usize, n: f64) -> Option<Vec<f64>> {
+    let mut l: Vec<f64> = gram.iter().map(|g| g / n).collect();
+    let before: Vec<f64> = (0..k).map(|i| l[i * k + i]).collect();
+    small::cholesky(&mut l, k).ok()?;
+    for i in 0..k {
+        if l[i * k + i].powi(2) < 1e-9 * before[i] {
+            return None;
+        }
+        for j in i + 1..k {
+            l[i * k + j] = 0.0;
+        }
+    }
+    // T = L⁻ᵀ
+    let mut inv = small::identity(k);
+    small::solve_lower(&l, k, &mut inv, k);
+    Some(small::transpose(&inv, k, k))
+}
+
+impl CrossProducts {
+    /// Change of basis: random columns of factor `i` by `z[i]` (k x k), [X y] by `xy`
+    /// ((p+1)²), each as working row · matrix.
+    pub(crate) fn congruence(&mut self, z: &[Vec<f64>], xy: &[f64]) {
+        let c = self.c();
+        for (i, f) in self.factors.iter().enumerate() {
+            let (k, t) = (f.k, &z[i]);
+            for block in self.zz[i].chunks_exact_mut(k * k) {
+                let half = small::product(block, t, (k, k, k));
+                block.fill(0.0);
+                small::gemm_tn(block, t, &half, (k, k, k), 1.0);
+            }
+            let rows = f.offset * c..(f.offset + f.levels * k) * c;
+            for block in self.zx[rows].chunks_exact_mut(k * c) {
+                let half = small::product(block, xy, (k, c, c));
+                block.fill(0.0);
+                small::gemm_tn(block, t, &half, (k, k, c), 1.0);
+            }
+        }
+        if self.factors.len() > 1 {
+            self.lead_congruence(z);
+        }
+        for pair in &mut self.pairs {
+            let (kf, kg) = (self.factors[pair.first].k, self.factors[pair.second].k);
+            for block in pair.vals.chunks_exact_mut(kf * kg) {
+                let half = small::product(block, &z[pair.second], (kf, kg, kg));
+                block.fill(0.0);
+                small::gemm_tn(block, &z[pair.first], &half, (kf, kf, kg), 1.0);
+            }
+        }
+        let half = small::product(&self.xx, xy, (c, c, c));
+        self.xx.fill(0.0);
+        small::gemm_tn(&mut self.xx, xy, &half, (c, c, c), 1.0);
+        for (t, change) in self.basis.z.iter_mut().zip(z) {
+            let k = (t.len() as f64).sqrt() as usize;
+            *t = small::product(t, change, (k, k, k));
+        }
+    }
+
+    fn lead_congruence(&mut self, z: &[Vec<f64>]) {
+        let owner = self.rest_owner();
+        let k = self.factors[0].k;
+        for l in 0..self.factors[0].levels {
+            let span = self.lead.span(l, k);
+            let w = span.len() / k;
+            let block = &mut self.lead.vals[span];
+            let cols = &self.lead.cols[self.lead.ptr[l]..self.lead.ptr[l + 1]];
+            let mut j = 0;
+            while j < w {
+                let g = owner[cols[j] as usize] as usize;
+                let kg = self.factors[g].k;
+                for row in 0..k {
+                    let part = &mut block[row * w + j..row * w + j + kg];
+                    let new = small::product(part, &z[g], (1, kg, kg));
+                    part.copy_from_slice(&new);
+                }
+                j += kg;
+            }
+            let old = block.to_vec();
+            block.fill(0.0);
+            small::gemm_tn(block, &z[0], &old, (k, k, w), 1.0);
+        }
+    }
+}

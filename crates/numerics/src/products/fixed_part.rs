@@ -1,0 +1,212 @@
+//! The fixed part: columns in working form (centred, scaled by powers of two), which of them are
+//! independent, and a first fit that is taken off the response before products are formed.
+
+use rayon::prelude::*;
+
+use crate::error::NumericsError;
+use crate::linalg::small;
+use crate::products::basis::{centre_block, moments, power_of_two_inverse, Affine, Basis};
+use crate::products::crossproducts::{Column, Input};
+
+/// Rows that are put into working form at a time.
+pub(crate) const CHUNK: usize = 512;
+/// R's tolerance of `qr` in `lm` and `lme4`: a column whose residual on the earlier ones is
+/// this much shorter than itself is aliased.
+const ALIAS_TOLERANCE: f64 = 1e-7;
+
+/// A column and how it becomes a working column.
+#[derive(Clone, Copy)]
+pub(crate) struct Working<'a> {
+    pub(crate) column: Column<'a>,
+    pub(crate) affine: Affine,
+}
+
+impl Working<'_> {
+    #[inline]
+    pub(crate) fn at(&self, i: usize) -> f64 {
+        (self.column.at(i) - self.affine.mean) * self.affine.scale
+    }
+
+    pub(crate) fn fill(&self, start: usize, out: &mut [f64]) {
+        let Affine { mean, scale } = self.affine;
+        match self.column {
+            Column::Constant(c) => out.fill((c - mean) * scale),
+            Column::Values(v) => {
+                for (o, x) in out.iter_mut().zip(&v[start..]) {
+                    *o = (x - mean) * scale;
+                }
+            }
+        }
+    }
+}
+
+/// The fixed part and the response in working form: y has the fit of `beta0` taken off.
+pub(crate) struct FixedPart<'a> {
+    pub(crate) x: Vec<Working<'a>>,
+    y: Working<'a>,
+    beta0: Vec<f64>,
+}
+
+impl FixedPart<'_> {
+    pub(crate) fn fill(&self, start: usize, rows: usize, out: &mut [f64]) {
+        let p = self.x.len();
+        for (j, col) in self.x.iter().enumerate() {
+            col.fill(start, &mut out[j * CHUNK..j * CHUNK + rows]);
+        }
+        let (xs, y) = out.split_at_mut(p * CHUNK);
+        self.y.fill(start, &mut y[..rows]);
+        for (j, b) in self.beta0.iter().enumerate() {
+            for (t, x) in y[..rows].iter_mut().zip(&xs[j * CHUNK..]) {
+                *t -= b * x;
+            }
+        }
+    }
+}
+
+/// Basis, rank and first fit of the fixed part; also [X y]ᵀW[X y] with that fit taken off.
+pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis, Vec<f64>), NumericsError> {
+    let n = input.y.len();
+    let stats: Vec<_> = input.x.iter().map(|c| moments(c, n)).collect();
+    let y_stats = moments(&Column::Values(input.y), n);
+    let (affine, t, constant) = centre_block(&stats, n);
+    let p_all = stats.len();
+    let y_mean = if constant.is_some() { y_stats.mean } else { 0.0 };
+    let y_spread = if constant.is_some() { 1.0 / y_stats.scale } else { (y_stats.norm2 / n as f64).sqrt() };
+    let y_scale = power_of_two_inverse(y_spread);
+    let y = Working { column: Column::Values(input.y), affine: Affine { mean: y_mean, scale: y_scale } };
+    let all: Vec<Working> = input.x.iter().zip(&affine).map(|(&column, &affine)| Working { column, affine }).collect();
+    let mut fixed = FixedPart { x: all, y, beta0: vec![0.0; p_all] };
+    let first = fixed_products(&fixed, n, input.weights);
+    let kept = independent_columns(&first, &stats, p_all, n);
+    let p = kept.len();
+
+    let pick = |m: &[f64], size: usize| -> Vec<f64> {
+        kept.iter().flat_map(|&i| kept.iter().map(move |&j| (i, j))).map(|(i, j)| m[i * size + j]).collect()
+    };
+    let mut gram = pick(&first, p_all + 1);
+    let mut beta0: Vec<f64> = kept.iter().map(|&i| first[i * (p_all + 1) + p_all]).collect();
+    if small::cholesky(&mut gram, p).is_ok() {
+        small::solve_lower(&gram, p, &mut beta0, 1);
+        small::solve_lower_transposed(&gram, p, &mut beta0, 1);
+    } else {
+        beta0.fill(0.0);
+    }
+    let x_basis = pick(&t, p_all);
+    let at = constant.and_then(|c| kept.iter().position(|&j| j == c));
+    let value = constant.and_then(|c| stats[c].constant).unwrap_or(1.0);
+    let mut shift = vec![0.0; p];
+    for i in 0..p {
+        shift[i] = (0..p).map(|j| x_basis[i * p + j] * beta0[j]).sum::<f64>() / y_scale;
+    }
+    let mut shift_low = vec![0.0; p];
+    if let Some(c) = at {
+        let high = y_mean / value;
+        let rest = shift[c] + (-high).mul_add(value, y_mean) / value;
+        shift[c] = high + rest;
+        shift_low[c] = rest - (shift[c] - high);
+    }
+    fixed.x = kept.iter().map(|&j| fixed.x[j]).collect();
+    fixed.beta0 = beta0;
+    let xx = fixed_products(&fixed, n, input.weights);
+    let rss = xx[(p + 1) * (p + 1) - 1];
+    // Rounding in y - mean - x b is about ε times the sizes of these; below that there is only noise.
+    let total = first[(p_all + 1) * (p_all + 1) - 1];
+    let noise = (1e-15 * y_mean.abs() * y_scale).powi(2) * n as f64;
+    if rss.is_nan() || rss <= (1e-26 * total).max(noise) || n <= p {
+        return Err(NumericsError::NoResidual);
+    }
+    let constant = at.map(|c| (c, value));
+    let basis = Basis { z: Vec::new(), kept, x: x_basis, shift, shift_low, y_scale, constant };
+    Ok((fixed, basis, xx))
+}
+
+/// Columns that are no combination of earlier ones, by Cholesky without pivoting.
+fn independent_columns(products: &[f64], stats: &[crate::products::basis::Moments], p: usize, n: usize) -> Vec<usize> {
+    let c = p + 1;
+    let mut kept: Vec<usize> = Vec::new();
+    let mut rows: Vec<Vec<f64>> = Vec::new();
+    // A constant is first in the elimination even where it is not the first column: every
+    // other column was centred by it.
+    let constant = stats.iter().position(|m| m.constant.is_some());
+    let sequence = constant.into_iter().chain((0..p).filter(|&j| Some(j) != constant));
+    for j in sequence {
+        let mut row: Vec<f64> = Vec::with_capacity(kept.len() + 1);
+        for (t, &i) in kept.iter().enumerate() {
+            let dot: f64 = (0..t).map(|s| row[s] * rows[t][s]).sum();
+            row.push((products[j * c + i] - dot) / rows[t][t]);
+        }
+        let own = products[j * c + j];
+        let left = own - row.iter().map(|v| v * v).sum::<f64>();
+        let centred = constant.is_some_and(|k| k != j);
+        let scale = if centred { stats[j].scale } else { crate::products::basis::uncentred_scale(&stats[j], n) };
+        let raw_norm2 = stats[j].norm2 * scale * scale;
+        if left > ALIAS_TOLERANCE.powi(2) * raw_norm2 && left > 1e-12 * own {
+            row.push(left.sqrt());
+            rows.push(row);
+            kept.push(j);
+        }
+    }
+    kept.sort_unstable();
+    kept
+}
+
+/// [X y]ᵀW[X y] by sums over chunks, added pairwise: the same for any number of threads.
+fn fixed_products(fixed: &FixedPart, n: usize, weights: Option<&[f64]>) -> Vec<f64> {
+    const SPAN: usize = 64 * CHUNK;
+    let c = fixed.x.len() + 1;
+    let mut parts: Vec<Vec<f64>> = (0..n.div_ceil(SPAN).max(1))
+        .into_par_iter()
+        .map(|s| {
+            let mut sum = vec![0.0; c * c];
+            let mut buf = vec![0.0; c * CHUNK];
+            let mut weighted = vec![0.0; CHUNK];
+            let end = n.min((s + 1) * SPAN);
+            for start in (s * SPAN..end).step_by(CHUNK) {
+                let rows = CHUNK.min(end - start);
+                fixed.fill(start, rows, &mut buf);
+                for i in 0..c {
+                    let col = &buf[i * CHUNK..i * CHUNK + rows];
+                    let left: &[f64] = if let Some(w) = weights {
+                        for r in 0..rows {
+                            weighted[r] = col[r] * w[start + r];
+                        }
+                        &weighted[..rows]
+                    } else {
+                        col
+                    };
+                    for j in 0..=i {
+                        sum[i * c + j] += dot(left, &buf[j * CHUNK..j * CHUNK + rows]);
+                    }
+                }
+            }
+            sum
+        })
+        .collect();
+    while parts.len() > 1 {
+        let half = parts.len().div_ceil(2);
+        for i in half..parts.len() {
+            let (a, b) = parts.split_at_mut(half);
+            a[i - half].iter_mut().zip(&b[i - half]).for_each(|(x, y)| *x += y);
+        }
+        parts.truncate(half);
+    }
+    let mut sum = parts.swap_remove(0);
+    for i in 0..c {
+        for j in 0..i {
+            sum[j * c + i] = sum[i * c + j];
+        }
+    }
+    sum
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut acc = [0.0; 4];
+    let (ca, cb) = (a.chunks_exact(4), b.chunks_exact(4));
+    let tail: f64 = ca.remainder().iter().zip(cb.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in ca.zip(cb) {
+        for t in 0..4 {
+            acc[t] += x[t] * y[t];
+        }
+    }
+    (acc[0] + acc[2]) + (acc[1] + acc[3]) + tail
+}

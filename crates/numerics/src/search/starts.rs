@@ -1,0 +1,83 @@
+//! Where searches start.
+
+use crate::linalg::small;
+use crate::products::crossproducts::CrossProducts;
+
+/// Diagonal Λ from the spread of each column's per-level coefficients (moments, one factor and
+/// column at a time, on y less its fixed part): right to a factor of two or so, and cheap.
+pub(crate) fn starting_values(cp: &CrossProducts) -> Vec<Vec<f64>> {
+    let c = cp.c();
+    let rss = cp.xx[c * c - 1];
+    let mut lam = Vec::with_capacity(cp.factors.len());
+    for (f, zz) in cp.factors.iter().zip(&cp.zz) {
+        let k = f.k;
+        let mut l = vec![0.0; k * k];
+        for a in 0..k {
+            let (mut explained, mut info, mut used) = (0.0, 0.0, 0.0);
+            for level in 0..f.levels {
+                let d = zz[level * k * k + a * k + a];
+                if d > 0.0 {
+                    let s = cp.zx[(f.offset + level * k + a) * c + cp.p];
+                    explained += s * s / d;
+                    info += d;
+                    used += 1.0;
+                }
+            }
+            let residual = ((rss - explained) / (cp.n as f64 - used).max(1.0)).max(1e-9 * rss / cp.n as f64);
+            let ratio = ((explained / used.max(1.0) - residual) / residual) / (info / f64::max(used, 1.0)).max(1e-300);
+            l[a * k + a] = ratio.max(0.0).sqrt().clamp(0.2, 3e4);
+        }
+        lam.push(l);
+    }
+    lam
+}
+
+/// Where the independent blocks of a factor are nearly collinear, as `1` and `x` with a mean far
+/// from zero are in `(x || g)`: the Λ whose blocks are those of n (ZᵀZ)⁻¹. Two large variances
+/// can then stand for the small one of a centred slope, behind a barrier from where both are zero.
+pub(crate) fn collinear_blocks(cp: &CrossProducts) -> Option<Vec<Vec<f64>>> {
+    let mut found = false;
+    let mut out = Vec::with_capacity(cp.factors.len());
+    for (f, zz) in cp.factors.iter().zip(&cp.zz) {
+        let k = f.k;
+        let mut lam = small::identity(k);
+        if f.blocks.len() > 1 {
+            let mut gram = vec![0.0; k * k];
+            for block in zz.chunks_exact(k * k) {
+                gram.iter_mut().zip(block).for_each(|(g, b)| *g += b / cp.n as f64);
+            }
+            if let Ok(inverse) = small::inverse(&gram, k) {
+                let mut joint = vec![0.0; k * k];
+                let mut start = 0;
+                for &size in &f.blocks {
+                    for i in start..start + size {
+                        joint[i * k + start..i * k + start + size]
+                            .copy_from_slice(&inverse[i * k + start..i * k + start + size]);
+                    }
+                    start += size;
+                }
+                if small::cholesky(&mut joint, k).is_ok() && (0..k).any(|i| joint[i * k + i] > 3.0) {
+                    for i in 0..k {
+                        lam[i * k..=i * k + i].copy_from_slice(&joint[i * k..=i * k + i]);
+                    }
+                    found = true;
+                }
+            }
+        }
+        out.push(lam);
+    }
+    found.then_some(out)
+}
+
+/// Triangular Λ with every free entry below the diagonal at `lean`, times `size`: correlations of
+/// either sign.
+pub(crate) fn leaning(cp: &CrossProducts, lean: f64, size: f64) -> Vec<Vec<f64>> {
+    let one = |f: &crate::Factor| {
+        let mut l = vec![0.0; f.k * f.k];
+        for (i, j) in f.free_entries() {
+            l[i * f.k + j] = if i == j { size } else { size * lean };
+        }
+        l
+    };
+    cp.factors.iter().map(one).collect()
+}

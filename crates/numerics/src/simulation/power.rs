@@ -1,0 +1,63 @@
+//! What tests of fixed effects need of fits to simulated responses: replicates on native threads, each
+//! searched as an ordinary fit is (no warm start), so that its numbers are those of one.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::error::NumericsError;
+use crate::fit::fit::{Convergence, Fit};
+use crate::simulation::bootstrap::{Law, Model, Prepared, Scratch};
+
+/// Satterthwaite's ingredients of one refit, on the raw scale.
+#[derive(Debug, Clone)]
+pub struct TestParts {
+    /// How the search went.
+    pub convergence: Convergence,
+    /// -2 log (restricted) likelihood.
+    pub criterion: f64,
+    /// Fixed effects.
+    pub beta: Vec<f64>,
+    /// Residual standard deviation.
+    pub sigma: f64,
+    /// Covariance of the fixed effects over σ², `p x p`.
+    pub covariance: Vec<f64>,
+    /// Hessian of the deviance in the m covariance parameters and σ.
+    pub hessian: Vec<f64>,
+    /// Derivatives of the fixed effects' covariance in these, `p x p` each.
+    pub jacobian: Vec<Vec<f64>>,
+}
+
+impl Law<'_> {
+    /// Draw replicates `first..first + count` and fit a mixed model to each from scratch. `None` where
+    /// the criterion could not be evaluated.
+    pub fn test_parts(
+        &self,
+        model: &Model,
+        seed: u64,
+        first: u64,
+        count: usize,
+    ) -> Result<Vec<Option<TestParts>>, NumericsError> {
+        let Model::Mixed { fit, .. } = model else {
+            return Err(NumericsError::Mismatch("a mixed model and the model to be tested"));
+        };
+        let (prepared, reml) = ([Prepared::new(model)?], fit.state.reml);
+        let one = |scratch: &mut Scratch, replicate: usize| {
+            self.draw(&prepared, scratch, seed, first + replicate as u64);
+            let cp = prepared[0].products(&mut scratch.workers[0])?;
+            let mut refit = Fit::optimise(Arc::new(cp), reml, None).ok()?;
+            let (hessian, jacobian) = refit.satterthwaite().ok()?;
+            Some(TestParts {
+                convergence: refit.convergence.clone(),
+                criterion: refit.state.criterion,
+                beta: refit.beta(),
+                sigma: refit.sigma(),
+                covariance: refit.unscaled_covariance(),
+                hessian,
+                jacobian,
+            })
+        };
+        let fresh = || Scratch::new(self.n, &prepared);
+        Ok((0..count).into_par_iter().map_init(fresh, one).collect())
+    }
+}
