@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 from numpy.typing import NDArray
-from partialpool.inference.exact_tests import restricted_loglik_without_variance
-from partialpool.inference.wald import t_rows
+from partialpool.inference.comparison.exact import restricted_loglik_without_variance
+from partialpool.inference.fixed.wald import t_rows
 from timing import machine
 
 LEVEL, ALPHA = 0.95, 0.05

@@ -1,7 +1,7 @@
 """What the tests of the command share."""
 
 import pytest
-from partialpool import cli
+from partialpool.cli.main import main as cli
 
 
 @pytest.fixture

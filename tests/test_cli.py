@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool import cli
+from partialpool.cli.main import main as cli
 from partialpool.datasets import DATASETS
 
 MODEL = "Reaction ~ Days + (Days | Subject)"
@@ -297,7 +297,7 @@ def test_version(run):
 
 def test_as_a_process_of_its_own():
     def call(*arguments):
-        code = "from partialpool.cli import main; main()"
+        code = "from partialpool.cli.main import main; main()"
         return subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300
         )

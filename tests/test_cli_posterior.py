@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool.cli_bayes import read_prior, read_priors
-from partialpool.cli_simulate import values_of
+from partialpool.cli.posterior import read_prior, read_priors
+from partialpool.cli.simulate import values_of
 from partialpool.errors import ArgumentError
 
 MODEL = "Reaction ~ Days + (Days | Subject)"

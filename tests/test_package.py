@@ -39,7 +39,9 @@ def test_a_fit_of_numeric_columns_does_not_wake_formulaic_scipy_or_matplotlib():
 
 
 def test_the_command_loads_no_matplotlib_without_a_figure():
-    listing = "import sys; sys.argv = ['partialpool', 'data']\nfrom partialpool.cli import main\n"
+    listing = (
+        "import sys; sys.argv = ['partialpool', 'data']\nfrom partialpool.cli.main import main\n"
+    )
     listing += "try:\n    main()\nexcept SystemExit: pass"
     assert loaded_after(listing) & {"matplotlib", "formulaic", "scipy"} == set()
 

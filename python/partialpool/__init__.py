@@ -16,18 +16,18 @@ _HOME = {
     "lm": "partialpool.models.baseline",
     "lm_list": "partialpool.models.baseline",
     "load": "partialpool.models.storage",
-    "bootstrap": "partialpool.inference.bootstrap",
-    "exact_lrt": "partialpool.inference.exact_tests",
-    "exact_rlrt": "partialpool.inference.exact_tests",
-    "pb_test": "partialpool.inference.pb_test",
+    "bootstrap": "partialpool.inference.intervals.bootstrap",
+    "exact_lrt": "partialpool.inference.comparison.exact",
+    "exact_rlrt": "partialpool.inference.comparison.exact",
+    "pb_test": "partialpool.inference.comparison.bootstrap_lrt",
     "LinearMixedModel": "partialpool.models.linear_mixed",
     "CrossProducts": "partialpool.crossproducts",
     "aov": "partialpool.inference.aov",
     "variance_components": "partialpool.inference.aov",
     "marginaleffects_model": "partialpool.inference.marginaleffects",
-    "emmeans": "partialpool.inference.means",
-    "emtrends": "partialpool.inference.means",
-    "joint_tests": "partialpool.inference.joint_tests",
+    "emmeans": "partialpool.inference.means.emmeans",
+    "emtrends": "partialpool.inference.means.emmeans",
+    "joint_tests": "partialpool.inference.means.joint",
     "load_dataset": "partialpool.datasets",
     "list_datasets": "partialpool.datasets",
     "parse_formula": "partialpool.formula",
@@ -49,8 +49,8 @@ _HOME = {
     "uniform": "partialpool.bayes.priors",
     "flat": "partialpool.bayes.priors",
     "lkj": "partialpool.bayes.priors",
-    "anova": "partialpool.inference.likelihood_ratio",
-    "kr_test": "partialpool.inference.kenward_roger_test",
+    "anova": "partialpool.inference.comparison.likelihood_ratio",
+    "kr_test": "partialpool.inference.comparison.nested_f",
     "plot_data": "partialpool.figures.raw_data",
     "plot_compare": "partialpool.figures.comparison",
     "make_design": "partialpool.simulate.design",
@@ -108,18 +108,18 @@ if TYPE_CHECKING:
     from partialpool.formula import parse_formula as parse_formula
     from partialpool.inference.aov import aov as aov
     from partialpool.inference.aov import variance_components as variance_components
-    from partialpool.inference.bootstrap import bootstrap as bootstrap
-    from partialpool.inference.exact_tests import exact_lrt as exact_lrt
-    from partialpool.inference.exact_tests import exact_rlrt as exact_rlrt
-    from partialpool.inference.joint_tests import joint_tests as joint_tests
-    from partialpool.inference.kenward_roger_test import kr_test as kr_test
-    from partialpool.inference.likelihood_ratio import anova as anova
+    from partialpool.inference.comparison.bootstrap_lrt import pb_test as pb_test
+    from partialpool.inference.comparison.exact import exact_lrt as exact_lrt
+    from partialpool.inference.comparison.exact import exact_rlrt as exact_rlrt
+    from partialpool.inference.comparison.likelihood_ratio import anova as anova
+    from partialpool.inference.comparison.nested_f import kr_test as kr_test
+    from partialpool.inference.intervals.bootstrap import bootstrap as bootstrap
     from partialpool.inference.marginaleffects import (
         marginaleffects_model as marginaleffects_model,
     )
-    from partialpool.inference.means import emmeans as emmeans
-    from partialpool.inference.means import emtrends as emtrends
-    from partialpool.inference.pb_test import pb_test as pb_test
+    from partialpool.inference.means.emmeans import emmeans as emmeans
+    from partialpool.inference.means.emmeans import emtrends as emtrends
+    from partialpool.inference.means.joint import joint_tests as joint_tests
     from partialpool.models.baseline import lm as lm
     from partialpool.models.baseline import lm_list as lm_list
     from partialpool.models.linear_mixed import LinearMixedModel as LinearMixedModel

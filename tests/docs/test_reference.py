@@ -7,7 +7,7 @@ from pathlib import Path
 
 import partialpool as pp
 from partialpool.figures.accessor import Plots
-from partialpool.figures.posterior_accessor import PosteriorPlots
+from partialpool.figures.posterior.accessor import PosteriorPlots
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = "\n".join(p.read_text("utf-8") for p in (DOCS / "reference").glob("*.rst"))

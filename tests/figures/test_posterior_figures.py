@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 from partialpool.errors import ArgumentError
 from partialpool.figures.caterpillar import posterior_effects
-from partialpool.figures.posterior_densities import prior_density
-from partialpool.figures.posterior_predictive import replicated
+from partialpool.figures.posterior.densities import prior_density
+from partialpool.figures.posterior.predictive import replicated
 from scipy import integrate
 
 SLOPE = "Reaction ~ Days + (Days | Subject)"

@@ -12,7 +12,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 from partialpool import _core
-from partialpool.inference import bootstrap as module
+from partialpool.inference.intervals import bootstrap as module
 from scipy.stats import chi2, gamma
 from scipy.stats import f as f_law
 

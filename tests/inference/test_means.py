@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from partialpool.errors import ArgumentError
-from partialpool.inference.marginal_means import MarginalMeans
+from partialpool.inference.means.marginal_means import MarginalMeans
 
 DDF = ("satterthwaite", "kenward-roger", "asymptotic")
 

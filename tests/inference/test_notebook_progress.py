@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 import partialpool as pp
 import pytest
 import rich.console
-from partialpool.inference import notebook_progress
-from partialpool.inference.progress import progress
+from partialpool.progress import notebook as notebook_progress
+from partialpool.progress.bar import progress
 
 
 @pytest.fixture

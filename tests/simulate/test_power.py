@@ -105,7 +105,7 @@ CROSSED = pp.make_design({"s": 12}, within={"i": range(8), "x": [-0.5, 0.5]})
     ],
 )
 def test_native_threads_find_the_p_values_of_single_fits(formula, design, effects, test, weights):
-    from partialpool.inference.linear_hypotheses import read_hypothesis
+    from partialpool.inference.fixed.linear_hypotheses import read_hypothesis
     from partialpool.simulate import power
 
     found = pp.power(formula, design, effects, test, nsim=25, seed=4, weights=weights)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from partialpool.tables.summary import Summary, VarianceRow
+from partialpool.models.summary import Summary, VarianceRow
 
 HERE = Path(__file__).parent
 METHODS = {"satterthwaite": "Satterthwaite's", "kr": "Kenward-Roger's"}

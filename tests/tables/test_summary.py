@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 import pytest
+from partialpool.models.summary import VarianceRow
 from partialpool.tables.layout import display_width
-from partialpool.tables.summary import VarianceRow
 
 FITS = [
     "sleep_slope",
@@ -177,7 +177,7 @@ def test_terms_of_one_group_are_told_apart(summary_of):
 
 def test_import_is_light():
     code = (
-        "import sys, partialpool.tables.summary, partialpool.tables.summary_text, "
+        "import sys, partialpool.models.summary, partialpool.tables.text.summary, "
         "partialpool.tables.html; print([m for m in ('pandas', 'scipy', 'jinja2') "
         "if m in sys.modules])"
     )

@@ -19,7 +19,7 @@ from partialpool.bayes.likelihood import (
 from partialpool.bayes.summaries import FEWEST_DRAWS
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
-from partialpool.inference.progress import progress
+from partialpool.progress.bar import progress
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior

@@ -20,9 +20,9 @@ from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
-from partialpool.inference.progress import visible_console
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import cross_products, fit_native
+from partialpool.progress.bar import visible_console
 
 #: Columns of a factor that the native kernels of the joint form are made for.
 LARGEST_KERNEL = 6
@@ -248,7 +248,7 @@ def _progress(
         return
     console = console or Console(stderr=True)
     if console.is_jupyter:
-        from partialpool.inference.notebook_progress import NotebookBar
+        from partialpool.progress.notebook import NotebookBar
 
         in_cell = NotebookBar("sampling", total)
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from partialpool.bayes.loo import Elpd
     from partialpool.bayes.posterior import Posterior
-    from partialpool.figures.posterior_accessor import PosteriorPlots
+    from partialpool.figures.posterior.accessor import PosteriorPlots
 
 
 def as_posterior(view: object) -> Posterior:
@@ -22,7 +22,7 @@ class PosteriorViews:
     @property
     def plot(self) -> PosteriorPlots:
         """Figures of the posterior: ``post.plot.densities()``."""
-        from partialpool.figures.posterior_accessor import PosteriorPlots
+        from partialpool.figures.posterior.accessor import PosteriorPlots
 
         return PosteriorPlots(as_posterior(self))
 
@@ -54,7 +54,7 @@ class PosteriorViews:
         frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
             The last three, which a posterior has not, are missing.
         """
-        from partialpool.tables.posterior_frames import tidy
+        from partialpool.frames.posterior import tidy
 
         return tidy(
             as_posterior(self),
@@ -67,7 +67,7 @@ class PosteriorViews:
 
     def glance(self) -> Any:
         """One row: ``algorithm, chains, pss (draws kept), nobs, sigma (its median)``."""
-        from partialpool.tables.posterior_frames import glance
+        from partialpool.frames.posterior import glance
 
         return glance(as_posterior(self))
 
@@ -87,7 +87,7 @@ class PosteriorViews:
         prefix
             Put before our column names, if the data have such a column: ``"."``.
         """
-        from partialpool.tables.posterior_frames import augment
+        from partialpool.frames.posterior import augment
 
         return augment(as_posterior(self), new, new_levels, prefix)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import coefficient_unit, in_unit
-from partialpool.figures.posterior_panels import kind_of
+from partialpool.figures.posterior.panels import kind_of
 from partialpool.figures.style import (
     BLUE,
     GREY,
@@ -26,7 +26,7 @@ from partialpool.figures.style import (
     spread,
     wrapped,
 )
-from partialpool.inference.profile import check_level
+from partialpool.inference.intervals.profile import check_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

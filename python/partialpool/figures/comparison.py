@@ -21,7 +21,7 @@ from partialpool.figures.style import (
     short,
     wrapped,
 )
-from partialpool.inference.profile import check_level
+from partialpool.inference.intervals.profile import check_level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.inference.marginal_means import MarginalMeans
+    from partialpool.inference.means.marginal_means import MarginalMeans
 
 #: Rows above which labels would overlap and are left out.
 MAX_LABELS = 80
@@ -47,7 +47,7 @@ def plot_means(means: MarginalMeans, *, ax: Axes | None = None) -> Figure | Axes
     ArgumentError
         If `ax` is no matplotlib Axes, or `means` are no marginal means.
     """
-    from partialpool.inference.marginal_means import MarginalMeans
+    from partialpool.inference.means.marginal_means import MarginalMeans
 
     if not isinstance(means, MarginalMeans):
         raise ArgumentError(f"the figure is of emmeans or emtrends, not of {type(means).__name__}")
@@ -89,7 +89,7 @@ def _quantity(means: MarginalMeans) -> str:
 
 def _name_rows(ax: Axes, means: MarginalMeans, at: np.ndarray) -> None:
     """Labels beside the rows while there is room."""
-    from partialpool.inference.marginal_means import level_text
+    from partialpool.inference.means.marginal_means import level_text
 
     names = [*means.by, *(n for n in means.labels if n not in means.by)]
     size = len(at)

@@ -23,7 +23,7 @@ from partialpool.figures.style import (
     short,
     wrapped,
 )
-from partialpool.inference.parameters import select
+from partialpool.inference.intervals.parameters import select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.inference.profile import Profile
+    from partialpool.inference.intervals.profile import Profile
     from partialpool.models.linear_mixed import LinearMixedModel
 
 #: Coverages of the intervals and of the contours that are drawn.
@@ -162,7 +162,7 @@ def plot_profile_pairs(
 
 
 def _profile(fit: Any, parm: Any) -> tuple[Profile, Sequence[str]]:
-    from partialpool.inference.profile import Profile
+    from partialpool.inference.intervals.profile import Profile
 
     if not isinstance(fit, Profile):
         check_fit(fit)

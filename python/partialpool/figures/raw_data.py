@@ -36,7 +36,7 @@ from partialpool.figures.style import (
     spread,
 )
 from partialpool.formula.model import parse_grouped
-from partialpool.inference.bootstrap import check_seed
+from partialpool.inference.intervals.bootstrap import check_seed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

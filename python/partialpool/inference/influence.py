@@ -25,7 +25,7 @@ from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.design import group_labels
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError, PartialPoolError
-from partialpool.inference.progress import in_slices
+from partialpool.progress.bar import in_slices
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -101,14 +101,14 @@ class Influence:
         return to_native(columns, self.kind)
 
     def __str__(self) -> str:
-        from partialpool.tables.influence_text import influence_text
+        from partialpool.tables.text.influence import influence_text
 
         return influence_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.influence_text import influence_html
+        from partialpool.tables.text.influence import influence_html
 
         return influence_html(self)
 

@@ -14,7 +14,7 @@ import numpy as np
 from partialpool.design import Frame
 from partialpool.errors import ArgumentError
 from partialpool.formula import variables
-from partialpool.inference.fixed_part import FixedPart, fixed_part
+from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
 
 
 def marginaleffects_model(fit: Any, *, ddf: str = "satterthwaite") -> Any:

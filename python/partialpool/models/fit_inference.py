@@ -10,10 +10,10 @@ from partialpool.models.fit_tables import as_fit
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.inference.kenward_roger import KenwardRoger
-    from partialpool.inference.profile import Profile
+    from partialpool.inference.fixed.kenward_roger import KenwardRoger
+    from partialpool.inference.fixed.satterthwaite import Satterthwaite
+    from partialpool.inference.intervals.profile import Profile
     from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
-    from partialpool.inference.satterthwaite import Satterthwaite
 
 
 class Inference:
@@ -21,17 +21,17 @@ class Inference:
 
     @cached_property
     def satterthwaite(self) -> Satterthwaite:
-        """Ingredients of Satterthwaite's method (see `partialpool.inference.satterthwaite`)."""
-        from partialpool.inference.satterthwaite import satterthwaite
+        """Ingredients of Satterthwaite's method (see `inference.fixed.satterthwaite`)."""
+        from partialpool.inference.fixed.satterthwaite import satterthwaite
 
         fit = as_fit(self)
         return satterthwaite(fit._native, len(fit.beta))
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
-        """Ingredients of Kenward-Roger's method (see `partialpool.inference.kenward_roger`)."""
-        from partialpool.inference.kenward_roger import kenward_roger
-        from partialpool.inference.wald import check_ddf
+        """Ingredients of Kenward-Roger's method (see `inference.fixed.kenward_roger`)."""
+        from partialpool.inference.fixed.kenward_roger import kenward_roger
+        from partialpool.inference.fixed.wald import check_ddf
 
         fit = as_fit(self)
         check_ddf(fit, "kenward-roger")
@@ -47,19 +47,19 @@ class Inference:
         ddf
             "satterthwaite", "kenward-roger" (REML fits) or "asymptotic".
         """
-        from partialpool.inference.anova import anova
+        from partialpool.inference.fixed.anova import anova
 
         return anova(as_fit(self), type, ddf)
 
     def drop1(self, ddf: str = "satterthwaite") -> AnovaTable:
         """F tests of each term that is part of no other, as lmerTest's ``drop1``."""
-        from partialpool.inference.anova import drop1
+        from partialpool.inference.fixed.anova import drop1
 
         return drop1(as_fit(self), ddf)
 
     def ranova(self) -> RandomAnova:
         """Likelihood-ratio tests of the random terms, each reduced in turn, as lmerTest's."""
-        from partialpool.inference.random_anova import ranova
+        from partialpool.inference.comparison.random_terms import ranova
 
         return ranova(as_fit(self))
 
@@ -82,7 +82,7 @@ class Inference:
         rhs
             c, a number or k of them; 0 if not given.
         """
-        from partialpool.inference.linear_hypotheses import linear_test
+        from partialpool.inference.fixed.linear_hypotheses import linear_test
 
         return linear_test(as_fit(self), hypothesis, ddf, rhs)
 
@@ -109,12 +109,12 @@ class Inference:
             ``sd_(Intercept)|Subject`` in place of ``.sig01``; ``boot_type``: "percentile", "basic"
             or "normal".
         """
-        from partialpool.inference.confidence import confint
+        from partialpool.inference.intervals.confidence import confint
 
         return confint(as_fit(self), method, level, nsim, seed, **options)
 
     def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
-        """Profile likelihood of each parameter (see `partialpool.inference.profile`)."""
-        from partialpool.inference.profile import profile
+        """Profile likelihood of each parameter (see `partialpool.inference.intervals.profile`)."""
+        from partialpool.inference.intervals.profile import profile
 
         return profile(as_fit(self), parm, oldnames=oldnames)

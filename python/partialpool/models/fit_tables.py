@@ -55,7 +55,7 @@ class FitTables:
         -------
         frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
         """
-        from partialpool.tables.tidy import tidy
+        from partialpool.frames.tidy import tidy
 
         return tidy(
             as_fit(self),
@@ -71,7 +71,7 @@ class FitTables:
 
     def glance(self) -> Any:
         """One row: ``nobs, sigma, loglik, aic, bic, reml_criterion, deviance, df_residual``."""
-        from partialpool.tables.glance import glance
+        from partialpool.frames.glance import glance
 
         return glance(as_fit(self))
 
@@ -88,7 +88,7 @@ class FitTables:
         prefix
             Put before our column names, if the data have such a column: ``"."``.
         """
-        from partialpool.tables.augment import augment
+        from partialpool.frames.augment import augment
 
         return augment(as_fit(self), new, new_levels, prefix)
 

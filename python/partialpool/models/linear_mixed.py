@@ -23,7 +23,7 @@ from partialpool.models.terms import FittedTerm, fitted_terms
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.tables.summary import Summary
+    from partialpool.models.summary import Summary
 
 Vector = NDArray[np.float64]
 DDF = ("satterthwaite", "kenward-roger", "asymptotic")
@@ -140,7 +140,7 @@ class LinearMixedModel(Inference, FitTables):
         Columns ``grp, var1, var2, vcov, sdcor`` as lme4's ``as.data.frame(VarCorr(fit))``.
         """
         from partialpool.models.reporting import variance_rows
-        from partialpool.tables.summary import varcorr_frame
+        from partialpool.models.summary import varcorr_frame
 
         return varcorr_frame(variance_rows(self))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partialpool.tables.summary import Summary, VarianceRow
+from partialpool.models.summary import Summary, VarianceRow
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -21,12 +21,12 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
     statistic = fit.beta / se
     title = f"Linear mixed model fit by {'REML' if fit.reml else 'maximum likelihood'}"
     if ddf == "satterthwaite" and len(se):
-        from partialpool.inference.satterthwaite import t_tests
+        from partialpool.inference.fixed.satterthwaite import t_tests
 
         df, statistic, p_value = t_tests(fit.beta, fit.satterthwaite)
         title += ". t-tests use Satterthwaite's method"
     elif ddf == "kenward-roger" and len(se):
-        from partialpool.inference.wald import t_rows
+        from partialpool.inference.fixed.wald import t_rows
 
         rows = t_rows(fit, np.eye(len(se)), np.zeros(len(se)), ddf)
         std_error, df = rows["std_error"], rows["df"]

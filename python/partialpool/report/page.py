@@ -19,14 +19,14 @@ from partialpool.report.gallery import draw_figures
 from partialpool.report.provenance import python_call, versions
 from partialpool.report.readings import read_convergence
 from partialpool.report.wording import count, listed
-from partialpool.tables import summary_text as text
 from partialpool.tables.rformat import CellTable, format_column
+from partialpool.tables.text import summary as text
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
     from partialpool.models.linear_mixed import LinearMixedModel
-    from partialpool.tables.summary import Summary
+    from partialpool.models.summary import Summary
 
 #: Coverage of the intervals beside the fixed effects.
 LEVEL = 0.95
@@ -174,7 +174,7 @@ def with_intervals(summary: Summary) -> CellTable:
 
 def tests(fit: LinearMixedModel, ddf: str) -> Iterator[Test]:
     """Of the terms of the fixed part, and of the random terms."""
-    from partialpool.tables.anova_text import anova_cells
+    from partialpool.tables.text.anova import anova_cells
 
     asked = (
         (

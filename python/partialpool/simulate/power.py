@@ -16,7 +16,12 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, PartialPoolError
 from partialpool.formula import parse_formula
-from partialpool.inference.bootstrap import (
+from partialpool.inference.comparison.nesting import require_nested
+from partialpool.inference.fixed.hypotheses import fixed_terms
+from partialpool.inference.fixed.linear_hypotheses import Hypothesis, read_hypothesis
+from partialpool.inference.fixed.satterthwaite import ingredients
+from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test
+from partialpool.inference.intervals.bootstrap import (
     CAUSES,
     check_nsim,
     check_seed,
@@ -24,18 +29,13 @@ from partialpool.inference.bootstrap import (
     model_of,
     refit_simulated,
 )
-from partialpool.inference.hypotheses import fixed_terms
-from partialpool.inference.linear_hypotheses import Hypothesis, read_hypothesis
-from partialpool.inference.nesting import require_nested
-from partialpool.inference.progress import in_slices
-from partialpool.inference.satterthwaite import ingredients
-from partialpool.inference.wald import METHODS, check_ddf, f_test
 from partialpool.models.baseline import LinearModel, least_squares
 from partialpool.models.convergence import judge
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.lmer import require_random
 from partialpool.models.native import cross_products, fit_native
 from partialpool.models.simulation import Law
+from partialpool.progress.bar import in_slices
 from partialpool.simulate.lmm import response_free_design
 from partialpool.simulate.parameters import read_beta, read_roots, read_sigma
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from . import summary_text as text
+from partialpool.tables.text import summary as text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from .rformat import CellTable
-    from .summary import Summary
+    from partialpool.models.summary import Summary
+    from partialpool.tables.rformat import CellTable
 
 GRID_MACRO = """\
 {% macro long(name) %}{% if name | length > 36 %} pp-long{% endif %}{% endmacro %}

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .html import tables_html
-from .means_text import (
+from partialpool.tables.html import tables_html
+from partialpool.tables.rformat import CellTable
+from partialpool.tables.text.means import (
     family_name,
     joint_tests_cells,
     joint_tests_families,
     means_cells,
     means_messages,
 )
-from .rformat import CellTable
 
 if TYPE_CHECKING:
-    from partialpool.inference.joint_tests import JointTests
-    from partialpool.inference.marginal_means import MarginalMeans
+    from partialpool.inference.means.joint import JointTests
+    from partialpool.inference.means.marginal_means import MarginalMeans
 
 #: What the estimates are called in the heading.
 TITLES = {"emmean": "Estimated marginal means", "estimate": "Contrasts"}

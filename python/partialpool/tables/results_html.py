@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .anova_text import anova_cells, estimate_cells
-from .html import tables_html
-from .rformat import CellTable, format_pvalue
+from partialpool.tables.html import tables_html
+from partialpool.tables.rformat import CellTable, format_pvalue
+from partialpool.tables.text.anova import anova_cells, estimate_cells
 
 if TYPE_CHECKING:
-    from partialpool.inference.bootstrap import Bootstrap
-    from partialpool.inference.exact_tests import ExactTest
-    from partialpool.inference.pb_test import BootstrapTest
-    from partialpool.inference.profile import Profile
+    from partialpool.inference.comparison.bootstrap_lrt import BootstrapTest
+    from partialpool.inference.comparison.exact import ExactTest
+    from partialpool.inference.intervals.bootstrap import Bootstrap
+    from partialpool.inference.intervals.profile import Profile
     from partialpool.inference.results import ContrastTest, KenwardRogerTest
     from partialpool.simulate.power import Power
 
@@ -112,6 +112,6 @@ def power_html(power: Power) -> str:
 
 
 def _failures(failures: Mapping[str, int]) -> list[str]:
-    from partialpool.inference.bootstrap import failure_lines
+    from partialpool.inference.intervals.bootstrap import failure_lines
 
     return failure_lines(failures)

@@ -8,7 +8,7 @@ import partialpool as pp
 import pytest
 from numpy.testing import assert_allclose
 from partialpool.errors import ArgumentError, DataError
-from partialpool.inference.kenward_roger import kenward_roger
+from partialpool.inference.fixed.kenward_roger import kenward_roger
 
 TABLES = Path(__file__).parents[2] / "tables"
 

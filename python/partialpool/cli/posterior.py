@@ -1,0 +1,167 @@
+"""`partialpool fit … --bayes`: the posterior from the command line."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from partialpool import errors
+from partialpool.cli.files import plain, read_table, write_figure
+
+if TYPE_CHECKING:
+    from partialpool.bayes.posterior import Posterior
+    from partialpool.bayes.priors import Prior
+
+CALL = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was typed.
+
+    Attributes
+    ----------
+    data, formula, weights
+        As of ``partialpool fit``.
+    priors
+        As typed: "sd=half_normal(5)".
+    numbers
+        chains, warmup, draws and seed.
+    """
+
+    data: str
+    formula: str
+    weights: str | None
+    priors: tuple[str, ...]
+    numbers: dict[str, Any]
+
+
+def read_priors(texts: Sequence[str]) -> dict[str, Prior]:
+    """Priors by name from "NAME=FAMILY(numbers)"; read as text, never evaluated."""
+    out: dict[str, Prior] = {}
+    for text in texts:
+        name, equals, call = text.rpartition("=")
+        if not (equals and name.strip()):
+            raise errors.ArgumentError(
+                f"--prior {text!r} must be a name, =, and a prior, as 'sd=half_normal(5)'"
+            )
+        if name.strip() in out:
+            raise errors.ArgumentError(f"--prior gives {name.strip()!r} two priors")
+        out[name.strip()] = read_prior(call)
+    return out
+
+
+def read_prior(text: str) -> Prior:
+    """A prior from "half_normal(5)": a family's name and numbers."""
+    from partialpool.bayes.priors import FAMILIES
+
+    found = CALL.fullmatch(text)
+    if found is None:
+        raise errors.ArgumentError(
+            f"the prior {text.strip()!r} must be a family with numbers, as 'half_normal(5)'"
+        )
+    family, inner = found.groups()
+    make = FAMILIES.get(family)
+    if make is None:
+        raise errors.ArgumentError(
+            f"there is no prior {family!r}; choose among {', '.join(FAMILIES)}"
+        )
+    wanted = list(inspect.signature(make).parameters)
+    words = [word.strip() for word in inner.split(",")] if inner.strip() else []
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        raise errors.ArgumentError(f"the prior {text.strip()!r} takes numbers only") from None
+    if len(numbers) != len(wanted):
+        raise errors.ArgumentError(
+            f"the prior {family} takes {len(wanted)} numbers ({', '.join(wanted)}), not"
+            f" {len(numbers)}: {text.strip()!r}"
+        )
+    return make(*numbers)
+
+
+def sample_and_print(
+    request: Request, *, as_json: bool, figure: Path | None, save: Path | None
+) -> bool:
+    """Sample, print, write what was asked for; whether the chains passed their checks."""
+    from partialpool.bayes.sample import sample
+
+    priors = read_priors(request.priors)
+    table, name = read_table(request.data)
+    with warnings.catch_warnings():
+        # An interruption is said below, on one line.
+        warnings.simplefilter("ignore", errors.ConvergenceWarning)
+        start = time.perf_counter()
+        post = sample(
+            request.formula, table, priors=priors, weights=request.weights, **request.numbers
+        )
+        seconds = time.perf_counter() - start
+    if as_json:
+        typer.echo(json.dumps(as_numbers(post, name), indent=1, allow_nan=False))
+    else:
+        typer.echo(f"{post}\n\nsampled in {seconds:.2f} s")
+    if post.values.shape[:2] != (post.settings.chains, post.settings.draws):
+        kept = f"{post.values.shape[0]} chains of {post.values.shape[1]} draws"
+        typer.echo(f"partialpool: sampling was interrupted: {kept} are kept", err=True)
+    if figure is not None:
+        write_figure(post.plot.densities, figure)
+        typer.echo(f"figure written to {figure}", err=as_json)
+    if save is not None:
+        post.save(save)
+        typer.echo(f"posterior stored in {save}", err=as_json)
+    if not post.diagnostics.ok:
+        typer.echo(f"partialpool: {post.diagnostics.verdict}", err=True)
+    return post.diagnostics.ok
+
+
+def as_numbers(post: Posterior, name: str) -> dict[str, Any]:
+    """A posterior as plain JSON values; what has no finite value is null."""
+    from partialpool import __version__
+    from partialpool.bayes.summaries import rows
+
+    table = rows(post)
+    checks = post.diagnostics
+    chains, draws, _ = post.values.shape
+    return plain(
+        {
+            "partialpool": __version__,
+            "data": name,
+            "formula": post.formula,
+            "method": "NUTS",
+            "nobs": post.fit.nobs,
+            "dropped": post.fit.dropped_rows,
+            "ngroups": post.fit.ngroups,
+            "chains": chains,
+            "warmup": post.settings.warmup,
+            "draws": draws,
+            "seed": post.settings.seed,
+            "priors": {key: str(value) for key, value in post.priors.priors.items()},
+            "given": sorted(post.priors.given),
+            "summary": [
+                dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)
+            ],
+            "ranef": {
+                group: frame.reset_index().to_dict("records")
+                for group, frame in post.ranef(spread=True).items()
+            },
+            "ok": checks.ok,
+            "diagnostics": {
+                "divergences": checks.divergences,
+                "max_depth_hits": checks.max_depth_hits,
+                "ebfmi": list(checks.ebfmi),
+                "max_rhat": checks.max_rhat[0],
+                "min_ess_bulk": checks.min_ess_bulk[0],
+                "min_ess_tail": checks.min_ess_tail[0],
+                "problems": list(checks.problems),
+            },
+        }
+    )

@@ -1,0 +1,1 @@
+"""Tidy, glance and augment: results as frames."""

@@ -1,0 +1,223 @@
+"""Estimates as one tidy frame: broom.mixed's content under snake-case names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partialpool.design.frame import to_native
+from partialpool.errors import ArgumentError
+from partialpool.inference.fixed.fixed_part import fixed_part
+from partialpool.inference.intervals.profile import check_level
+from partialpool.inference.means.multiplicity import critical_value, two_sided
+from partialpool.models.random_effects import by_group, conditional_sds, unique_names
+from partialpool.models.reporting import variance_rows
+from partialpool.models.summary import by_term
+
+if TYPE_CHECKING:
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
+TEXTS = ("effect", "group", "level", "term")
+TESTS = ("estimate", "std_error", "statistic", "df", "p_value")
+LIMITS = ("conf_low", "conf_high")
+
+METHODS = ("wald", "profile", "boot")
+
+#: One row by column; what is absent is missing.
+Row = dict[str, Any]
+#: Lower and upper ends.
+Limits = list[tuple[float, float]]
+
+
+def tidy(
+    fit: LinearMixedModel,
+    effects: str | Sequence[str] = ("fixed", "ran_pars"),
+    *,
+    conf_int: bool = False,
+    conf_level: float = 0.95,
+    conf_method: str = "wald",
+    nsim: int = 1000,
+    seed: int | None = None,
+    ddf: str = "satterthwaite",
+    exponentiate: bool = False,
+) -> Any:
+    """See `LinearMixedModel.tidy`."""
+    wanted, level = chosen_effects(effects, exponentiate), check_level(conf_level)
+    if conf_method not in METHODS:
+        raise ArgumentError(
+            f"conf_method must be one of {', '.join(map(repr, METHODS))}, not {conf_method!r}"
+        )
+    rows: list[Row] = []
+    limits: dict[str, Limits] = {}
+    if conf_int and conf_method != "wald" and {"fixed", "ran_pars"} & set(wanted):
+        limits = _limits(fit, conf_method, level, nsim, seed, set(wanted))
+    for name in wanted:
+        if name == "fixed":
+            rows += _fixed(fit, ddf, level, exponentiate, limits.get("fixed"))
+        elif name == "ran_pars":
+            rows += _parameters(fit, limits.get("ran_pars"))
+        elif name == "ran_vals":
+            rows += _values(fit, level)
+        else:
+            rows += _coefficients(fit)
+    return rows_frame(rows, wanted, conf_int, fit.design.kind)
+
+
+def chosen_effects(effects: str | Sequence[str], exponentiate: bool) -> tuple[str, ...]:
+    """The kinds of estimates asked for, if there are such."""
+    if not isinstance(effects, str | list | tuple):
+        raise ArgumentError(f"effects must be a name or a list of names, not {effects!r}")
+    wanted = (effects,) if isinstance(effects, str) else tuple(effects)
+    for name in wanted:
+        if name not in EFFECTS:
+            raise ArgumentError(
+                f"effects must be among {', '.join(map(repr, EFFECTS))}, not {name!r}"
+            )
+    if not wanted:
+        raise ArgumentError(f"effects is empty; choose among {', '.join(map(repr, EFFECTS))}")
+    if exponentiate and "fixed" not in wanted:
+        raise ArgumentError("exponentiate is for fixed effects; add 'fixed' to effects")
+    return wanted
+
+
+def rows_frame(rows: Sequence[Row], wanted: Sequence[str], conf_int: bool, kind: Any) -> Any:
+    """The frame of one schema that likelihood fits and posteriors share."""
+    with_level = "ran_vals" in wanted or "ran_coefs" in wanted
+    names = [n for n in TEXTS if n != "level" or with_level]
+    numbers = [*TESTS, *(LIMITS if conf_int else ())]
+    columns: dict[str, Any] = {n: [r.get(n) for r in rows] for n in names}
+    columns |= {n: np.array([r.get(n, np.nan) for r in rows], dtype=float) for n in numbers}
+    return tidy_frame(columns, kind)
+
+
+def tidy_frame(columns: Mapping[str, Any], kind: Any) -> Any:
+    """A frame of the kind that came in; missing numbers are NaN in pandas, null elsewhere."""
+    if kind == "pandas":
+        import pandas as pd
+
+        texts = {k: pd.Series(v, dtype=object) for k, v in columns.items() if isinstance(v, list)}
+        return to_native({**columns, **texts}, kind)
+    import narwhals as nw
+
+    table = nw.from_native(to_native(columns, kind))
+    changes = []
+    for name, values in columns.items():
+        if isinstance(values, list):
+            # a column of nothing but None would have no type
+            changes.append(nw.col(name).cast(nw.String))
+        elif values.dtype.kind == "f":
+            changes.append(nw.col(name).fill_nan(None))
+    return nw.to_native(table.with_columns(*changes))
+
+
+def _limits(
+    fit: LinearMixedModel, method: str, level: float, nsim: int, seed: int | None, wanted: set[str]
+) -> dict[str, Limits]:
+    """Ends by profile or bootstrap: of sds, correlations and σ in our order; of fixed effects."""
+    from partialpool.inference.intervals.confidence import confint
+
+    parm = [p for kind, p in (("ran_pars", "theta_"), ("fixed", "beta_")) if kind in wanted]
+    table = confint(fit, method, level, nsim, seed, parm=parm).to_numpy(dtype=float)
+    pairs = [(float(low), float(high)) for low, high in table]
+    size = len(fit.fixed_names) if "fixed" in wanted else 0
+    return {"ran_pars": pairs[: len(pairs) - size], "fixed": pairs[len(pairs) - size :]}
+
+
+def _fixed(
+    fit: LinearMixedModel, ddf: str, level: float, exponentiate: bool, limits: Limits | None
+) -> list[Row]:
+    part = fixed_part(fit, ddf)
+    size = len(part.beta)
+    se = np.sqrt(np.diag(part.vcov))
+    df = np.array([part.df(row) for row in np.eye(size)])
+    statistic = part.beta / se
+    p = two_sided(statistic, df)
+    half = np.concatenate([critical_value(level, df[i : i + 1], "none", 1) for i in range(size)])
+    low, high, estimate = part.beta - half * se, part.beta + half * se, part.beta
+    if limits is not None:
+        low, high = np.array(limits, dtype=float).reshape(-1, 2).T
+    if exponentiate:
+        with np.errstate(over="ignore"):
+            estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
+            # the delta method, as broom.mixed; the test stays that of the coefficient itself
+            se = se * estimate
+    numbers = zip(estimate, se, statistic, df, p, low, high, strict=True)
+    return [
+        {"effect": "fixed", "term": term, **dict(zip((*TESTS, *LIMITS), values, strict=True))}
+        for term, values in zip(fit.fixed_names, numbers, strict=True)
+    ]
+
+
+def _parameters(fit: LinearMixedModel, limits: Limits | None) -> list[Row]:
+    """Standard deviations and correlations, term by term down the columns of each matrix."""
+    out: list[Row] = []
+    for term in by_term(variance_rows(fit)):
+        for j, own in enumerate(term):
+            text = f"sd__{own.name or 'Observation'}"
+            out.append(_parameter(own.group, text, own.sd))
+            for other in term[j + 1 :]:
+                text = f"cor__{own.name}.{other.name}"
+                out.append(_parameter(own.group, text, other.correlations[j]))
+    if limits is not None:
+        # `inference.parameters` has the same order: columns of each term's matrix, σ last.
+        for row, (low, high) in zip(out, limits, strict=True):
+            row |= {"conf_low": low, "conf_high": high}
+    return out
+
+
+def _parameter(group: str, term: str, value: float) -> Row:
+    return {"effect": "ran_pars", "group": group, "term": term, "estimate": value}
+
+
+def _values(fit: LinearMixedModel, level: float) -> list[Row]:
+    from scipy.stats import norm
+
+    half = float(norm.ppf(0.5 + level / 2))
+    sds = conditional_sds(fit)
+    out: list[Row] = []
+    for group, index in by_group(fit).items():
+        factor = fit.design.factors[index]
+        effects, spread = fit._effects[index], sds[index]
+        for j, term in enumerate(unique_names(factor.names)):
+            for i, label in enumerate(factor.levels):
+                value, sd = float(effects[i, j]), float(spread[i, j])
+                out.append(
+                    {
+                        "effect": "ran_vals",
+                        "group": group,
+                        "level": str(label),
+                        "term": term,
+                        "estimate": value,
+                        "std_error": sd,
+                        "conf_low": value - half * sd,
+                        "conf_high": value + half * sd,
+                    }
+                )
+    return out
+
+
+def _coefficients(fit: LinearMixedModel) -> list[Row]:
+    """Fixed plus random effects of each level."""
+    fixed = dict(zip(fit.fixed_names, fit.beta.tolist(), strict=True))
+    out: list[Row] = []
+    for group, index in by_group(fit).items():
+        factor = fit.design.factors[index]
+        columns = {n: np.full(len(factor.levels), v) for n, v in fixed.items()}
+        for j, name in enumerate(factor.names):
+            before = columns.get(name, np.zeros(len(factor.levels)))
+            columns[name] = before + fit._effects[index][:, j]
+        for term, values in columns.items():
+            out += [
+                {
+                    "effect": "ran_coefs",
+                    "group": group,
+                    "level": str(label),
+                    "term": term,
+                    "estimate": float(value),
+                }
+                for label, value in zip(factor.levels, values, strict=True)
+            ]
+    return out

@@ -1,0 +1,136 @@
+"""Likelihood-ratio tests between fits: lme4's ``anova`` of several models."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from partialpool.errors import ArgumentError
+from partialpool.inference.comparison.comparable import Model, check_same_data
+from partialpool.inference.comparison.nesting import (
+    check_random_nested,
+    restriction,
+    same_fixed_part,
+)
+from partialpool.inference.results import ModelComparison
+from partialpool.models.baseline import LinearModel
+from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.native import fit_native
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def anova(*models: Model, refit: bool = True) -> ModelComparison:
+    """Compare nested models by likelihood-ratio tests.
+
+    Parameters
+    ----------
+    *models
+        Fits of `lmer` and `lm` to the same rows and response, in any order: they are sorted by
+        number of parameters, and each is tested against the one before.
+    refit
+        Refit REML fits by maximum likelihood first (and say so). With False the likelihoods are
+        compared as they are; restricted ones only between equal fixed parts.
+
+    Raises
+    ------
+    ArgumentError
+        For models of different rows or responses, models that are not nested, and restricted
+        likelihoods that do not compare.
+    """
+    if len(models) == 1 and isinstance(models[0], list | tuple):
+        raise ArgumentError("pp.anova takes the fits one after another: pp.anova(small, large)")
+    if len(models) < 2:
+        raise ArgumentError("pp.anova compares at least two fits; for one, use fit.anova()")
+    for model in models:
+        if not isinstance(model, LinearMixedModel | LinearModel):
+            raise ArgumentError(
+                f"pp.anova compares fits of pp.lmer and pp.lm, not {type(model).__name__}"
+            )
+    check_same_data(models)
+    labels = _labels(models, sys._getframe(1).f_locals)
+    restricted = [isinstance(m, LinearMixedModel) and m.reml for m in models]
+    if not refit and any(restricted):
+        _check_restricted(models, restricted)
+    order = sorted(range(len(models)), key=lambda i: models[i].npar)
+    ordered = [models[i] for i in order]
+    for small, large in pairwise(ordered):
+        _check_nested(large, small)
+    by_ml = refit or not any(restricted)
+    loglik = np.array([_loglik(m) if by_ml else m.loglik for m in ordered])
+    notes = ()
+    if refit and any(restricted):
+        refitted = [labels[i] for i in order if restricted[i]]
+        notes = (f"refitted by ML instead of REML: {', '.join(refitted)}",)
+    npar = np.array([float(m.npar) for m in ordered])
+    nobs = ordered[0].nobs
+    statistic, df, p_value = _tests(loglik, npar)
+    return ModelComparison(
+        method="Likelihood-ratio tests" + ("" if by_ml else " by restricted likelihood"),
+        notes=notes,
+        models=tuple(labels[i] for i in order),
+        formulas=tuple(m.formula for m in ordered),
+        npar=npar,
+        aic=-2 * loglik + 2 * npar,
+        bic=-2 * loglik + np.log(nobs) * npar,
+        loglik=loglik,
+        deviance=-2 * loglik,
+        statistic=statistic,
+        df=df,
+        p_value=p_value,
+        data_name=next((m.data_name for m in ordered if isinstance(m, LinearMixedModel)), None),
+    )
+
+
+def _tests(loglik: np.ndarray, npar: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from scipy.stats import chi2
+
+    nan = np.array([np.nan])
+    statistic = 2 * np.maximum(np.diff(loglik), 0.0)
+    df = np.diff(npar)
+    p_value = np.where(df > 0, chi2.sf(statistic, np.maximum(df, 1.0)), np.nan)
+    return tuple(np.concatenate([nan, v]) for v in (statistic, df, p_value))  # type: ignore[return-value]
+
+
+def _loglik(model: Model) -> float:
+    """Maximum of the likelihood; a REML fit is fitted again to its cross-products."""
+    if isinstance(model, LinearModel) or not model.reml:
+        return model.loglik
+    response = model.design.formula.response_name
+    return -0.5 * fit_native(model._products, False, response=response).criterion
+
+
+def _check_restricted(models: Sequence[Model], restricted: Sequence[bool]) -> None:
+    if not all(restricted):
+        other = models[list(restricted).index(False)]
+        raise ArgumentError(
+            f"`{other.formula}` was not fitted by REML and others were: their likelihoods do not"
+            " compare; use refit=True"
+        )
+    for model in models[1:]:
+        if not same_fixed_part(models[0], model):
+            raise ArgumentError(
+                f"`{models[0].formula}` and `{model.formula}` differ in their fixed parts, and"
+                " restricted likelihoods of different fixed parts are of different data (the"
+                " residuals of each); use refit=True to compare them by ML"
+            )
+
+
+def _check_nested(large: Model, small: Model) -> None:
+    """Refuse pairs whose likelihood ratio has no χ² law."""
+    check_random_nested(large, small)
+    restriction(large, small)
+
+
+def _labels(models: Sequence[Model], names: Mapping[str, object]) -> list[str]:
+    """What the caller calls each model, else model 1, model 2, …"""
+    found = [
+        next((n for n, v in names.items() if v is m and not n.startswith("_")), None)
+        for m in models
+    ]
+    unique = len(set(found)) == len(found) and None not in found
+    return [n if unique and n else f"model {i}" for i, n in enumerate(found, start=1)]

@@ -1,0 +1,83 @@
+"""pbkrtest's comparison of nested fixed parts: F tests by Kenward and Roger's method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from partialpool.errors import ArgumentError
+from partialpool.inference.comparison.comparable import check_same_data, check_same_offset
+from partialpool.inference.comparison.nesting import restriction
+from partialpool.inference.fixed.independence import independent_rows
+from partialpool.inference.fixed.kenward_roger import kenward_roger
+from partialpool.inference.fixed.linear_hypotheses import read_hypothesis
+from partialpool.inference.results import KenwardRogerTest
+from partialpool.models.baseline import LinearModel
+from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.native import fit_native
+
+
+def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
+    """Test the fixed effects that `large` has and `small` has not.
+
+    Parameters
+    ----------
+    large
+        A fit of `lmer`; one by ML is fitted again by REML first.
+    small
+        A fit to the same rows with a smaller fixed part, or a hypothesis about the fixed effects
+        of `large` as `LinearMixedModel.test` takes it: contrasts of shape (k, p), text, names.
+
+    Returns
+    -------
+    KenwardRogerTest
+        The scaled F test (pbkrtest's Ftest) and the unscaled one (FtestU).
+
+    References
+    ----------
+    Kenward & Roger (1997), Biometrics 53; Halekoh & Højsgaard (2014), J. Stat. Software 59(9).
+    """
+    if not isinstance(large, LinearMixedModel):
+        raise ArgumentError(f"kr_test needs a fit of pp.lmer, not {type(large).__name__}")
+    if isinstance(small, LinearMixedModel | LinearModel):
+        check_same_data([large, small])
+        if len(small.fixef) > len(large.beta):
+            raise ArgumentError(
+                f"`{small.formula}` has more fixed effects than `{large.formula}`; give the larger"
+                " model first"
+            )
+        check_same_offset(large, small)
+        contrasts = restriction(large, small)
+        rhs = np.zeros(len(contrasts))
+        if not len(contrasts):
+            raise ArgumentError(
+                f"`{large.formula}` and `{small.formula}` have the same fixed part: there is"
+                " nothing to test"
+            )
+    else:
+        asked = read_hypothesis(large, small)
+        contrasts, rhs = asked.rows, asked.rhs
+    native, notes = large._native, ()
+    if not large.reml:
+        response = large.design.formula.response_name
+        native = fit_native(large._products, True, response=response)
+        notes = ("refitted by REML instead of ML",)
+    method = kenward_roger(native, len(large.beta))
+    kept = independent_rows(contrasts @ np.linalg.cholesky(method.vcov))
+    contrasts = contrasts[kept]
+    out = method.f_test(contrasts, contrasts @ native.beta - rhs[kept])
+    return KenwardRogerTest(
+        method="F-test with Kenward-Roger approximation",
+        large=large.formula,
+        small=small.formula if isinstance(small, LinearMixedModel | LinearModel) else None,
+        statistic=out.statistic * out.scaling,
+        p_value=out.p_value,
+        statistic_unscaled=out.statistic,
+        p_value_unscaled=out.p_unscaled,
+        ndf=out.ndf,
+        ddf=out.ddf,
+        f_scaling=out.scaling,
+        contrasts=contrasts,
+        notes=notes,
+    )

@@ -1,0 +1,310 @@
+"""Linear hypotheses about the fixed effects, given as numbers, names, or text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool.errors import ArgumentError
+from partialpool.inference.fixed.hypotheses import fixed_terms
+from partialpool.inference.fixed.independence import independent_rows
+from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test, t_rows
+from partialpool.inference.results import ContrastTest
+
+if TYPE_CHECKING:
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+Array = NDArray[np.float64]
+
+NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+CONSISTENT = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """L β = c: texts (k), L (k, p), c (k,)."""
+
+    texts: tuple[str, ...]
+    rows: Array
+    rhs: Array
+
+
+def linear_test(
+    fit: LinearMixedModel, hypothesis: Any, ddf: str = "satterthwaite", rhs: Any = None
+) -> ContrastTest:
+    """Test a linear hypothesis about the fixed effects.
+
+    Parameters
+    ----------
+    hypothesis
+        Text, ``"x1 = 0, x2 - x3 = 0"``; the name of a coefficient or a term, or several; a contrast
+        of p numbers or k of them, shape (k, p); or {coefficient: weight}.
+    ddf
+        "satterthwaite", "kenward-roger" or "asymptotic".
+    rhs
+        c in L β = c, a number or k of them; 0 if not given. Text says it by itself.
+    """
+    method = METHODS[check_ddf(fit, ddf)]
+    asked = read_hypothesis(fit, hypothesis, rhs)
+    joint = f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf)
+    return ContrastTest(
+        method=f"Tests of linear hypotheses with {method}",
+        statistic=joint.statistic * joint.scaling,
+        ndf=joint.ndf,
+        ddf=joint.ddf,
+        p_value=joint.p_value,
+        f_scaling=joint.scaling,
+        hypotheses=asked.texts,
+        contrasts=asked.rows,
+        rhs=asked.rhs,
+        rows=t_rows(fit, asked.rows, asked.rhs, ddf),
+    )
+
+
+def read_hypothesis(fit: LinearMixedModel, hypothesis: Any, rhs: Any = None) -> Hypothesis:
+    """L and c from whatever the user gave; consistent, finite, and no row of zeros."""
+    names = fit.fixed_names
+    if isinstance(hypothesis, str):
+        asked = _from_texts(fit, [hypothesis])
+    elif isinstance(hypothesis, Mapping):
+        row = np.zeros(len(names))
+        for name, weight in hypothesis.items():
+            try:
+                row[_index(names, str(name))] += float(weight)
+            except (TypeError, ValueError):
+                raise ArgumentError(
+                    f"the weight of {name!r} must be a number, not {weight!r}"
+                ) from None
+        asked = _from_numbers(names, row)
+    elif _all_text(hypothesis):
+        asked = _from_texts(fit, list(hypothesis))
+    else:
+        asked = _from_numbers(names, hypothesis)
+    if rhs is not None:
+        if np.any(asked.rhs != 0.0):
+            raise ArgumentError("the hypothesis has right sides already; leave rhs out")
+        asked = Hypothesis(asked.texts, asked.rows, _right_sides(rhs, len(asked.rows)))
+    for text, row in zip(asked.texts, asked.rows, strict=True):
+        if not row.any():
+            raise ArgumentError(f"the hypothesis `{text}` does not involve any coefficient")
+    _check_consistent(asked)
+    return asked
+
+
+def _all_text(value: Any) -> bool:
+    return isinstance(value, Sequence) and len(value) > 0 and all(isinstance(v, str) for v in value)
+
+
+def _right_sides(rhs: Any, k: int) -> Array:
+    try:
+        values = np.asarray(rhs, dtype=float)
+    except (TypeError, ValueError):
+        raise ArgumentError("rhs must be a number, or one a row of the contrasts") from None
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != k):
+        raise ArgumentError(f"rhs has shape {values.shape}, but there are {k} contrasts")
+    if not np.isfinite(values).all():
+        raise ArgumentError("rhs must be finite")
+    return np.broadcast_to(values, (k,)).copy()
+
+
+def _from_numbers(names: tuple[str, ...], value: Any) -> Hypothesis:
+    try:
+        if value is None or np.ndim(value) not in {1, 2}:
+            raise TypeError
+        rows = np.atleast_2d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            "a hypothesis is text, names of coefficients or terms, or a row or rows of"
+            f" contrasts of numbers, not {describe(value)}"
+        ) from None
+    if rows.ndim != 2 or rows.shape[1] != len(names) or len(rows) == 0:
+        listed = ", ".join(names)
+        raise ArgumentError(
+            f"the contrast has {rows.shape[-1]} numbers a row, but there are {len(names)} fixed"
+            f" effects: {listed}"
+        )
+    if not np.isfinite(rows).all():
+        raise ArgumentError("the contrast has values that are not finite")
+    texts = tuple(_written(names, row) for row in rows)
+    return Hypothesis(texts, rows, np.zeros(len(rows)))
+
+
+def describe(value: Any) -> str:
+    """What came in the place of something else."""
+    kind = type(value).__name__
+    return f"{kind} of shape {value.shape}" if isinstance(value, np.ndarray) else kind
+
+
+def _written(names: tuple[str, ...], row: Array) -> str:
+    """A contrast as text."""
+    out = ""
+    for name, weight in zip(names, row, strict=True):
+        if weight:
+            sign = "-" if weight < 0 else "+"
+            factor = "" if abs(weight) == 1 else f"{abs(weight):.4g} * "
+            out += f" {sign} {factor}{name}" if out else f"{sign.strip('+')}{factor}{name}"
+    return f"{out or '0'} = 0"
+
+
+def _index(names: tuple[str, ...], name: str) -> int:
+    asked = "Intercept" if name == "(Intercept)" else name
+    if asked not in names:
+        raise ArgumentError(f"there is no fixed effect {name!r}; there are {', '.join(names)}")
+    return names.index(asked)
+
+
+def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
+    names = fit.fixed_names
+    terms = fixed_terms(fit)
+    out: list[tuple[str, Array, float]] = []
+    known = {"(Intercept)", *names}
+    pieces = []
+    for text in texts:
+        parts = [part.strip() for part in text.split(",")]
+        listed = len(parts) > 1 and all(part in known or part in terms.names for part in parts)
+        pieces += parts if listed else [text]
+    for text in pieces:
+        stripped = text.strip()
+        if stripped in terms.names and stripped not in known:
+            for i in terms.columns[terms.names.index(stripped)]:
+                out.append((f"{names[i]} = 0", np.eye(len(names))[i], 0.0))
+        else:
+            out += _Reader(text, names).equations()
+    if not out:
+        raise ArgumentError("the hypothesis is empty; write one such as 'x1 = 0, x2 - x3 = 0'")
+    return Hypothesis(
+        tuple(t for t, _, _ in out),
+        np.array([row for _, row, _ in out]),
+        np.array([c for _, _, c in out]),
+    )
+
+
+class _Reader:
+    """Equations in the names of the coefficients, which may hold any characters."""
+
+    def __init__(self, text: str, names: tuple[str, ...]) -> None:
+        self.text, self.names, self.at = text, names, 0
+        self.longest = sorted(("(Intercept)", *names), key=len, reverse=True)
+
+    def equations(self) -> list[tuple[str, Array, float]]:
+        out = []
+        while True:
+            start = self.at
+            row, constant = self._side()
+            if self._take("="):
+                self._take("=")
+                right, other = self._side()
+                row, constant = row - right, constant - other
+                text = " ".join(self.text[start : self.at].split())
+            else:
+                text = f"{' '.join(self.text[start : self.at].split())} = 0"
+            out.append((text, row, 0.0 - constant))
+            if not self._take(","):
+                break
+        self._skip()
+        if self.at < len(self.text):
+            self._fail()
+        return out
+
+    def _side(self) -> tuple[Array, float]:
+        row, constant = np.zeros(len(self.names)), 0.0
+        sign = -1.0 if self._take("-") else 1.0
+        if sign > 0:
+            self._take("+")
+        while True:
+            weight, index = self._product()
+            if index is None:
+                constant += sign * weight
+            else:
+                row[index] += sign * weight
+            if self._take("+"):
+                sign = 1.0
+            elif self._take("-"):
+                sign = -1.0
+            else:
+                return row, constant
+
+    def _product(self) -> tuple[float, int | None]:
+        weight, index, inverse = 1.0, None, False
+        while True:
+            value = self._number()
+            if value is not None:
+                if inverse and value == 0.0:
+                    raise ArgumentError(f"division by zero in the hypothesis `{self.text}`")
+                weight = weight / value if inverse else weight * value
+            elif index is None and not inverse:
+                index = self._name()
+            else:
+                self._fail()
+            if self._take("*"):
+                inverse = False
+            elif self._take("/"):
+                inverse = True
+            else:
+                return weight, index
+
+    def _skip(self) -> None:
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+
+    def _take(self, mark: str) -> bool:
+        self._skip()
+        if self.text.startswith(mark, self.at):
+            self.at += len(mark)
+            return True
+        return False
+
+    def _starts_name(self) -> str | None:
+        for name in self.longest:
+            end = self.at + len(name)
+            inside = end < len(self.text) and (self.text[end].isalnum() or self.text[end] == "_")
+            if self.text.startswith(name, self.at) and not (inside and name[-1].isalnum()):
+                return name
+        return None
+
+    def _number(self) -> float | None:
+        self._skip()
+        found = NUMBER.match(self.text, self.at)
+        if found is None or self._starts_name() is not None:
+            return None
+        self.at = found.end()
+        return float(found.group())
+
+    def _name(self) -> int:
+        self._skip()
+        quoted = self.text.startswith("`", self.at)
+        self.at += quoted
+        name = self._starts_name()
+        if name is None:
+            self._fail()
+        self.at += len(name)
+        if quoted and not self._take("`"):
+            self._fail()
+        return _index(self.names, name)
+
+    def _fail(self) -> NoReturn:
+        rest = self.text[self.at :].strip()
+        where = f"at {rest.split(',')[0]!r}" if rest else "at its end"
+        raise ArgumentError(
+            f"the hypothesis `{self.text}` cannot be read {where}; write equations in the fixed"
+            f" effects {', '.join(self.names)}"
+        )
+
+
+def _check_consistent(asked: Hypothesis) -> None:
+    """Refuse equations that contradict each other."""
+    kept = independent_rows(asked.rows)
+    rest = [i for i in range(len(asked.rows)) if i not in kept]
+    if not rest:
+        return
+    weights = np.linalg.lstsq(asked.rows[kept].T, asked.rows[rest].T, rcond=None)[0]
+    implied = asked.rhs[kept] @ weights
+    scale = 1.0 + np.abs(asked.rhs).max()
+    for i, value in zip(rest, implied, strict=True):
+        if abs(value - asked.rhs[i]) > CONSISTENT * scale:
+            raise ArgumentError(f"the hypothesis `{asked.texts[i]}` contradicts the ones before it")

@@ -1,0 +1,231 @@
+"""Profile likelihood of a linear mixed model's parameters.
+
+Source: Bates, Mächler, Bolker & Walker (2015), J. Stat. Software 67(1), section 5.1. Profiles
+are of the ML deviance, as lme4's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool import _core
+from partialpool.errors import ArgumentError, ConvergenceError
+from partialpool.inference.intervals.bootstrap import interval_frame, maximum_likelihood
+from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, select
+from partialpool.inference.intervals.parameters import values as parameter_values
+from partialpool.progress.bar import progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+Vector = NDArray[np.float64]
+
+#: How near ζ comes to the values asked for: at an interval's end, and at the points of a figure.
+END_TOLERANCE = 1e-7
+POINT_TOLERANCE = 0.02
+#: lme4's: the profile goes to the square root of this χ² quantile, in eight steps.
+ALPHA_MAX = 0.01
+STEPS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Signed roots ζ of the profiled deviance's rise above its minimum.
+
+    Attributes
+    ----------
+    fit
+        The fit by maximum likelihood.
+    parameters
+        Those profiled.
+    points
+        A row a constrained optimum: parameter, zeta, and the value there of every parameter.
+    oldnames
+        Whether parameters have lme4's short names.
+    """
+
+    fit: LinearMixedModel
+    parameters: tuple[Parameter, ...]
+    points: pd.DataFrame
+    oldnames: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters profiled."""
+        return tuple(_name(p, self.oldnames) for p in self.parameters)
+
+    def zeta(self, name: str) -> tuple[Vector, Vector]:
+        """Values of a parameter, ascending, and ζ at each: a line where normal theory holds."""
+        (chosen,) = select(self.parameters, name)
+        label = _name(chosen, self.oldnames)
+        own = (self.points["parameter"] == label).to_numpy()
+        values = self.points[label].to_numpy(dtype=float)
+        return values[own], self.points["zeta"].to_numpy(dtype=float)[own]
+
+    def confint(
+        self, level: float = 0.95, parm: str | int | Sequence[str | int] | None = None
+    ) -> pd.DataFrame:
+        """Where ζ is the normal quantile on either side (or the parameter's range ends)."""
+        return profile_intervals(
+            self.fit, select(self.parameters, parm), check_level(level), self.oldnames
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The points."""
+        return self.points
+
+    def __str__(self) -> str:
+        return f"Profile of {', '.join(self.names)}\n{self.confint()}"
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.results_html import profile_html
+
+        return profile_html(self)
+
+
+def profile(
+    fit: LinearMixedModel,
+    parm: str | int | Sequence[str | int] | None = None,
+    *,
+    oldnames: bool = True,
+) -> Profile:
+    """Profile the deviance along each parameter.
+
+    Parameters
+    ----------
+    fit
+        Refitted by ML if it is a REML fit.
+    parm
+        Names, positions, "theta_" or "beta_"; None for all.
+    oldnames
+        Use lme4's short names (".sig01", ".sigma").
+
+    Returns
+    -------
+    Profile
+        Interrupted by Ctrl-C, with the parameters done so far.
+    """
+    from scipy.stats import chi2
+
+    fit = maximum_likelihood(fit)
+    known = parameters(fit)
+    wanted = select(known, parm)
+    cutoff = float(np.sqrt(chi2.ppf(1 - ALPHA_MAX, len(known))))
+    zetas = (cutoff * np.arange(1, STEPS + 1) / STEPS).tolist()
+    done: list[Parameter] = []
+    tables: list[pd.DataFrame] = []
+    with progress("Profile", len(wanted)) as advance:
+        for p in wanted:
+            try:
+                lower, upper = sides(fit, p, zetas, zetas, POINT_TOLERANCE)
+            except KeyboardInterrupt:
+                if not done:
+                    raise
+                break
+            tables.append(_points(fit, known, p, lower, upper, oldnames))
+            done.append(p)
+            advance(1)
+    import pandas as pd
+
+    return Profile(fit, tuple(done), pd.concat(tables, ignore_index=True), oldnames)
+
+
+def sides(
+    fit: LinearMixedModel,
+    parameter: Parameter,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    tolerance: float,
+) -> tuple[_core.ProfileSide, _core.ProfileSide]:
+    """Constrained optima below and above an ML fit's estimate, where |ζ| takes the values given."""
+    try:
+        return _core.profile_sides(
+            fit._native,
+            parameter.kind,
+            list(parameter.at),
+            (list(lower), list(upper)),
+            tolerance,
+        )
+    except _core.CoreError as error:
+        raise ConvergenceError(
+            f"the profile of {parameter.name!r} could not be followed ({error}); rescale the"
+            " columns or simplify the model"
+        ) from None
+
+
+def profile_intervals(
+    fit: LinearMixedModel, wanted: Sequence[Parameter], level: float, oldnames: bool
+) -> pd.DataFrame:
+    """Profile intervals of an ML fit's parameters."""
+    from scipy.stats import norm
+
+    z = float(norm.ppf((1 + level) / 2))
+    names, ends = [], []
+    with progress("Profile", len(wanted)) as advance:
+        for p in wanted:
+            try:
+                found = sides(fit, p, [z], [z], END_TOLERANCE)
+            except KeyboardInterrupt:
+                if not ends:
+                    raise
+                break
+            low, high = (_end(side) for side in found)
+            names.append(_name(p, oldnames))
+            ends.append((low, high))
+            advance(1)
+    return interval_frame(names, ends, level)
+
+
+def _end(side: _core.ProfileSide) -> float:
+    points, bound = side
+    return points[-1][0] if points else np.nan if bound is None else bound[0]
+
+
+def _name(parameter: Parameter, oldnames: bool) -> str:
+    return parameter.old_name if oldnames else parameter.name
+
+
+def check_level(level: float) -> float:
+    """A coverage between 0 and 1."""
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise ArgumentError(f"level must lie between 0 and 1, not {level!r}")
+    return float(level)
+
+
+def _points(
+    fit: LinearMixedModel,
+    known: Sequence[Parameter],
+    parameter: Parameter,
+    lower: _core.ProfileSide,
+    upper: _core.ProfileSide,
+    oldnames: bool,
+) -> pd.DataFrame:
+    """One parameter's optima in ascending order, the estimate among them."""
+    import pandas as pd
+
+    below, above = ([*side[0], *([side[1]] if side[1] else [])] for side in (lower, upper))
+    held = [*reversed(below), *above]
+    lambdas = [
+        np.array([h[4][i] for h in held]).reshape(len(held), len(f.names), len(f.names))
+        for i, f in enumerate(fit.design.factors)
+    ]
+    table = parameter_values(
+        known, np.array([h[2] for h in held]), np.array([h[3] for h in held]), lambdas
+    )
+    # What is held has its own value exactly, also where a zero variance leaves it undefined.
+    table[:, known.index(parameter)] = [h[0] for h in held]
+    table = np.insert(table, len(below), estimates(fit, known), axis=0)
+    zeta = np.insert([h[1] for h in held], len(below), 0.0)
+    label = _name(parameter, oldnames)
+    columns = {"parameter": label, "zeta": zeta}
+    columns |= {_name(p, oldnames): table[:, i] for i, p in enumerate(known)}
+    frame = pd.DataFrame(columns)
+    # An estimate on its bound is there twice.
+    return frame.drop_duplicates(subset=[label], ignore_index=True)

@@ -1,0 +1,1 @@
+"""Long work shown: bars for terminals and notebooks."""

@@ -1,0 +1,1 @@
+"""Results as text, in the layout of R."""
