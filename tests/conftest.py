@@ -1,7 +1,7 @@
 """What the tests of the command share."""
 
 import pytest
-from partialpool.cli.main import main as cli
+from partialpool.cli import main as cli
 
 
 @pytest.fixture

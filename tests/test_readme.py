@@ -9,7 +9,7 @@ from pathlib import Path
 
 import partialpool as pp
 import pytest
-from partialpool.cli.main import main as cli
+from partialpool.cli import main as cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

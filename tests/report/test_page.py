@@ -11,7 +11,7 @@ import pandas as pd
 import partialpool as pp
 import polars as pl
 import pytest
-from partialpool.cli.main import main as cli
+from partialpool.cli import main as cli
 from partialpool.errors import ArgumentError, FileError
 from partialpool.report.page import report_html
 

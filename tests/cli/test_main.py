@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool.cli.main import main as cli
+from partialpool.cli import main as cli
 from partialpool.datasets import DATASETS
 
 MODEL = "Reaction ~ Days + (Days | Subject)"
