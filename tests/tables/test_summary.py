@@ -177,7 +177,7 @@ def test_terms_of_one_group_are_told_apart(summary_of):
 
 def test_import_is_light():
     code = (
-        "import sys, partialpool.models.summary, partialpool.tables.text.summary, "
+        "import sys, partialpool.models.summary, partialpool.models.summary_text, "
         "partialpool.tables.html; print([m for m in ('pandas', 'scipy', 'jinja2') "
         "if m in sys.modules])"
     )

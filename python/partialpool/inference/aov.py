@@ -73,14 +73,14 @@ class AovTable:
         return to_native(columns, self.kind)
 
     def __str__(self) -> str:
-        from partialpool.tables.text.aov import aov_text
+        from partialpool.inference.aov_text import aov_text
 
         return aov_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.text.aov import aov_html
+        from partialpool.inference.aov_text import aov_html
 
         return aov_html(self)
 
@@ -191,14 +191,14 @@ class VarianceComponents:
         return to_native(columns, self.kind)
 
     def __str__(self) -> str:
-        from partialpool.tables.text.aov import components_text
+        from partialpool.inference.aov_text import components_text
 
         return components_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.text.aov import components_html
+        from partialpool.inference.aov_text import components_html
 
         return components_html(self)
 

@@ -101,14 +101,14 @@ class Influence:
         return to_native(columns, self.kind)
 
     def __str__(self) -> str:
-        from partialpool.tables.text.influence import influence_text
+        from partialpool.inference.influence_text import influence_text
 
         return influence_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.text.influence import influence_html
+        from partialpool.inference.influence_text import influence_html
 
         return influence_html(self)
 

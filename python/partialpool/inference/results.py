@@ -108,7 +108,7 @@ class AnovaTable:
         return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
 
     def __str__(self) -> str:
-        from partialpool.tables.text.anova import anova_lines
+        from partialpool.tables.anova import anova_lines
 
         head = [self.method]
         if self.model is not None:
@@ -118,8 +118,8 @@ class AnovaTable:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        from partialpool.tables.anova import anova_cells
         from partialpool.tables.html import tables_html
-        from partialpool.tables.text.anova import anova_cells
 
         lines = [] if self.model is None else [("Model:", self.model)]
         cells = anova_cells(self.terms, self.shown_columns())
@@ -183,7 +183,7 @@ class ContrastTest:
         }
 
     def __str__(self) -> str:
-        from partialpool.tables.text.anova import anova_lines, estimate_lines
+        from partialpool.tables.anova import anova_lines, estimate_lines
 
         out = [self.method, *estimate_lines(self.hypotheses, self.shown_columns())]
         if len(self.hypotheses) > 1:
@@ -193,7 +193,7 @@ class ContrastTest:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.results_html import contrast_html
+        from partialpool.inference.results_html import contrast_html
 
         return contrast_html(self)
 
@@ -254,7 +254,7 @@ class KenwardRogerTest:
         return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
 
     def __str__(self) -> str:
-        from partialpool.tables.text.anova import estimate_lines
+        from partialpool.tables.anova import estimate_lines
 
         columns = self.shown_columns()
         head = [*self.notes, self.method, f"large : {self.large}"]
@@ -265,7 +265,7 @@ class KenwardRogerTest:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.results_html import kenward_roger_html
+        from partialpool.inference.results_html import kenward_roger_html
 
         return kenward_roger_html(self)
 
@@ -317,7 +317,7 @@ class ModelComparison:
         return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
 
     def __str__(self) -> str:
-        from partialpool.tables.text.anova import anova_lines
+        from partialpool.tables.anova import anova_lines
 
         data = [] if self.data_name is None else [f"Data: {self.data_name}"]
         named = [f"{m}: {f}" for m, f in zip(self.models, self.formulas, strict=True)]
@@ -327,8 +327,8 @@ class ModelComparison:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        from partialpool.tables.anova import anova_cells
         from partialpool.tables.html import tables_html
-        from partialpool.tables.text.anova import anova_cells
 
         lines = [] if self.data_name is None else [("Data:", self.data_name)]
         lines += [(f"{m}:", f) for m, f in zip(self.models, self.formulas, strict=True)]
@@ -378,7 +378,7 @@ class RandomAnova:
         return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
 
     def __str__(self) -> str:
-        from partialpool.tables.text.anova import anova_lines
+        from partialpool.tables.anova import anova_lines
 
         head = [self.method, "", "Model:", self.model]
         return "\n".join([*head, *anova_lines(self.terms, self.shown_columns())])
@@ -386,8 +386,8 @@ class RandomAnova:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        from partialpool.tables.anova import anova_cells
         from partialpool.tables.html import tables_html
-        from partialpool.tables.text.anova import anova_cells
 
         cells = anova_cells(self.terms, self.shown_columns())
         return tables_html(self.method, [("", cells)], lines=[("Model:", self.model)])

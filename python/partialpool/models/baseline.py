@@ -165,12 +165,12 @@ class LinearModel:
         return self
 
     def __str__(self) -> str:
-        from partialpool.tables.text.baseline import lm_text
+        from partialpool.models.baseline_text import lm_text
 
         return lm_text(self)
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.text.baseline import lm_html
+        from partialpool.models.baseline_text import lm_html
 
         return lm_html(self)
 
@@ -290,7 +290,7 @@ class LinearModelList:
         return [f"no regression for {level}: {why}" for level, why in self.failed.items()]
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.text.baseline import lm_list_html
+        from partialpool.models.baseline_text import lm_list_html
 
         return lm_list_html(self)
 

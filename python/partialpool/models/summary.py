@@ -122,7 +122,7 @@ class Summary:
         return varcorr_frame(self.variance_rows)
 
     def __str__(self) -> str:
-        from partialpool.tables.text.summary import summary_text
+        from partialpool.models.summary_text import summary_text
 
         return summary_text(self)
 
@@ -130,7 +130,7 @@ class Summary:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.html import summary_html
+        from partialpool.models.summary_html import summary_html
 
         return summary_html(self)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from partialpool.errors import ArgumentError, FileError, PartialPoolError
 from partialpool.figures.style import check_fit
+from partialpool.models import summary_text as text
 from partialpool.report.data_summary import summarise_data
 from partialpool.report.equations import shown, write_equations
 from partialpool.report.gallery import draw_figures
@@ -20,7 +21,6 @@ from partialpool.report.provenance import python_call, versions
 from partialpool.report.readings import read_convergence
 from partialpool.report.wording import count, listed
 from partialpool.tables.rformat import CellTable, format_column
-from partialpool.tables.text import summary as text
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -174,7 +174,7 @@ def with_intervals(summary: Summary) -> CellTable:
 
 def tests(fit: LinearMixedModel, ddf: str) -> Iterator[Test]:
     """Of the terms of the fixed part, and of the random terms."""
-    from partialpool.tables.text.anova import anova_cells
+    from partialpool.tables.anova import anova_cells
 
     asked = (
         (

@@ -126,7 +126,7 @@ class Power:
         return "\n".join(lines + failure_lines(self.failures))
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.results_html import power_html
+        from partialpool.simulate.power_html import power_html
 
         return power_html(self)
 

@@ -1,1 +1,1 @@
-"""Tables of a fit: the printed summary, as text and as HTML, and the numbers in them."""
+"""The printer: plain data as text and HTML, in the layout of R. Imports nothing else of ours."""

@@ -1,4 +1,4 @@
-"""The summary of a fit as HTML, for notebooks and reports; every name in it is escaped."""
+"""Tables as HTML, for notebooks and reports; every name in them is escaped."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from partialpool.tables.text import summary as text
-
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
-    from partialpool.models.summary import Summary
     from partialpool.tables.rformat import CellTable
 
 GRID_MACRO = """\
@@ -57,39 +54,6 @@ STYLE = """\
 .partialpool-summary summary { cursor: pointer; }
 </style>"""
 
-SUMMARY_TEMPLATE = """\
-{% from "grid" import grid %}
-<div class="partialpool-summary">
-{{ style }}
-<p class="pp-title">{{ s.title }}</p>
-{%- for label, value in call %}
-<p>{{ label | trim }} <code>{{ value }}</code></p>
-{%- endfor %}
-<p>{% for name, value in criteria %}{{ name }}: {{ value }}
-{%- if not loop.last %} &nbsp; {% endif %}{% endfor %}</p>
-<p>{{ observations }}{% if dropped %}; {{ dropped }}{% endif %}</p>
-{{ grid(random, "Random effects", names=False, left=2) }}
-{%- if s.terms %}
-{{ grid(fixed, "Fixed effects") }}
-{%- if fixed.legend %}
-<p class="pp-small">Signif. codes: {{ fixed.legend }}</p>
-{%- endif %}{% endif %}
-<p class="pp-small">Scaled residuals:
-{%- for name, value in residuals %} {{ name }} {{ value }}
-{%- if not loop.last %},{% endif %}{% endfor %}</p>
-{%- if correlation %}
-<details><summary>Correlation of fixed effects</summary>
-{{ grid(correlation, "") }}
-</details>
-{%- elif correlation_note %}
-<p class="pp-small">{{ correlation_note }}</p>
-{%- endif %}
-{%- for note in s.notes %}
-<p class="pp-note">{{ note }}</p>
-{%- endfor %}
-</div>
-"""
-
 TABLES_TEMPLATE = """\
 {% from "grid" import grid %}
 <div class="partialpool-summary">
@@ -109,7 +73,7 @@ TABLES_TEMPLATE = """\
 </div>
 """
 
-TEMPLATES = {"grid": GRID_MACRO, "summary": SUMMARY_TEMPLATE, "tables": TABLES_TEMPLATE}
+TEMPLATES = {"grid": GRID_MACRO}
 
 
 @cache
@@ -120,40 +84,17 @@ def environment() -> Environment:
     return Environment(loader=DictLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
 
-def _render(name: str, **values: Any) -> str:
+@cache
+def _template(source: str) -> Template:
+    return environment().from_string(source)
+
+
+def render(source: str, **values: Any) -> str:
+    """A template's HTML, with our style sheet as `style`."""
     from markupsafe import Markup
 
     # The style sheet is ours: as markup, it is not escaped.
-    return environment().get_template(name).render(style=Markup(STYLE), **values)
-
-
-def summary_html(summary: Summary) -> str:
-    """Render a summary as an HTML fragment.
-
-    Parameters
-    ----------
-    summary : Summary
-
-    Returns
-    -------
-    str
-        A ``<div class="partialpool-summary">`` with its own small style sheet, in the colours
-        of the page around it.
-    """
-    names, values = text.criterion_cells(summary)
-    return _render(
-        "summary",
-        s=summary,
-        call=text.call_lines(summary),
-        criteria=list(zip(names, values, strict=True)),
-        observations=text.observations_line(summary),
-        dropped=text.dropped_line(summary),
-        random=text.variance_table(summary),
-        fixed=text.fixed_effects_table(summary),
-        residuals=list(zip(text.QUANTILE_NAMES, text.residual_cells(summary), strict=True)),
-        correlation=text.correlation_table(summary),
-        correlation_note=text.correlation_note(summary),
-    )
+    return _template(source).render(style=Markup(STYLE), **values)
 
 
 def tables_html(
@@ -165,7 +106,7 @@ def tables_html(
     names: bool = True,
     left: int = 0,
 ) -> str:
-    """Render tables with their captions as an HTML fragment, as `summary_html` looks.
+    """Render tables with their captions as an HTML fragment, in one look.
 
     Parameters
     ----------
@@ -182,4 +123,4 @@ def tables_html(
         Columns that are words, aligned left; the first ones.
     """
     shown = {"lines": lines, "notes": notes, "names": names, "left": left}
-    return _render("tables", title=title, tables=list(tables), **shown)
+    return render(TABLES_TEMPLATE, title=title, tables=list(tables), **shown)

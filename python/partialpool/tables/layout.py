@@ -66,3 +66,8 @@ def vector_lines(names: Sequence[str], texts: Sequence[str]) -> list[str]:
     """Lay out a short named vector as R prints it: names over values, one common width."""
     w = max(display_width(t) for t in (*names, *texts))
     return [" ".join(pad(t, w, right=True) for t in row) for row in (names, texts)]
+
+
+def shown_name(name: str) -> str:
+    """The name of a coefficient as printed: lme4's ``(Intercept)`` for ``Intercept``."""
+    return "(Intercept)" if name == "Intercept" else name

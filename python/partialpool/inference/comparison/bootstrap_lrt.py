@@ -131,7 +131,7 @@ class BootstrapTest:
         return "\n".join(lines + failure_lines(self.failures) + ([self.note] if self.note else []))
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.results_html import bootstrap_test_html
+        from partialpool.inference.results_html import bootstrap_test_html
 
         return bootstrap_test_html(self)
 

@@ -95,7 +95,7 @@ class ExactTest:
         return "\n".join(lines + ([self.note] if self.note else []))
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.results_html import exact_html
+        from partialpool.inference.results_html import exact_html
 
         return exact_html(self)
 

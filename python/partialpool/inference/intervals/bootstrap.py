@@ -231,7 +231,7 @@ class Bootstrap:
         return "\n".join(lines + failure_lines(self.failures))
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.results_html import bootstrap_html
+        from partialpool.inference.results_html import bootstrap_html
 
         return bootstrap_html(self)
 

@@ -85,7 +85,7 @@ class Profile:
         return f"Profile of {', '.join(self.names)}\n{self.confint()}"
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.results_html import profile_html
+        from partialpool.inference.results_html import profile_html
 
         return profile_html(self)
 

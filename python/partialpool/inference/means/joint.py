@@ -71,14 +71,14 @@ class JointTests:
         )
 
     def __str__(self) -> str:
-        from partialpool.tables.text.means import joint_tests_text
+        from partialpool.inference.means.text import joint_tests_text
 
         return joint_tests_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.means_html import joint_tests_html
+        from partialpool.inference.means.html import joint_tests_html
 
         return joint_tests_html(self)
 

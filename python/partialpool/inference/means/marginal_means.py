@@ -283,14 +283,14 @@ class MarginalMeans:
         return plot_means(self, ax=ax)
 
     def __str__(self) -> str:
-        from partialpool.tables.text.means import means_text
+        from partialpool.inference.means.text import means_text
 
         return means_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from partialpool.tables.means_html import means_html
+        from partialpool.inference.means.html import means_html
 
         return means_html(self)
 

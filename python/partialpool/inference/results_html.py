@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.tables.anova import anova_cells, estimate_cells
 from partialpool.tables.html import tables_html
 from partialpool.tables.rformat import CellTable, format_pvalue
-from partialpool.tables.text.anova import anova_cells, estimate_cells
 
 if TYPE_CHECKING:
     from partialpool.inference.comparison.bootstrap_lrt import BootstrapTest
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from partialpool.inference.intervals.bootstrap import Bootstrap
     from partialpool.inference.intervals.profile import Profile
     from partialpool.inference.results import ContrastTest, KenwardRogerTest
-    from partialpool.simulate.power import Power
 
 
 def contrast_html(test: ContrastTest) -> str:
@@ -85,30 +84,6 @@ def profile_html(profile: Profile) -> str:
     cells = CellTable(tuple(map(str, table.index)), tuple(map(str, table)), tuple(columns))
     lines = [("Formula:", profile.fit.formula)]
     return tables_html("Profile likelihood intervals", [("", cells)], lines=lines)
-
-
-def power_html(power: Power) -> str:
-    """The share of rejections with its interval."""
-    level = f"{100 * power.level:g} %"
-    numbers = (power.power, power.conf_low, power.conf_high)
-    cells = CellTable(
-        (", ".join(power.hypotheses),),
-        ("power", f"lower {level}", f"upper {level}", "rejections", "simulations"),
-        (
-            *((f"{100 * v:.1f} %",) for v in numbers),
-            (f"{power.rejections:,}",),
-            (f"{power.nsim:,}",),
-        ),
-    )
-    notes = [f"rejected where p is below {power.alpha:g} (seed {power.seed})"]
-    if power.null_is_true:
-        notes.append("the hypothesis is true for these effects: this is the test's actual level")
-    return tables_html(
-        f"Power by simulation: {power.method}",
-        [("", cells)],
-        lines=[("Model:", power.formula)],
-        notes=[*notes, *_failures(power.failures)],
-    )
 
 
 def _failures(failures: Mapping[str, int]) -> list[str]:

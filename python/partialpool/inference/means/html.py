@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from partialpool.tables.html import tables_html
-from partialpool.tables.rformat import CellTable
-from partialpool.tables.text.means import (
+from partialpool.inference.means.text import (
     family_name,
     joint_tests_cells,
     joint_tests_families,
     means_cells,
     means_messages,
 )
+from partialpool.tables.html import tables_html
+from partialpool.tables.rformat import CellTable
 
 if TYPE_CHECKING:
     from partialpool.inference.means.joint import JointTests

@@ -13,7 +13,13 @@ import numpy as np
 
 from partialpool.models.summary import by_term
 from partialpool.tables.abbreviate import abbreviate
-from partialpool.tables.layout import LINE_WIDTH, display_width, matrix_lines, vector_lines
+from partialpool.tables.layout import (
+    LINE_WIDTH,
+    display_width,
+    matrix_lines,
+    shown_name,
+    vector_lines,
+)
 from partialpool.tables.rformat import (
     CellTable,
     coefficient_table,
@@ -28,11 +34,6 @@ if TYPE_CHECKING:
 DIGITS = 4
 CORRELATION_LIMIT = 12  # lme4's option lme4.summary.cor.max
 QUANTILE_NAMES = ("Min", "1Q", "Median", "3Q", "Max")
-
-
-def shown_name(name: str) -> str:
-    """The name of a coefficient as printed: lme4's ``(Intercept)`` for ``Intercept``."""
-    return "(Intercept)" if name == "Intercept" else name
 
 
 def criterion_cells(summary: Summary) -> tuple[list[str], list[str]]:

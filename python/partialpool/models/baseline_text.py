@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from partialpool.tables.html import tables_html
+from partialpool.tables.layout import shown_name
 from partialpool.tables.rformat import CellTable, coefficient_table, format_column
-from partialpool.tables.text.summary import shown_name
 
 if TYPE_CHECKING:
     from partialpool.models.baseline import LinearModel, LinearModelList

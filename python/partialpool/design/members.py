@@ -1,0 +1,93 @@
+"""What multiplies in a term, once the data are known: a number, a coded factor, or a basis."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool.design.contrasts import Contrast
+from partialpool.formula import Call, Expr
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Numeric:
+    """A column of numbers, or an expression that gives one."""
+
+    name: str
+    tree: Expr
+    spans_intercept: bool = field(default=False, init=False)
+
+    def fields(self, reduced: bool) -> tuple[str, ...]:
+        """One: its name."""
+        return (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A factor with its levels and contrasts.
+
+    Attributes
+    ----------
+    name
+        As shown: "f", "C(f, contr.sum)".
+    variable
+        The column.
+    levels
+        In their order.
+    contrast
+        How it is coded where the model has its mean already.
+    """
+
+    name: str
+    variable: str
+    levels: tuple[Hashable, ...]
+    contrast: Contrast
+    _coding: tuple[Matrix, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    spans_intercept: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        coding = self.contrast.coding(self.variable, self.levels)
+        object.__setattr__(self, "_coding", coding)
+
+    def fields(self, reduced: bool) -> tuple[str, ...]:
+        """`f[T.b]` by contrasts, `f[a]` by indicators."""
+        labels = self._coding[1] if reduced else tuple(str(v) for v in self.levels)
+        return tuple(f"{self.name}[{label}]" for label in labels)
+
+    def weights(self, reduced: bool, column: int) -> NDArray[np.float64]:
+        """A column's value at each level, (L,)."""
+        if reduced:
+            return self._coding[0][:, column]
+        return np.eye(1, len(self.levels), column)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """poly() or splines: several columns of one numeric expression.
+
+    Attributes
+    ----------
+    labels
+        Of its columns; with `spans_intercept` the first is left out where the model has the mean.
+    """
+
+    name: str
+    call: Call
+    labels: tuple[str, ...]
+    spans_intercept: bool
+
+    def fields(self, reduced: bool) -> tuple[str, ...]:
+        """`poly(x, 2)[1]`."""
+        return tuple(f"{self.name}[{label}]" for label in self.shown(reduced))
+
+    def shown(self, reduced: bool) -> tuple[str, ...]:
+        """Labels of the columns that are used."""
+        return self.labels[1:] if reduced else self.labels
+
+
+Member = Numeric | Coded | Basis

@@ -1,1 +1,0 @@
-"""Results as text, in the layout of R."""
