@@ -21,7 +21,7 @@ _HOME = {
     "exact_rlrt": "partialpool.inference.comparison.exact",
     "pb_test": "partialpool.inference.comparison.bootstrap_lrt",
     "LinearMixedModel": "partialpool.models.linear_mixed",
-    "CrossProducts": "partialpool.crossproducts",
+    "CrossProducts": "partialpool.models.pooled",
     "aov": "partialpool.inference.aov",
     "variance_components": "partialpool.inference.aov",
     "marginaleffects_model": "partialpool.inference.marginaleffects",
@@ -100,7 +100,6 @@ if TYPE_CHECKING:
     from partialpool.bayes.stan import stan_code as stan_code
     from partialpool.bayes.stan import stan_data as stan_data
     from partialpool.bayes.storage import load_posterior as load_posterior
-    from partialpool.crossproducts import CrossProducts as CrossProducts
     from partialpool.datasets import list_datasets as list_datasets
     from partialpool.datasets import load_dataset as load_dataset
     from partialpool.figures.comparison import plot_compare as plot_compare
@@ -124,6 +123,7 @@ if TYPE_CHECKING:
     from partialpool.models.baseline import lm_list as lm_list
     from partialpool.models.linear_mixed import LinearMixedModel as LinearMixedModel
     from partialpool.models.lmer import lmer as lmer
+    from partialpool.models.pooled import CrossProducts as CrossProducts
     from partialpool.models.storage import load as load
     from partialpool.simulate.design import make_design as make_design
     from partialpool.simulate.lmm import simulate_lmm as simulate_lmm

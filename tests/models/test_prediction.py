@@ -297,7 +297,7 @@ def test_identities_of_residuals_and_leverages(fit: Any) -> None:
     # The hat matrix is that of fixed θ: refitting at the same θ is the linear smoother itself.
     x, factors = fit._row_arguments()
     from partialpool import _core
-    from partialpool.models.native import cross_products
+    from partialpool.crossproducts.build import cross_products
 
     state = (fit._native.lambdas, fit._native.convergence, fit._native.hessian)
     native = _core.Fit.restore(cross_products(design, y), fit.reml, *state)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from partialpool.design import Design, build_design
-from partialpool.formula import parse_formula
-from partialpool.models.lmer import require_random
+from partialpool.formula import parse_formula, require_random
 
 
 def read_design(

@@ -18,10 +18,11 @@ from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
 from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
+from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
 from partialpool.models.linear_mixed import LinearMixedModel
-from partialpool.models.native import cross_products, fit_native
+from partialpool.models.native import fit_native
 from partialpool.progress.bar import visible_console
 
 #: Columns of a factor that the native kernels of the joint form are made for.

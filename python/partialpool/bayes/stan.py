@@ -13,9 +13,9 @@ from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable, defaults, resolve
 from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
+from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor
 from partialpool.design.columns import Column
-from partialpool.models.native import cross_products
 
 #: Our families in Stan's words; halves are cut off at zero by the parameter's bound.
 STAN = {

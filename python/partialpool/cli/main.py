@@ -115,7 +115,7 @@ def fit(
         raise errors.ArgumentError(
             "--prior, --chains, --warmup, --draws and --seed are for the posterior; add --bayes"
         )
-    from partialpool.models.linear_mixed import DDF
+    from partialpool.models.doors import DDF
     from partialpool.models.lmer import lmer
 
     if ddf not in DDF:

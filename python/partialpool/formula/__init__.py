@@ -20,7 +20,13 @@ from partialpool.formula.expressions import (
     to_text,
     variables,
 )
-from partialpool.formula.model import Formula, parse_formula, parse_grouped, parse_random
+from partialpool.formula.model import (
+    Formula,
+    parse_formula,
+    parse_grouped,
+    parse_random,
+    require_random,
+)
 from partialpool.formula.random_terms import RandomTerm
 from partialpool.formula.transforms import CONTRASTS, TRANSFORMS
 from partialpool.formula.updating import update_formula
@@ -46,6 +52,7 @@ __all__ = [
     "parse_formula",
     "parse_grouped",
     "parse_random",
+    "require_random",
     "to_text",
     "update_formula",
     "variables",

@@ -97,6 +97,14 @@ def _parse_formula(text: str) -> Formula:
         raise FormulaError("the formula is nested too deeply; remove parentheses") from None
 
 
+def require_random(formula: Formula) -> None:
+    """Refuse formulas without a bar."""
+    if not formula.random:
+        raise FormulaError(
+            f"`{formula.text}` has no random effects; add a term such as (1 | group), or use pp.lm"
+        )
+
+
 def parse_grouped(text: str) -> tuple[Formula, tuple[str, ...]]:
     """Read `y ~ x | g`, the formula of separate regressions by group.
 

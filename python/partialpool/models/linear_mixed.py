@@ -15,21 +15,17 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
-from partialpool.models.fit_inference import Inference
-from partialpool.models.fit_tables import FitTables
+from partialpool.models.doors import InferenceDoors, ViewDoors
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.summary import Summary
-
 Vector = NDArray[np.float64]
-DDF = ("satterthwaite", "kenward-roger", "asymptotic")
 
 
-class LinearMixedModel(Inference, FitTables):
+class LinearMixedModel(InferenceDoors, ViewDoors):
     """A linear mixed model at its (restricted) maximum likelihood.
 
     Made by `partialpool.lmer`. Without arguments: properties; with arguments: methods. Vectors
@@ -359,21 +355,6 @@ class LinearMixedModel(Inference, FitTables):
         return update(self, formula, data, changes)
 
     # ---- inference and views ---------------------------------------------------------------
-
-    def summary(self, ddf: str = "satterthwaite") -> Summary:
-        """Everything lme4's and lmerTest's summary prints.
-
-        Parameters
-        ----------
-        ddf
-            "satterthwaite" (lmerTest's default), "kenward-roger" (REML fits, standard errors
-            adjusted), or "asymptotic" (lme4: no df, no p-values).
-        """
-        from partialpool.models.reporting import summarise
-
-        if ddf not in DDF:
-            raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
-        return summarise(self, ddf)
 
     def save(self, path: str | Path) -> None:
         """Store the fit without pickle; the file's size does not grow with the rows."""

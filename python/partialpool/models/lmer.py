@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from partialpool._core import CrossProducts
+from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
-from partialpool.errors import ArgumentError, DesignError, FormulaError
-from partialpool.formula import Formula, parse_formula
+from partialpool.errors import ArgumentError, DesignError
+from partialpool.formula import parse_formula, require_random
 from partialpool.models.linear_mixed import LinearMixedModel
-from partialpool.models.native import cross_products, fit_native
+from partialpool.models.native import fit_native
 
 
 def lmer(
@@ -70,14 +71,6 @@ def lmer(
         parsed, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
     )
     return fit_design(design, reml=reml, data_name=_caller_name(data))
-
-
-def require_random(formula: Formula) -> None:
-    """Refuse formulas without a bar."""
-    if not formula.random:
-        raise FormulaError(
-            f"`{formula.text}` has no random effects; add a term such as (1 | group), or use pp.lm"
-        )
 
 
 def fit_design(

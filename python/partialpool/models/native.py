@@ -1,4 +1,4 @@
-"""Between named designs and the native module: arguments in its order, its errors in our words."""
+"""Between named models and the native module: arguments in its order, its errors in our words."""
 
 from __future__ import annotations
 
@@ -9,32 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.design import Design
 from partialpool.errors import ConvergenceError, DesignError
 
 #: Code of a level never seen.
 UNSEEN = np.uint32(np.iinfo(np.uint32).max)
-
-
-def cross_products(design: Design, y: NDArray[np.float64] | None = None) -> _core.CrossProducts:
-    """Cross-products of a design's rows, with another response if one is given."""
-    factors: list[_core.FactorArgs] = []
-    for f in design.factors:
-        assert f.codes is not None  # rows are present wherever products are formed
-        factors.append((f.codes, len(f.levels), f.columns, f.blocks))
-    response = design.response if y is None else y
-    try:
-        return _core.CrossProducts.build(response, design.x, factors, design.weights)
-    except _core.NoResidualError:
-        if len(design.x) >= design.n:
-            raise DesignError(
-                f"{len(design.x)} fixed-effect columns for {design.n} rows leave no residual;"
-                " simplify the fixed part"
-            ) from None
-        raise DesignError(
-            f"the response `{design.formula.response_name}` is constant, or the fixed effects"
-            " reproduce it exactly, so there is no residual variance to model"
-        ) from None
 
 
 def fit_native(

@@ -6,53 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partialpool.models.summary import Summary, VarianceRow
+from partialpool.models.summary import VarianceRow
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
     from partialpool.models.terms import FittedTerm
-
-
-def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
-    """See `LinearMixedModel.summary`."""
-    se = np.sqrt(np.diag(fit.covariance))
-    std_error = se
-    df = p_value = None
-    statistic = fit.beta / se
-    title = f"Linear mixed model fit by {'REML' if fit.reml else 'maximum likelihood'}"
-    if ddf == "satterthwaite" and len(se):
-        from partialpool.inference.fixed.satterthwaite import t_tests
-
-        df, statistic, p_value = t_tests(fit.beta, fit.satterthwaite)
-        title += ". t-tests use Satterthwaite's method"
-    elif ddf == "kenward-roger" and len(se):
-        from partialpool.inference.fixed.wald import t_rows
-
-        rows = t_rows(fit, np.eye(len(se)), np.zeros(len(se)), ddf)
-        std_error, df = rows["std_error"], rows["df"]
-        statistic, p_value = rows["statistic"], rows["p_value"]
-        title += ". t-tests use Kenward-Roger's method"
-    return Summary(
-        title=title,
-        formula=fit.formula,
-        data_name=fit.data_name,
-        criterion=criteria(fit),
-        residual_quantiles=fit.residual_quantiles,
-        variance_rows=variance_rows(fit),
-        nobs=fit.nobs,
-        ngroups=fit.ngroups,
-        terms=fit.fixed_names,
-        estimate=fit.beta,
-        std_error=std_error,
-        statistic=statistic,
-        df=df,
-        p_value=p_value,
-        correlation=fit.covariance / np.outer(se, se),
-        dropped=fit.dropped_rows,
-        weights=given(fit, "weights"),
-        offset=given(fit, "offset"),
-        notes=notes(fit),
-    )
 
 
 def given(fit: LinearMixedModel, what: str) -> str | None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool import _core
+from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor, build_design
 from partialpool.design.columns import columns_from_state
 from partialpool.design.design import Term
 from partialpool.errors import ArgumentError, DataError, FileError
 from partialpool.formula import parse_formula
-from partialpool.models.native import cross_products
 from partialpool.models.reporting import given
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, PartialPoolError
-from partialpool.formula import parse_formula
+from partialpool.formula import parse_formula, require_random
 from partialpool.inference.comparison.nesting import require_nested
 from partialpool.inference.fixed.hypotheses import fixed_terms
 from partialpool.inference.fixed.linear_hypotheses import Hypothesis, read_hypothesis
@@ -32,8 +33,7 @@ from partialpool.inference.intervals.bootstrap import (
 from partialpool.models.baseline import LinearModel, least_squares
 from partialpool.models.convergence import judge
 from partialpool.models.linear_mixed import LinearMixedModel
-from partialpool.models.lmer import require_random
-from partialpool.models.native import cross_products, fit_native
+from partialpool.models.native import fit_native
 from partialpool.models.simulation import Law
 from partialpool.progress.bar import in_slices
 from partialpool.simulate.lmm import response_free_design

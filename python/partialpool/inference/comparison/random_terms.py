@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
 from partialpool.design.columns import Column, FormulaicColumns
 from partialpool.design.design import Term
@@ -15,7 +16,7 @@ from partialpool.formula.model import take_apart
 from partialpool.formula.parser import parse
 from partialpool.formula.terms import ExpandedTerms, expand
 from partialpool.inference.results import RandomAnova
-from partialpool.models.native import cross_products, fit_native
+from partialpool.models.native import fit_native
 from partialpool.models.refitting import update
 
 if TYPE_CHECKING:
