@@ -1,15 +1,14 @@
 """The shipped data sets are those that R has."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 import partialpool as pp
 import pytest
 from partialpool.datasets import DATASETS
 from partialpool.errors import FileError
 
-R = json.loads((Path(__file__).parent / "reference" / "datasets.json").read_text("utf-8"))["sets"]
+from tests.references import read_reference
+
+R = read_reference("datasets")["sets"]
 SMALL = [name for name in DATASETS if name != "insteval"]
 
 

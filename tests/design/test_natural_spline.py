@@ -1,7 +1,6 @@
 """`ns` has the values of R's splines::ns, within the boundary, beyond it, and in a stored fit."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,9 @@ from partialpool.design import Frame, build_design
 from partialpool.design.columns import columns_from_state
 from partialpool.errors import DesignError
 
-R = json.loads((Path(__file__).parents[1] / "reference" / "splines.json").read_text())
+from tests.references import read_reference
+
+R = read_reference("splines")
 CASES = {case["formula"]: case for case in R["cases"]}
 
 

@@ -1,9 +1,7 @@
 """Models of tests/reference/means.R."""
 
-import json
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +9,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 
-REFERENCE = Path(__file__).parents[1] / "reference"
-
-
-@cache
-def read_reference(name: str) -> Any:
-    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
+from tests.references import read_reference
 
 
 def cake() -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Analysis of variance and the ANOVA estimator of variance components."""
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,9 @@ import pyarrow as pa
 import pytest
 from partialpool.errors import ArgumentError, DesignError, FormulaError, PartialPoolError
 
-NIST = Path(__file__).parents[1] / "reference" / "nist"
+from tests.references import REFERENCE
+
+NIST = REFERENCE / "nist"
 
 
 def test_pulp_as_in_r(reference: Any) -> None:

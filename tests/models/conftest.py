@@ -1,6 +1,5 @@
 """Fits of the reference models, each made once, comparisons in digits, and a made-up table."""
 
-import json
 import math
 import re
 import sys
@@ -15,9 +14,10 @@ import partialpool as pp
 import pytest
 from partialpool import _core
 
+from tests.references import REFERENCE, read_reference
+
 sys.path.insert(0, str(Path(__file__).parent))  # for high_precision.py
 
-REFERENCE = Path(__file__).parents[1] / "reference"
 
 #: R's file name → our data set.
 DATA = {
@@ -34,11 +34,6 @@ DATA = {
     "cake.csv": "cake",
     "InstEval.csv.gz": "insteval",
 }
-
-
-@cache
-def read_reference(name: str) -> dict[str, Any]:
-    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @cache

@@ -7,7 +7,6 @@ digits must agree, and at our optimum.
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ import pandas as pd
 import partialpool as pp
 import pytest
 
-REFERENCE = Path(__file__).parents[1] / "reference"
+from tests.references import REFERENCE
+
 #: A file with these fields is R's fit of one model; the others hold values of other kinds.
 FIELDS = {"formula", "data", "theta", "contrasts"}
 MODELS = sorted(

@@ -1,15 +1,15 @@
 """Seventeen models against their exact optima (Newton in 300-bit arithmetic), to 8-9 digits."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import partialpool as pp
 import pytest
 
-EXACT = json.loads((Path(__file__).parents[1] / "reference" / "exact.json").read_text())
+from tests.references import read_reference
+
+EXACT = read_reference("exact")
 
 
 def exact_order(terms: list[str]) -> list[str]:

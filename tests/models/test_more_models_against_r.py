@@ -4,9 +4,7 @@ The values (reference/more_models.json, with its script) come from optimisers ru
 tolerances, so that six digits must agree.
 """
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,9 @@ import pandas as pd
 import partialpool as pp
 import pytest
 
-MADE = json.loads((Path(__file__).parents[1] / "reference" / "more_models.json").read_text())
+from tests.references import read_reference
+
+MADE = read_reference("more_models")
 MODELS = [name for name in MADE if name != "made"]
 DATA = {
     "slope_in_cake": "cake",

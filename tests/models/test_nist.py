@@ -13,7 +13,9 @@ import pandas as pd
 import partialpool as pp
 import pytest
 
-NIST = sorted((Path(__file__).parents[1] / "reference" / "nist").glob("*.dat"))
+from tests.references import REFERENCE
+
+NIST = sorted((REFERENCE / "nist").glob("*.dat"))
 DIGITS = 9
 
 

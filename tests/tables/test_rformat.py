@@ -1,8 +1,6 @@
 """Numbers read as in R: expected texts are in rformat.json, made by make_expected.R."""
 
-import json
 import math
-from pathlib import Path
 
 import pytest
 from partialpool.tables.abbreviate import abbreviate
@@ -16,7 +14,9 @@ from partialpool.tables.rformat import (
     zapsmall,
 )
 
-EXPECTED = json.loads((Path(__file__).parent / "rformat.json").read_text(encoding="utf-8"))
+from tests.references import read_reference
+
+EXPECTED = read_reference("tables/rformat")
 
 
 def doubles(texts):

@@ -1,14 +1,13 @@
 """Summaries built from reference values of R's fits, and what R printed for them."""
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from partialpool.models.summary import Summary, VarianceRow
 
-HERE = Path(__file__).parent
+from tests.references import REFERENCE, read_reference
+
 METHODS = {"satterthwaite": "Satterthwaite's", "kr": "Kenward-Roger's"}
 DATA = {
     "sleep": "sleepstudy",
@@ -41,7 +40,7 @@ def variance_rows(varcorr):
 
 
 def read_fit(name):
-    return json.loads((HERE / f"fit_{name}.json").read_text(encoding="utf-8"))
+    return read_reference(f"tables/fit_{name}")
 
 
 def make_summary(name, ddf="satterthwaite", **changes):
@@ -95,7 +94,9 @@ def reference_fit():
 @pytest.fixture
 def printed_by_r():
     def read(name):
-        lines = (HERE / f"summary_{name}.txt").read_text(encoding="utf-8").splitlines()
+        lines = (
+            (REFERENCE / "tables" / f"summary_{name}.txt").read_text(encoding="utf-8").splitlines()
+        )
         return lines[1:]  # after the line on how it was made
 
     return read

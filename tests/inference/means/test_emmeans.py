@@ -126,7 +126,7 @@ def test_factorial_design_as_in_emmeans(model: Any, reference: Any, name: str, d
 
 
 # The uneven models have prior weights, which pbkrtest ignores and ours does not
-# (tests/inference/terms/test_kenward_roger.py has the n x n form with weights).
+# (tests/inference/fixed/test_kenward_roger.py has the n x n form with weights).
 @pytest.mark.parametrize(
     ("name", "ddf"),
     [(n, d) for n in OTHERS for d in DDF if d != "kenward-roger" or not n.startswith("uneven")],

@@ -1,9 +1,7 @@
 """Fits of the reference models, each made once, and the data of make_tests_of_terms.R."""
 
-import json
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,7 @@ import partialpool as pp
 import pytest
 from partialpool import _core
 
-REFERENCE = Path(__file__).parents[2] / "reference"
+from tests.references import REFERENCE, read_reference
 
 #: R's file name → our data set, and the numeric columns that are factors in R.
 DATA = {
@@ -28,11 +26,6 @@ DATA = {
     "Dyestuff2.csv": ("dyestuff2", ()),
     "cake.csv": ("cake", ("temperature",)),
 }
-
-
-@cache
-def read_reference(name: str) -> dict[str, Any]:
-    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @cache

@@ -1,7 +1,5 @@
 """Exact tests of one variance: closed forms, RLRsim, and the tutorials' figures."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +9,11 @@ import pytest
 from partialpool import _core
 from scipy.stats import f as f_law
 
-REFERENCE = Path(__file__).parents[1] / "reference"
-TESTS = json.loads((REFERENCE / "tests.json").read_text(encoding="utf-8"))
+from tests.references import read_reference
+
+TESTS = read_reference("tests")
 #: Made by rlrsim.R beside it.
-RLRSIM = json.loads((REFERENCE / "rlrsim.json").read_text(encoding="utf-8"))
+RLRSIM = read_reference("rlrsim")
 
 PULP = pp.load_dataset("pulp")
 NSIM = 1_000_000

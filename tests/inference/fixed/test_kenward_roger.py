@@ -1,7 +1,5 @@
 """Kenward-Roger against pbkrtest, and against its definition with n x n matrices."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import partialpool as pp
@@ -10,7 +8,9 @@ from numpy.testing import assert_allclose
 from partialpool.errors import ArgumentError, DataError
 from partialpool.inference.fixed.kenward_roger import kenward_roger
 
-TABLES = Path(__file__).parents[2] / "tables"
+from tests.references import REFERENCE
+
+TABLES = REFERENCE / "tables"
 
 MODELS = [
     "cake",

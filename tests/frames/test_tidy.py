@@ -1,8 +1,6 @@
 """tidy, glance and augment against broom.mixed (tests/reference/tests.json) and lme4."""
 
-import json
 import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,9 @@ import pyarrow as pa
 import pytest
 from partialpool.errors import ArgumentError, NewDataError
 
-REFERENCE = Path(__file__).parents[1] / "reference"
+from tests.references import read_reference as reference
+
 KINDS = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
-
-
-def reference(name: str) -> Any:
-    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def columns() -> dict[str, list[Any]]:

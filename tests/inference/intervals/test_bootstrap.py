@@ -1,10 +1,8 @@
 """Bootstrap refits and the bootstrap test: truth of the draws and refits, seeds, failures."""
 
-import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,9 @@ from partialpool.inference.intervals import bootstrap as module
 from scipy.stats import chi2, gamma
 from scipy.stats import f as f_law
 
-REFERENCE = Path(__file__).parents[1] / "reference"
-TESTS = json.loads((REFERENCE / "tests.json").read_text(encoding="utf-8"))
+from tests.references import read_reference
+
+TESTS = read_reference("tests")
 SLEEP = pp.load_dataset("sleepstudy")
 PULP = pp.load_dataset("pulp")
 PENICILLIN = pp.load_dataset("penicillin")

@@ -1,8 +1,6 @@
 """Intervals against lme4's, and what they must satisfy by definition."""
 
-import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,8 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, norm
 
-REFERENCE = Path(__file__).parents[1] / "reference"
+from tests.references import read_reference as reference
+
 DATA = {
     "sleepstudy.csv": "sleepstudy",
     "irrigation.csv": "irrigation",
@@ -45,11 +44,6 @@ MODELS = (
     "dyestuff",
     "cake",
 )
-
-
-@cache
-def reference(name: str) -> dict[str, Any]:
-    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @cache
