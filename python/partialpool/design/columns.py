@@ -31,6 +31,10 @@ CONTRASTS = {
 }
 
 
+#: Levels of a factor from which its columns are written as sparse ones.
+MANY_LEVELS = 32
+
+
 class ProductColumns:
     """Terms that are products of numeric columns, such as `1 + x + x:z`."""
 
@@ -129,13 +133,18 @@ class FormulaicColumns:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 return spec.get_model_matrix(
-                    frame, context=context, output="numpy", na_action="ignore"
+                    frame, context=context, output=self._output(), na_action="ignore"
                 )
         except FormulaicError as error:
             cause = error.__cause__ or error
             raise DesignError(f"`{self.text}` cannot be worked out: {first_line(cause)}") from error
         except (ValueError, TypeError, ZeroDivisionError, np.linalg.LinAlgError) as error:
             raise DesignError(f"`{self.text}` cannot be worked out: {first_line(error)}") from error
+
+    def _output(self) -> str:
+        """Where most of the columns are indicators, only what is not zero is written."""
+        many = max((len(v) for v in self.levels.values()), default=0) >= MANY_LEVELS
+        return "sparse" if many else "numpy"
 
     def _keep(self, spec: Any) -> None:
         self._spec = spec
@@ -158,15 +167,18 @@ class FormulaicColumns:
         self.term_names, self.term_of = tuple(terms), tuple(term_of)
 
     def _columns(self, matrix: Any) -> list[Column]:
-        values = np.asarray(matrix, dtype=np.float64)
-        for j, name in enumerate(self.names):
-            if not np.isfinite(values[:, j]).all():
-                row = int(np.argmin(np.isfinite(values[:, j])))
+        columns = contiguous_columns(matrix)
+        for name, column in zip(self.names, columns, strict=True):
+            # a column's sum is finite unless a value is not, or their sum overflows
+            if not np.isfinite(np.add.reduce(column)) and not np.isfinite(column).all():
+                row = int(np.argmin(np.isfinite(column)))
                 raise DataError(
                     f"`{name}` is not finite in row {row} of those used; look at the values there"
                 )
-        columns = np.asfortranarray(values)
-        return [1.0 if name == "Intercept" else columns[:, j] for j, name in enumerate(self.names)]
+        return [
+            1.0 if name == "Intercept" else column
+            for name, column in zip(self.names, columns, strict=True)
+        ]
 
     def state(self) -> dict[str, Any]:
         """What `columns_from_state` needs, as plain JSON values."""
@@ -206,6 +218,20 @@ class FormulaicColumns:
         matrix = self._materialise(spec, table)
         self._keep(matrix.model_spec)
         return self
+
+
+def contiguous_columns(matrix: Any) -> list[NDArray[np.float64]]:
+    """Columns of a dense or sparse model matrix, each contiguous.
+
+    The zeros of a sparse one are pages that the operating system has not been asked for yet.
+    """
+    if not hasattr(matrix, "tocsc"):
+        return list(np.asfortranarray(np.asarray(matrix, dtype=np.float64)).T)
+    sparse = matrix.tocsc()
+    out = np.zeros(sparse.shape[::-1])
+    for column, start, end in zip(out, sparse.indptr, sparse.indptr[1:], strict=False):
+        column[sparse.indices[start:end]] = sparse.data[start:end]
+    return list(out)
 
 
 @lru_cache(maxsize=256)

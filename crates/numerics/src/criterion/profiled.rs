@@ -4,7 +4,7 @@
 
 use crate::error::NumericsError;
 use crate::factor::blocked::{apply_lambda, multiply, Blocked};
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 
 /// The criterion at one value of Λ, with everything that its derivatives need.
@@ -28,6 +28,9 @@ pub struct Profiled {
     pub r2: f64,
     /// log|det| of the basis of X, to state log|XᵀH⁻¹X| for raw columns.
     log_det_x: f64,
+    /// XᵀX is exactly n·I, and there are fewer random effects than half the columns of X: XᵀH⁻¹X
+    /// is then inverted by way of a matrix of the random effects' order.
+    few_effects: bool,
 }
 
 impl Profiled {
@@ -42,7 +45,8 @@ impl Profiled {
             phi: Vec::new(),
             beta: Vec::new(),
             r2: f64::NAN,
-            log_det_x: log_abs_det(&cp.basis.x, cp.p),
+            log_det_x: large::log_abs_det(&cp.basis.x, cp.p),
+            few_effects: 2 * cp.q() < cp.p && is_white(cp),
         })
     }
 
@@ -55,39 +59,93 @@ impl Profiled {
     /// Evaluate the criterion at Λ (square matrices, a factor each).
     pub fn evaluate(&mut self, cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<f64, NumericsError> {
         self.blocked.factor(cp, lam)?;
-        let (c, p) = (cp.c(), cp.p);
+        let c = cp.c();
         let mut b = apply_lambda(cp, lam, &cp.zx, c, true);
         self.blocked.forward(cp, &mut b, c);
-        let mut r = cp.xx.clone();
-        for row in b.chunks_exact(c) {
-            for i in 0..c {
-                let v = row[i];
-                for j in 0..=i {
-                    r[i * c + j] -= v * row[j];
-                }
-            }
-        }
-        small::cholesky(&mut r, c)?;
-        let last = r[c * c - 1];
-        self.r2 = last * last;
+        let log_rx = if self.few_effects { self.solve_by_effects(cp, &b)? } else { self.solve_columns(cp, &b)? };
         let nu = self.nu(cp);
-        let log_rx: f64 = (0..p).map(|i| r[i * c + i].ln()).sum();
         let r2_raw = self.r2.ln() - 2.0 * cp.basis.y_scale.ln();
         self.criterion =
             self.blocked.logdet + nu * (1.0 + (2.0 * std::f64::consts::PI / nu).ln() + r2_raw) - cp.sum_log_weights;
         if self.reml {
             self.criterion += 2.0 * (log_rx - self.log_det_x);
         }
-        let mut beta = r[p * c..p * c + p].to_vec();
-        let rx: Vec<f64> = (0..p * p).map(|i| r[(i / p) * c + i % p]).collect();
-        small::solve_lower_transposed(&rx, p, &mut beta, 1);
-        self.beta = beta;
-        let mut inv = small::identity(p);
-        small::solve_lower(&rx, p, &mut inv, p);
-        self.phi = vec![0.0; p * p];
-        small::gemm_tn(&mut self.phi, &inv, &inv, (p, p, p), 1.0);
         self.f = b;
         Ok(self.criterion)
+    }
+
+    /// β, r² and Φ from B = L⁻¹ΛᵀZᵀ[X y], by the Cholesky factor of [X y]ᵀH⁻¹[X y]; the logarithm
+    /// of the determinant of X's part.
+    fn solve_columns(&mut self, cp: &CrossProducts, b: &[f64]) -> Result<f64, NumericsError> {
+        let (c, p) = (cp.c(), cp.p);
+        let mut r = cp.xx.clone();
+        if c < large::LARGE {
+            for row in b.chunks_exact(c) {
+                for i in 0..c {
+                    let v = row[i];
+                    for j in 0..=i {
+                        r[i * c + j] -= v * row[j];
+                    }
+                }
+            }
+        } else {
+            let rows = (b, b.len() / c, c, c);
+            large::add_lower_tn(&mut r, rows, rows, -1.0);
+        }
+        large::cholesky(&mut r, c)?;
+        let last = r[c * c - 1];
+        self.r2 = last * last;
+        let mut beta = r[p * c..p * c + p].to_vec();
+        for i in (0..p).rev() {
+            beta[i] /= r[i * c + i];
+            let (known, done) = beta.split_at_mut(i);
+            known.iter_mut().zip(&r[i * c..]).for_each(|(k, l)| *k -= l * done[0]);
+        }
+        self.beta = beta;
+        self.phi = large::inverse_from_factor(&r, p, c);
+        Ok((0..p).map(|i| r[i * c + i].ln()).sum())
+    }
+
+    /// The same where XᵀX = n·I and q is small: with S = I - B Bᵀ/n and S = M Mᵀ,
+    /// Φ = (n·I - BᵀB)⁻¹ = I/n + WᵀW with W = M⁻¹B/n.
+    fn solve_by_effects(&mut self, cp: &CrossProducts, b: &[f64]) -> Result<f64, NumericsError> {
+        let (c, p, q, n) = (cp.c(), cp.p, cp.q(), cp.n as f64);
+        let mut m = small::identity(q);
+        large::add_lower_nt(&mut m, (b, q, p, c), (b, q, p, c), -1.0 / n);
+        large::cholesky(&mut m, q)?;
+        let mut rhs: Vec<f64> = (0..p).map(|j| cp.xx[j * c + p]).collect();
+        let mut r2 = cp.xx[c * c - 1];
+        for row in b.chunks_exact(c) {
+            rhs.iter_mut().zip(row).for_each(|(t, v)| *t -= v * row[p]);
+            r2 -= row[p] * row[p];
+        }
+        let mut w: Vec<f64> = b.chunks_exact(c).flat_map(|row| row[..p].iter().map(|v| v / n)).collect();
+        large::solve_lower(&m, q, &mut w, p);
+        let image = small::product(&w, &rhs, (q, p, 1));
+        let mut beta: Vec<f64> = rhs.iter().map(|v| v / n).collect();
+        small::gemm_tn(&mut beta, &w, &image, (p, q, 1), 1.0);
+        r2 -= rhs.iter().zip(&beta).map(|(x, b)| x * b).sum::<f64>();
+        if !(r2 > 0.0 && r2.is_finite()) {
+            return Err(NumericsError::NotPositive(p));
+        }
+        self.r2 = r2;
+        self.beta = beta;
+        self.phi.clear();
+        self.phi.resize(p * p, 0.0);
+        (0..p).for_each(|j| self.phi[j * p + j] = 1.0 / n);
+        large::add_lower_tn(&mut self.phi, (&w, q, p, p), (&w, q, p, p), 1.0);
+        large::mirror(&mut self.phi, p);
+        Ok(0.5 * p as f64 * n.ln() + (0..q).map(|i| m[i * q + i].ln()).sum::<f64>())
+    }
+
+    /// The rows of `m`, `c` apart, times Φ where that is worth a matrix product: `rows x p`.
+    pub(crate) fn rows_times_phi(&self, m: &[f64], p: usize) -> Option<Vec<f64>> {
+        let c = p + 1;
+        (self.reml && p >= large::LARGE).then(|| {
+            let mut out = vec![0.0; m.len() / c * p];
+            large::multiply(&mut out, (m, m.len() / c, p, c), (&self.phi, p, p, p));
+            out
+        })
     }
 
     /// Complete `f`, `e` after [`Profiled::evaluate`]: solutions and their residual products.
@@ -112,16 +170,20 @@ impl Profiled {
         let mut out = self.blocked.traces(cp);
         let (c, p) = (cp.c(), cp.p);
         let scale = self.nu(cp) / self.r2;
+        let turned = self.rows_times_phi(&self.f, p);
         let mut weighted = vec![0.0; c];
         for (f, g) in cp.factors.iter().zip(out.iter_mut()) {
             let k = f.k;
             let rows = f.offset * c..(f.offset + f.levels * k) * c;
             let parts = self.e[rows.clone()].chunks_exact(k * c).zip(self.f[rows].chunks_exact(k * c));
-            for (e, u) in parts {
+            for (l, (e, u)) in parts.enumerate() {
                 for b in 0..k {
                     // Row b of f times diag(Φ, ν/r²), so that one product serves both terms.
                     let u = &u[b * c..(b + 1) * c];
-                    if self.reml && p > 0 {
+                    if let Some(turned) = &turned {
+                        let row = f.offset + l * k + b;
+                        weighted[..p].copy_from_slice(&turned[row * p..(row + 1) * p]);
+                    } else if self.reml && p > 0 {
                         for (w, row) in weighted.iter_mut().zip(self.phi.chunks_exact(p)) {
                             *w = row.iter().zip(u).map(|(f, u)| f * u).sum();
                         }
@@ -155,25 +217,6 @@ impl Profiled {
             g
         };
         cp.factors.iter().map(one).collect()
-    }
-
-    /// Derivative of Φ = (XᵀH⁻¹X)⁻¹ in entry (a, b) of the Λ of a factor, working basis.
-    #[must_use]
-    pub fn phi_derivative(&self, cp: &CrossProducts, factor: usize, a: usize, b: usize) -> Vec<f64> {
-        let (c, p) = (cp.c(), cp.p);
-        let f = &cp.factors[factor];
-        let mut s = vec![0.0; p * p];
-        for l in 0..f.levels {
-            let at = |i: usize| (f.offset + l * f.k + i) * c;
-            let (e, u) = (&self.e[at(a)..at(a) + p], &self.f[at(b)..at(b) + p]);
-            for i in 0..p {
-                for j in 0..p {
-                    s[i * p + j] += e[i] * u[j] + u[i] * e[j];
-                }
-            }
-        }
-        let half = small::product(&self.phi, &s, (p, p, p));
-        small::product(&half, &self.phi, (p, p, p))
     }
 
     /// Average-information approximation of the Hessian in the free entries of Λ (Gilmour,
@@ -248,23 +291,9 @@ fn sigma_gradient(g: &[f64], lam: &[f64], k: usize) -> Option<Vec<f64>> {
     Some((0..k * k).map(|e| 0.25 * (m[e] + m[(e % k) * k + e / k])).collect())
 }
 
-/// log|det A| by elimination with partial pivoting.
-fn log_abs_det(a: &[f64], n: usize) -> f64 {
-    let mut m = a.to_vec();
-    let mut sum = 0.0;
-    for j in 0..n {
-        let pivot = (j..n).max_by(|&r, &s| m[r * n + j].abs().total_cmp(&m[s * n + j].abs())).unwrap_or(j);
-        for t in 0..n {
-            m.swap(j * n + t, pivot * n + t);
-        }
-        let d = m[j * n + j];
-        sum += d.abs().ln();
-        for i in j + 1..n {
-            let f = m[i * n + j] / d;
-            for t in j..n {
-                m[i * n + t] -= f * m[j * n + t];
-            }
-        }
-    }
-    sum
+/// Whether XᵀX is n·I without any rounding, as it is made for many columns.
+fn is_white(cp: &CrossProducts) -> bool {
+    let (c, p) = (cp.c(), cp.p);
+    let n = cp.n as f64;
+    p >= large::LARGE && (0..p).all(|i| (0..p).all(|j| cp.xx[i * c + j] == if i == j { n } else { 0.0 }))
 }

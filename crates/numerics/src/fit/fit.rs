@@ -1,11 +1,11 @@
 //! A fitted model: what is read off the factor at the optimum, on the scale of the raw data.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::covariance::parameters::{inverse_basis, untriangular, working_lambda};
 use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 use crate::search::boundary::null_directions;
 
@@ -37,6 +37,8 @@ pub struct Fit {
     pub hessian: Vec<f64>,
     /// Per factor (internal order), orthonormal directions (rows, working basis) without variance.
     pub null_directions: Vec<Vec<Vec<f64>>>,
+    /// Covariance of the fixed effects over σ², once asked for.
+    pub(crate) unscaled: OnceLock<Vec<f64>>,
 }
 
 impl Fit {
@@ -53,7 +55,7 @@ impl Fit {
         state.evaluate(&cp, &lam)?;
         state.back_substitute(&cp);
         let null_directions = null_directions(&cp, &lam);
-        Ok(Fit { cp, state, convergence: c, hessian: h, null_directions })
+        Ok(Fit { cp, state, convergence: c, hessian: h, null_directions, unscaled: OnceLock::new() })
     }
 
     /// Criterion at raw Λ (caller's order) and its exact gradient in every entry of each.
@@ -102,14 +104,19 @@ impl Fit {
     /// Covariance of the fixed effects over σ², raw scale.
     #[must_use]
     pub fn unscaled_covariance(&self) -> Vec<f64> {
-        self.raw_symmetric(&self.state.phi)
+        self.unscaled.get_or_init(|| self.raw_symmetric(&self.state.phi)).clone()
     }
 
     pub(crate) fn raw_symmetric(&self, m: &[f64]) -> Vec<f64> {
         let (p, t) = (self.cp.p, &self.cp.basis.x);
-        let half = small::product(t, m, (p, p, p));
+        let half = large::product(t, m, (p, p, p));
         let mut out = vec![0.0; p * p];
-        small::gemm_nt(&mut out, &half, t, (p, p, p), 1.0);
+        if p < large::LARGE {
+            small::gemm_nt(&mut out, &half, t, (p, p, p), 1.0);
+        } else {
+            large::add_lower_nt(&mut out, (&half, p, p, p), (t, p, p, p), 1.0);
+            large::mirror(&mut out, p);
+        }
         out
     }
 

@@ -10,7 +10,7 @@ use crate::error::NumericsError;
 use crate::factor::blocked::{apply_lambda, multiply};
 use crate::fit::fit::Fit;
 use crate::inference::variance_traces::{ones, variance_traces, VarianceTraces};
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 
 /// The ingredients, over σ² and on the raw scale of X. There are m + 1 parameters, σ² the last.
@@ -52,10 +52,10 @@ impl Fit {
         let (pr, q) = products(cp, state, &theta);
         let traces = variance_traces(cp, &state.blocked.lam)?;
         let phi = &state.phi;
-        let all = with_residual(&theta, &small::inverse(phi, p)?, cp.n as f64, (pr, q, traces));
+        let all = with_residual(&theta, &large::inverse(phi, p)?, cp.n as f64, (pr, q, traces));
 
         let size = theta.len() + 1;
-        let phi_p: Vec<Vec<f64>> = all.p.iter().map(|m| small::product(phi, m, (p, p, p))).collect();
+        let phi_p: Vec<Vec<f64>> = all.p.iter().map(|m| large::product(phi, m, (p, p, p))).collect();
         let mut information = vec![0.0; size * size];
         let mut curvatures = Vec::with_capacity(size * (size + 1) / 2);
         for r in 0..size {
@@ -64,22 +64,22 @@ impl Fit {
                 let v = all.k[r * size + s] - 2.0 * inner(phi, q) + trace_of_product(&phi_p[r], &phi_p[s], p);
                 information[r * size + s] = v;
                 information[s * size + r] = v;
-                let mut d = small::product(&all.p[r], &phi_p[s], (p, p, p));
+                let mut d = large::product(&all.p[r], &phi_p[s], (p, p, p));
                 d.iter_mut().zip(q).for_each(|(d, q)| *d = q - *d);
-                let half = small::product(phi, &d, (p, p, p));
-                let d = small::product(&half, phi, (p, p, p));
+                let half = large::product(phi, &d, (p, p, p));
+                let d = large::product(&half, phi, (p, p, p));
                 curvatures.push(self.raw_covariance(&symmetric_part(&d, p)));
             }
         }
         let slopes =
-            phi_p.iter().map(|m| self.raw_covariance(&symmetric_part(&small::product(m, phi, (p, p, p)), p))).collect();
+            phi_p.iter().map(|m| self.raw_covariance(&symmetric_part(&large::product(m, phi, (p, p, p)), p))).collect();
         Ok(KenwardRoger { information, slopes, curvatures })
     }
 
     /// `T m Tᵀ` with the basis of X: from working to raw columns.
     fn raw_covariance(&self, m: &[f64]) -> Vec<f64> {
         let (p, t) = (self.cp.p, &self.cp.basis.x);
-        let half = small::product(t, m, (p, p, p));
+        let half = large::product(t, m, (p, p, p));
         let mut out = vec![0.0; p * p];
         small::gemm_nt(&mut out, &half, t, (p, p, p), 1.0);
         out

@@ -5,7 +5,7 @@ use crate::criterion::curvature;
 use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
 use crate::fit::fit::Fit;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 use crate::search::optimise::{Objective, Point};
 
@@ -42,9 +42,8 @@ impl Fit {
             let k = f.k;
             let mut chained = vec![0.0; k * k];
             small::gemm_tn(&mut chained, &to_working[i], &full[i], (k, k, k), 1.0);
-            let columns: Vec<Vec<Vec<f64>>> = (0..k)
-                .map(|a| (0..k).map(|b| self.raw_symmetric(&self.state.phi_derivative(&cp, i, a, b))).collect())
-                .collect();
+            let columns: Vec<Vec<Vec<f64>>> =
+                (0..k).map(|a| (0..k).map(|b| self.raw_phi_derivative(i, a, b)).collect()).collect();
             for (a, b) in f.free_entries() {
                 slope.push(chained[a * k + b]);
                 let mut d = vec![0.0; cp.p * cp.p];
@@ -73,6 +72,50 @@ impl Fit {
         }
         Ok((h, jacobian))
     }
+
+    /// Derivative of TΦTᵀ, Φ = (XᵀH⁻¹X)⁻¹ in the working basis and T its matrix, in entry (a, b) of
+    /// the Λ of a factor: with the rows e of column a and u of column b, a level each,
+    /// TΦ Σ(e uᵀ + u eᵀ) ΦTᵀ.
+    fn raw_phi_derivative(&self, factor: usize, a: usize, b: usize) -> Vec<f64> {
+        let (c, p) = (self.cp.c(), self.cp.p);
+        let f = &self.cp.factors[factor];
+        let at = |column: usize| (f.offset + column) * c;
+        let view = |m| (m, f.levels, p, f.k * c);
+        let (e, u) = (view(&self.state.e[at(a)..]), view(&self.state.f[at(b)..]));
+        if f.levels < p && p >= large::LARGE {
+            let half = large::product(&self.cp.basis.x, &self.state.phi, (p, p, p));
+            let turn = |rows| {
+                let mut out = vec![0.0; f.levels * p];
+                large::multiply_nt(&mut out, rows, (&half, p, p, p));
+                out
+            };
+            let (e, u) = (turn(e), turn(u));
+            return symmetric_product((&e, f.levels, p, p), (&u, f.levels, p, p));
+        }
+        let s = symmetric_product(e, u);
+        let half = large::product(&self.state.phi, &s, (p, p, p));
+        self.raw_symmetric(&large::product(&half, &self.state.phi, (p, p, p)))
+    }
+}
+
+/// `Eᵀ U + Uᵀ E`.
+fn symmetric_product(e: large::View, u: large::View) -> Vec<f64> {
+    let p = e.2;
+    let mut out = vec![0.0; p * p];
+    if p >= large::LARGE {
+        large::add_lower_tn(&mut out, e, u, 1.0);
+        large::add_lower_tn(&mut out, u, e, 1.0);
+        large::mirror(&mut out, p);
+        return out;
+    }
+    for (e, u) in e.0.chunks(e.3).zip(u.0.chunks(u.3)).take(e.1) {
+        for i in 0..p {
+            for j in 0..p {
+                out[i * p + j] += e[i] * u[j] + u[i] * e[j];
+            }
+        }
+    }
+    out
 }
 
 /// Hessian of the criterion in lme4's raw θ: exact where that is cheap, else by central

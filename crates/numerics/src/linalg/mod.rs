@@ -1,5 +1,6 @@
-//! Dense and sparse kernels: small blocks, square matrices, the packed factor with its inverse, sparse Cholesky.
+//! Dense and sparse kernels: small blocks, large ones, square matrices, the packed factor with its inverse, sparse Cholesky.
 
+pub(crate) mod large;
 pub mod packed;
 pub(crate) mod packed_inverse;
 pub mod small;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::covariance::parameters::{inverse_basis, semidefinite_factor};
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::posterior::collapsed::Collapsed;
 use crate::posterior::priors::{correlation_factor, correlation_pullback, lkj, Prior};
 use crate::posterior::transform::Transform;
@@ -73,7 +73,7 @@ impl LogPosterior {
         Ok(LogPosterior {
             likelihood: if prior_only { None } else { Some(Collapsed::new(cp.clone())?) },
             back: inverse_basis(&cp)?,
-            x_inverse: small::inverse(&cp.basis.x, cp.p)?,
+            x_inverse: large::inverse(&cp.basis.x, cp.p)?,
             working_beta: beta.iter().all(|t| *t == Transform::Identity),
             beta,
             sigma: Transform::of(&priors.sigma, 0.0),

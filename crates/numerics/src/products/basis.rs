@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::{Column, CrossProducts, Factor};
 
 /// Linear maps from raw to working columns.
@@ -136,7 +136,7 @@ pub(crate) fn centre_block(cols: &[Moments], n: usize) -> (Vec<Affine>, Vec<f64>
 pub(crate) fn whitener(gram: &[f64], k: usize, n: f64) -> Option<Vec<f64>> {
     let mut l: Vec<f64> = gram.iter().map(|g| g / n).collect();
     let before: Vec<f64> = (0..k).map(|i| l[i * k + i]).collect();
-    small::cholesky(&mut l, k).ok()?;
+    large::cholesky(&mut l, k).ok()?;
     for i in 0..k {
         if l[i * k + i].powi(2) < 1e-9 * before[i] {
             return None;
@@ -146,15 +146,21 @@ pub(crate) fn whitener(gram: &[f64], k: usize, n: f64) -> Option<Vec<f64>> {
         }
     }
     // T = L⁻ᵀ
-    let mut inv = small::identity(k);
-    small::solve_lower(&l, k, &mut inv, k);
-    Some(small::transpose(&inv, k, k))
+    Some(small::transpose(&large::lower_inverse(&l, k), k, k))
 }
 
 impl CrossProducts {
     /// Change of basis: random columns of factor `i` by `z[i]` (k x k), [X y] by `xy`
     /// ((p+1)²), each as working row · matrix.
     pub(crate) fn congruence(&mut self, z: &[Vec<f64>], xy: &[f64]) {
+        let c = self.c();
+        self.random_congruence(z, xy);
+        let half = large::product(&self.xx, xy, (c, c, c));
+        self.xx = large::product(&small::transpose(xy, c, c), &half, (c, c, c));
+    }
+
+    /// What [`CrossProducts::congruence`] does to all but `xx`.
+    pub(crate) fn random_congruence(&mut self, z: &[Vec<f64>], xy: &[f64]) {
         let c = self.c();
         for (i, f) in self.factors.iter().enumerate() {
             let (k, t) = (f.k, &z[i]);
@@ -164,10 +170,10 @@ impl CrossProducts {
                 small::gemm_tn(block, t, &half, (k, k, k), 1.0);
             }
             let rows = f.offset * c..(f.offset + f.levels * k) * c;
-            for block in self.zx[rows].chunks_exact_mut(k * c) {
-                let half = small::product(block, xy, (k, c, c));
+            let turned = large::product(&self.zx[rows.clone()], xy, (f.levels * k, c, c));
+            for (block, half) in self.zx[rows].chunks_exact_mut(k * c).zip(turned.chunks_exact(k * c)) {
                 block.fill(0.0);
-                small::gemm_tn(block, t, &half, (k, k, c), 1.0);
+                small::gemm_tn(block, t, half, (k, k, c), 1.0);
             }
         }
         if self.factors.len() > 1 {
@@ -181,9 +187,6 @@ impl CrossProducts {
                 small::gemm_tn(block, &z[pair.first], &half, (kf, kf, kg), 1.0);
             }
         }
-        let half = small::product(&self.xx, xy, (c, c, c));
-        self.xx.fill(0.0);
-        small::gemm_tn(&mut self.xx, xy, &half, (c, c, c), 1.0);
         for (t, change) in self.basis.z.iter_mut().zip(z) {
             let k = (t.len() as f64).sqrt() as usize;
             *t = small::product(t, change, (k, k, k));

@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::basis::{centre_block, moments, whitener};
 use crate::products::co_occurrence::{join_lead, meeting};
 use crate::products::crossproducts::{Column, CrossProducts, Factor, FactorInput, Input, Lead, Pair};
 use crate::products::fixed_part::{fixed_part, FixedPart, Working, CHUNK};
+use crate::products::sparse_columns::SparseColumns;
 
 impl CrossProducts {
     /// Cross-products of a model's rows.
@@ -106,9 +107,35 @@ impl CrossProducts {
                     xy[i * c + j] = w[i * self.p + j];
                 }
             }
+            // Few of the first factor's entries are not zero, which the small kernel makes use of.
             self.basis.x = small::product(&self.basis.x, &w, (self.p, self.p, self.p));
+            if self.p >= large::LARGE {
+                self.random_congruence(&changes, &xy);
+                self.whiten(&w);
+                return;
+            }
         }
         self.congruence(&changes, &xy);
+    }
+}
+
+impl CrossProducts {
+    /// `xx` where `w` whitens the columns of X: n·I to rounding, so that nothing need be multiplied.
+    fn whiten(&mut self, w: &[f64]) {
+        let (p, c) = (self.p, self.c());
+        let mut xy = vec![0.0; p];
+        for (i, row) in w.chunks_exact(p).enumerate() {
+            let v = self.xx[i * c + p];
+            xy.iter_mut().zip(row).for_each(|(t, w)| *t += v * w);
+        }
+        let yy = self.xx[c * c - 1];
+        self.xx.fill(0.0);
+        for (j, v) in xy.into_iter().enumerate() {
+            self.xx[j * c + j] = self.n as f64;
+            self.xx[j * c + p] = v;
+            self.xx[p * c + j] = v;
+        }
+        self.xx[c * c - 1] = yy;
     }
 }
 
@@ -174,6 +201,9 @@ fn own_products(
     weights: Option<&[f64]>,
 ) -> (Vec<f64>, Vec<f64>) {
     let (k, c, n) = (z.len(), fixed.x.len() + 1, codes.len());
+    if let Some(split) = &fixed.split {
+        return sparse_own_products(z, codes, levels, (fixed, split), weights);
+    }
     let mut zz = vec![0.0; levels * k * k];
     let mut zx = vec![0.0; levels * k * c];
     let mut zb = vec![0.0; k * CHUNK];
@@ -200,6 +230,11 @@ fn own_products(
             }
         }
     }
+    symmetric_blocks(&mut zz, k);
+    (zz, zx)
+}
+
+fn symmetric_blocks(zz: &mut [f64], k: usize) {
     for block in zz.chunks_exact_mut(k * k) {
         for a in 0..k {
             for b in 0..a {
@@ -207,5 +242,42 @@ fn own_products(
             }
         }
     }
+}
+
+/// [`own_products`] where many columns of X are mostly zero.
+fn sparse_own_products(
+    z: &[Working],
+    codes: &[u32],
+    levels: usize,
+    (fixed, split): (&FixedPart, &SparseColumns),
+    weights: Option<&[f64]>,
+) -> (Vec<f64>, Vec<f64>) {
+    let (k, c, n) = (z.len(), fixed.x.len() + 1, codes.len());
+    let y = fixed.response(n);
+    let mut zz = vec![0.0; levels * k * k];
+    let mut zx = vec![0.0; levels * k * c];
+    let mut totals = vec![0.0; levels * k];
+    let mut zr = vec![0.0; k];
+    for (i, &code) in codes.iter().enumerate() {
+        let l = code as usize;
+        let w = weights.map_or(1.0, |w| w[i]);
+        zr.iter_mut().zip(z).for_each(|(v, column)| *v = column.at(i));
+        for a in 0..k {
+            let za = w * zr[a];
+            zz[(l * k + a) * k..=(l * k + a) * k + a].iter_mut().zip(&zr).for_each(|(o, v)| *o += za * v);
+            totals[l * k + a] += za;
+            let to = &mut zx[(l * k + a) * c..(l * k + a + 1) * c];
+            split.row(i).iter().for_each(|&(s, v)| to[split.sparse[s as usize]] += za * v);
+            split.dense.iter().for_each(|&j| to[j] += za * fixed.x[j].at(i));
+            to[c - 1] += za * y[i];
+        }
+    }
+    for (row, total) in zx.chunks_exact_mut(c).zip(&totals) {
+        for &j in &split.sparse {
+            let affine = fixed.x[j].affine;
+            row[j] = affine.scale * (row[j] - affine.mean * total);
+        }
+    }
+    symmetric_blocks(&mut zz, k);
     (zz, zx)
 }

@@ -3,7 +3,7 @@
 
 use crate::error::NumericsError;
 use crate::fit::fit::Fit;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::{CrossProducts, Input};
 
 /// A column of X whose part independent of the earlier ones falls, by a deletion, to this share of
@@ -110,7 +110,7 @@ impl Fit {
     /// (caller's order) `levels x k x p` with `V⁻¹ x_j σ² = W (x_j - Z c_j)`, raw columns.
     pub fn smoothed_columns(&self) -> Result<Vec<Vec<f64>>, NumericsError> {
         let (cp, c, p) = (&self.cp, self.cp.c(), self.cp.p);
-        let back = small::inverse(&cp.basis.x, p)?;
+        let back = large::inverse(&cp.basis.x, p)?;
         let mut out = vec![Vec::new(); cp.factors.len()];
         for (i, f) in cp.factors.iter().enumerate() {
             let k = f.k;

@@ -4,9 +4,10 @@
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::basis::{centre_block, moments, power_of_two_inverse, Affine, Basis};
 use crate::products::crossproducts::{Column, Input};
+use crate::products::sparse_columns::SparseColumns;
 
 /// Rows that are put into working form at a time.
 pub(crate) const CHUNK: usize = 512;
@@ -45,9 +46,53 @@ pub(crate) struct FixedPart<'a> {
     pub(crate) x: Vec<Working<'a>>,
     y: Working<'a>,
     beta0: Vec<f64>,
+    /// The columns taken apart where many of them are mostly zero.
+    pub(crate) split: Option<SparseColumns>,
 }
 
-impl FixedPart<'_> {
+impl<'a> FixedPart<'a> {
+    fn new(x: Vec<Working<'a>>, y: Working<'a>, beta0: Vec<f64>, n: usize) -> Self {
+        let split = SparseColumns::of(&x, n);
+        FixedPart { x, y, beta0, split }
+    }
+
+    /// The columns kept, with the first fit.
+    fn keep(mut self, kept: &[usize], beta0: Vec<f64>, n: usize) -> Self {
+        if kept.len() == self.x.len() {
+            self.beta0 = beta0;
+            return self;
+        }
+        let columns = kept.iter().map(|&j| self.x[j]).collect();
+        FixedPart::new(columns, self.y, beta0, n)
+    }
+
+    /// y in working form.
+    pub(crate) fn response(&self, n: usize) -> Vec<f64> {
+        let mut y = vec![0.0; n];
+        self.y.fill(0, &mut y);
+        let mut column = vec![0.0; CHUNK];
+        let mut take = |j: usize| {
+            let b = self.beta0[j];
+            if b != 0.0 {
+                for (part, start) in y.chunks_mut(CHUNK).zip((0..).step_by(CHUNK)) {
+                    self.x[j].fill(start, &mut column[..part.len()]);
+                    part.iter_mut().zip(&column).for_each(|(t, x)| *t -= b * x);
+                }
+            }
+        };
+        let Some(split) = &self.split else {
+            (0..self.x.len()).for_each(take);
+            return y;
+        };
+        split.dense.iter().for_each(|&j| take(j));
+        let slope: Vec<f64> = split.sparse.iter().map(|&j| self.beta0[j] * self.x[j].affine.scale).collect();
+        let centre: f64 = split.sparse.iter().zip(&slope).map(|(&j, b)| b * self.x[j].affine.mean).sum();
+        for (i, t) in y.iter_mut().enumerate() {
+            *t += centre - split.row(i).iter().map(|&(s, v)| slope[s as usize] * v).sum::<f64>();
+        }
+        y
+    }
+
     pub(crate) fn fill(&self, start: usize, rows: usize, out: &mut [f64]) {
         let p = self.x.len();
         for (j, col) in self.x.iter().enumerate() {
@@ -75,7 +120,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
     let y_scale = power_of_two_inverse(y_spread);
     let y = Working { column: Column::Values(input.y), affine: Affine { mean: y_mean, scale: y_scale } };
     let all: Vec<Working> = input.x.iter().zip(&affine).map(|(&column, &affine)| Working { column, affine }).collect();
-    let mut fixed = FixedPart { x: all, y, beta0: vec![0.0; p_all] };
+    let fixed = FixedPart::new(all, y, vec![0.0; p_all], n);
     let first = fixed_products(&fixed, n, input.weights);
     let kept = independent_columns(&first, &stats, p_all, n);
     let p = kept.len();
@@ -85,7 +130,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
     };
     let mut gram = pick(&first, p_all + 1);
     let mut beta0: Vec<f64> = kept.iter().map(|&i| first[i * (p_all + 1) + p_all]).collect();
-    if small::cholesky(&mut gram, p).is_ok() {
+    if large::cholesky(&mut gram, p).is_ok() {
         small::solve_lower(&gram, p, &mut beta0, 1);
         small::solve_lower_transposed(&gram, p, &mut beta0, 1);
     } else {
@@ -105,8 +150,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
         shift[c] = high + rest;
         shift_low[c] = rest - (shift[c] - high);
     }
-    fixed.x = kept.iter().map(|&j| fixed.x[j]).collect();
-    fixed.beta0 = beta0;
+    let fixed = fixed.keep(&kept, beta0, n);
     let xx = fixed_products(&fixed, n, input.weights);
     let rss = xx[(p + 1) * (p + 1) - 1];
     // Rounding in y - mean - x b is about ε times the sizes of these; below that there is only noise.
@@ -124,26 +168,34 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
 fn independent_columns(products: &[f64], stats: &[crate::products::basis::Moments], p: usize, n: usize) -> Vec<usize> {
     let c = p + 1;
     let mut kept: Vec<usize> = Vec::new();
-    let mut rows: Vec<Vec<f64>> = Vec::new();
+    // The factor's rows, `p` apart; a block of columns is eliminated by all rows before it at once.
+    let mut rows = vec![0.0; p * p];
     // A constant is first in the elimination even where it is not the first column: every
     // other column was centred by it.
     let constant = stats.iter().position(|m| m.constant.is_some());
-    let sequence = constant.into_iter().chain((0..p).filter(|&j| Some(j) != constant));
-    for j in sequence {
-        let mut row: Vec<f64> = Vec::with_capacity(kept.len() + 1);
-        for (t, &i) in kept.iter().enumerate() {
-            let dot: f64 = (0..t).map(|s| row[s] * rows[t][s]).sum();
-            row.push((products[j * c + i] - dot) / rows[t][t]);
+    let sequence: Vec<usize> = constant.into_iter().chain((0..p).filter(|&j| Some(j) != constant)).collect();
+    for block in sequence.chunks(large::LARGE) {
+        let before = kept.len();
+        let mut solved: Vec<f64> = block.iter().flat_map(|j| kept.iter().map(move |i| products[j * c + i])).collect();
+        if before > 0 {
+            large::solve_rows(&rows, before, p, &mut solved, block.len());
         }
-        let own = products[j * c + j];
-        let left = own - row.iter().map(|v| v * v).sum::<f64>();
-        let centred = constant.is_some_and(|k| k != j);
-        let scale = if centred { stats[j].scale } else { crate::products::basis::uncentred_scale(&stats[j], n) };
-        let raw_norm2 = stats[j].norm2 * scale * scale;
-        if left > ALIAS_TOLERANCE.powi(2) * raw_norm2 && left > 1e-12 * own {
-            row.push(left.sqrt());
-            rows.push(row);
-            kept.push(j);
+        for (b, &j) in block.iter().enumerate() {
+            let mut row = solved[b * before..(b + 1) * before].to_vec();
+            for (t, &i) in kept.iter().enumerate().skip(before) {
+                let earlier = &rows[t * p..t * p + t];
+                row.push((products[j * c + i] - dot(&row, earlier)) / rows[t * p + t]);
+            }
+            let own = products[j * c + j];
+            let left = own - dot(&row, &row);
+            let centred = constant.is_some_and(|k| k != j);
+            let scale = if centred { stats[j].scale } else { crate::products::basis::uncentred_scale(&stats[j], n) };
+            let raw_norm2 = stats[j].norm2 * scale * scale;
+            if left > ALIAS_TOLERANCE.powi(2) * raw_norm2 && left > 1e-12 * own {
+                row.push(left.sqrt());
+                rows[kept.len() * p..kept.len() * p + row.len()].copy_from_slice(&row);
+                kept.push(j);
+            }
         }
     }
     kept.sort_unstable();
@@ -154,6 +206,9 @@ fn independent_columns(products: &[f64], stats: &[crate::products::basis::Moment
 fn fixed_products(fixed: &FixedPart, n: usize, weights: Option<&[f64]>) -> Vec<f64> {
     const SPAN: usize = 64 * CHUNK;
     let c = fixed.x.len() + 1;
+    if let Some(split) = &fixed.split {
+        return split.products(&fixed.x, &fixed.response(n), weights);
+    }
     let mut parts: Vec<Vec<f64>> = (0..n.div_ceil(SPAN).max(1))
         .into_par_iter()
         .map(|s| {

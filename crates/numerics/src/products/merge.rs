@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::co_occurrence::join_lead;
 use crate::products::crossproducts::{CrossProducts, Factor, Lead, Pair};
 
@@ -12,8 +12,8 @@ impl CrossProducts {
     /// The matrix that takes this part's working [X y] to the other's, `(p + 1)²`.
     fn xy_change(&self, to: &CrossProducts) -> Result<Vec<f64>, NumericsError> {
         let (p, c) = (self.p, self.c());
-        let back = small::inverse(&self.basis.x, p)?;
-        let columns = small::product(&back, &to.basis.x, (p, p, p));
+        let back = large::inverse(&self.basis.x, p)?;
+        let columns = large::product(&back, &to.basis.x, (p, p, p));
         // The difference of the shifts, of which each may be 10¹² times as large.
         let (a, b) = (&self.basis, &to.basis);
         let apart: Vec<f64> = (0..p).map(|i| (a.shift[i] - b.shift[i]) + (a.shift_low[i] - b.shift_low[i])).collect();

@@ -11,3 +11,4 @@ pub mod fixed_root;
 pub mod levels;
 pub mod merge;
 pub mod residual;
+pub(crate) mod sparse_columns;

@@ -1,6 +1,6 @@
 //! The search for the optimum: descent, escape from saddles and boundaries, a second look.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::covariance::parameters::working_lambda;
 use crate::criterion::objective::Search;
@@ -240,5 +240,5 @@ fn finish(mut search: Search, point: &Point, h: Vec<f64>, cp: Arc<CrossProducts>
     };
     let null_directions = null_directions(&cp, &lam);
     let Search { state, .. } = search;
-    Ok(Fit { cp, state, convergence, hessian: h, null_directions })
+    Ok(Fit { cp, state, convergence, hessian: h, null_directions, unscaled: OnceLock::new() })
 }

@@ -19,7 +19,8 @@ def independent_rows(rows: NDArray[np.float64]) -> list[int]:
             continue
         rest = row
         for _ in range(2):  # once more, for orthogonality to working precision
-            rest = rest - basis.T @ (basis @ rest)
+            known = basis[: len(kept)]
+            rest = rest - known.T @ (known @ rest)
         left = float(np.linalg.norm(rest))
         if left > TOLERANCE * size:
             basis[len(kept)] = rest / left

@@ -75,13 +75,15 @@ class KenwardRoger:
     def degrees_of_freedom(self, contrasts: Array) -> tuple[float, float]:
         """Denominator degrees of freedom and scaling of q independent contrasts, (q, p)."""
         q = len(contrasts)
-        root = np.linalg.cholesky(contrasts @ self.vcov @ contrasts.T)
-        half = np.linalg.solve(root, contrasts)
+        used = np.flatnonzero(contrasts.any(axis=0))
+        rows, block = contrasts[:, used], np.ix_(used, used)
+        root = np.linalg.cholesky(rows @ self.vcov[block] @ rows.T)
+        half = np.linalg.solve(root, rows)
         # ΘΦP_rΦ of the source, seen from the contrasts: same traces, q x q
-        inner = np.einsum("ai,rij,bj->rab", half, self.slopes, half)
+        inner = np.stack([half @ slope[block] @ half.T for slope in self.slopes])
         traces = np.trace(inner, axis1=1, axis2=2)
         a1 = float(traces @ self.weights @ traces)
-        a2 = float(np.einsum("rs,rab,sba->", self.weights, inner, inner))
+        a2 = float(np.einsum("rs,rab,sba->", self.weights, inner, inner, optimize=True))
         return _df_and_scaling(q, a1, a2)
 
     def f_test(self, contrasts: Array, difference: Array) -> KenwardRogerF:

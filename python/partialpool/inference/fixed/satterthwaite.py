@@ -43,10 +43,23 @@ class Satterthwaite:
 
     def df(self, contrast: NDArray[np.float64]) -> float:
         """ν = 2 (lᵀVl)² / (gᵀAg), with g the gradient of lᵀVl, for one contrast l, (p,)."""
-        variance = float(contrast @ self.vcov @ contrast)
-        gradient = np.einsum("i,rij,j->r", contrast, self.jacobian, contrast)
-        spread = float(gradient @ self.information @ gradient)
-        return 2.0 * variance**2 / spread if spread > 0 else float("inf")
+        return float(self.dfs(contrast[None, :])[0])
+
+    def dfs(self, contrasts: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """ν of each row of L, (k, p); of each coefficient where L is None."""
+        if contrasts is None:
+            variance = np.diag(self.vcov)
+            gradient = np.diagonal(self.jacobian, axis1=1, axis2=2)
+        else:
+            # a contrast has few coefficients, and there may be thousands
+            used = np.flatnonzero(contrasts.any(axis=0))
+            rows, block = contrasts[:, used], np.ix_(used, used)
+            variance = quadratic_forms(rows, self.vcov[block])
+            gradient = np.stack([quadratic_forms(rows, j[block]) for j in self.jacobian])
+        spread = np.sum((self.information @ gradient) * gradient, axis=0)
+        out = np.full(len(spread), np.inf)
+        np.divide(2.0 * variance**2, spread, out=out, where=spread > 0)
+        return out
 
     def f_test(self, contrasts: NDArray[np.float64], difference: NDArray[np.float64]) -> FTest:
         """Test L β = c from L, (q, p), and L b - c, (q,).
@@ -62,8 +75,13 @@ class Satterthwaite:
         rotated = vectors[:, kept].T
         q = int(kept.sum())
         statistic = float(np.sum((rotated @ difference) ** 2 / values[kept])) / q
-        ddf = joint_df(np.array([self.df(row) for row in rotated @ contrasts]))
+        ddf = joint_df(self.dfs(rotated @ contrasts))
         return FTest(statistic, q, ddf, float(fisher.sf(statistic, q, ddf)))
+
+
+def quadratic_forms(rows: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """lᵀMl for each row l of (k, p), by one product."""
+    return np.sum((rows @ m) * rows, axis=1)
 
 
 def joint_df(nu: NDArray[np.float64]) -> float:
@@ -111,9 +129,12 @@ def t_tests(
     """df, t and two-sided p of each coefficient (or of the contrasts given)."""
     from scipy.stats import t as student
 
-    p = len(estimate)
-    contrasts = list(np.eye(p)) if rows is None else list(rows)
-    df = np.array([method.df(c) for c in contrasts])
-    se = np.array([float(c @ method.vcov @ c) for c in contrasts]) ** 0.5
-    statistic = np.array([float(c @ estimate) for c in contrasts]) / se
+    if rows is None:
+        df, se = method.dfs(), np.diag(method.vcov) ** 0.5
+        statistic = estimate / se
+    else:
+        contrasts = np.asarray(rows, dtype=np.float64).reshape(-1, len(estimate))
+        df = method.dfs(contrasts)
+        se = quadratic_forms(contrasts, method.vcov) ** 0.5
+        statistic = contrasts @ estimate / se
     return df, statistic, 2.0 * student.sf(np.abs(statistic), df)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.independence import independent_rows
+from partialpool.inference.fixed.satterthwaite import quadratic_forms
 from partialpool.inference.results import FTest
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def t_rows(fit: LinearMixedModel, contrasts: Array, rhs: Array, ddf: str) -> dic
 
     vcov = fit.kenward_roger.adjusted if ddf == "kenward-roger" else fit.covariance
     estimate = contrasts @ fit.beta
-    std_error = np.sqrt(np.einsum("ki,ij,kj->k", contrasts, vcov, contrasts))
+    std_error = np.sqrt(quadratic_forms(contrasts, vcov))
     if ddf == "asymptotic":
         df = np.full(len(contrasts), np.inf)
     else:

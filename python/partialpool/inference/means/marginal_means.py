@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import FixedPart
+from partialpool.inference.fixed.satterthwaite import quadratic_forms
 from partialpool.inference.intervals.profile import check_level
 from partialpool.inference.means.contrasts import contrast_set
 from partialpool.inference.means.multiplicity import (
@@ -102,7 +103,7 @@ class MarginalMeans:
     @cached_property
     def std_error(self) -> Vector:
         """Standard errors, (m,)."""
-        variance = np.einsum("ij,jk,ik->i", self._kept, self.part.vcov, self._kept)
+        variance = quadratic_forms(self._kept, self.part.vcov)
         return np.sqrt(np.maximum(variance, 0.0))
 
     @cached_property

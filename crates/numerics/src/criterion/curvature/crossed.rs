@@ -3,7 +3,7 @@
 use crate::criterion::curvature::{combine, subtract_low_rank, SigmaDerivatives, Weights};
 use crate::criterion::profiled::Profiled;
 use crate::factor::blocked::apply_lambda;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 
 pub(crate) fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
@@ -13,7 +13,7 @@ pub(crate) fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives 
     if state.reml && p > 0 {
         // C_P = C - F Φ Fᵀ in place.
         let f: Vec<f64> = state.e.chunks_exact(c).flat_map(|r| r[..p].iter().copied()).collect();
-        let half = small::product(&f, &state.phi, (q, p, p));
+        let half = large::product(&f, &state.phi, (q, p, p));
         add_product_transposed(&mut full, &half, &f, (q, p, q), -1.0);
     }
     let scale = state.nu(cp) / state.r2;

@@ -8,13 +8,15 @@
 //! Crossed factors: C is dense, so this is for moderate q only.
 
 pub(crate) mod crossed;
+mod fixed_columns;
 
 use rayon::prelude::*;
 
 use crate::criterion::curvature::crossed::crossed;
+use crate::criterion::curvature::fixed_columns::add_fixed_trace;
 use crate::criterion::profiled::Profiled;
 use crate::factor::blocked::LEVELS_PER_TASK;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 
 /// A direction in the Λ of a factor: its index and `dΛ`, `k x k`.
@@ -130,7 +132,7 @@ struct Sums {
     trace: Vec<f64>,
     /// `Σ e_a C[b,d] e_c`.
     quadratic: Vec<f64>,
-    /// `Σ F_a ⊗ F_b`, `k² x p²`.
+    /// `Σ F_a ⊗ F_b`, `k² x p²`; empty where p is large or nobody asks for the traces.
     fixed: Vec<f64>,
     /// `Σ e_a F_b`, `k² x p`.
     mixed: Vec<f64>,
@@ -139,13 +141,13 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(k: usize, p: usize) -> Self {
+    fn new(k: usize, p: usize, with_fixed: bool) -> Self {
         let k2 = k * k;
         Sums {
             first: vec![0.0; k2],
             trace: vec![0.0; k2 * k2],
             quadratic: vec![0.0; k2 * k2],
-            fixed: vec![0.0; k2 * p * p],
+            fixed: vec![0.0; if with_fixed { k2 * p * p } else { 0 }],
             mixed: vec![0.0; k2 * p],
             ee: vec![0.0; k2],
         }
@@ -169,11 +171,14 @@ impl Sums {
 fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDerivatives {
     let (k, p, c) = (cp.factors[0].k, cp.p, cp.c());
     let levels = cp.factors[0].levels;
+    let traced = state.reml && p > 0 && weights.trace != 0.0;
+    let with_fixed = traced && p < large::LARGE;
+    let turned = state.rows_times_phi(&state.e, p);
     let run = |range: std::ops::Range<usize>| {
-        let mut sums = Sums::new(k, p);
+        let mut sums = Sums::new(k, p, with_fixed);
         let mut scratch = vec![0.0; 2 * k * k + k * p];
         for l in range {
-            add_level(cp, state, l, &mut sums, &mut scratch);
+            add_level(cp, (state, turned.as_deref()), l, &mut sums, &mut scratch);
         }
         sums
     };
@@ -185,13 +190,13 @@ fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDe
             .into_par_iter()
             .map(|t| run(t * LEVELS_PER_TASK..((t + 1) * LEVELS_PER_TASK).min(levels)))
             .collect();
-        let mut total = Sums::new(k, p);
+        let mut total = Sums::new(k, p, with_fixed);
         parts.iter().for_each(|s| total.add(s));
         total
     };
     let k2 = k * k;
     let mut trace = sums.trace;
-    if state.reml && p > 0 {
+    if with_fixed {
         let turned: Vec<Vec<f64>> = sums
             .fixed
             .chunks_exact(p * p)
@@ -204,6 +209,9 @@ fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDe
             }
         }
     }
+    if let Some(turned) = turned.filter(|_| traced) {
+        add_fixed_trace(cp, state, &turned, &mut trace);
+    }
     let mut quadratic = sums.quadratic;
     subtract_low_rank(&mut quadratic, &sums.mixed, &sums.mixed, &state.phi, p);
     let scale = state.nu(cp) / state.r2;
@@ -213,7 +221,13 @@ fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDe
     SigmaDerivatives { second: vec![vec![second]], first: vec![first] }
 }
 
-fn add_level(cp: &CrossProducts, state: &Profiled, l: usize, sums: &mut Sums, scratch: &mut [f64]) {
+fn add_level(
+    cp: &CrossProducts,
+    (state, turned): (&Profiled, Option<&[f64]>),
+    l: usize,
+    sums: &mut Sums,
+    scratch: &mut [f64],
+) {
     let (k, p, c) = (cp.factors[0].k, cp.p, cp.c());
     let k2 = k * k;
     let a = &cp.zz[0][l * k2..(l + 1) * k2];
@@ -225,7 +239,10 @@ fn add_level(cp: &CrossProducts, state: &Profiled, l: usize, sums: &mut Sums, sc
     r.fill(0.0);
     if state.reml {
         fphi.fill(0.0);
-        for i in 0..k {
+        if let Some(turned) = turned {
+            fphi.copy_from_slice(&turned[l * k * p..(l + 1) * k * p]);
+        }
+        for i in 0..if turned.is_some() { 0 } else { k } {
             small::gemm(&mut fphi[i * p..(i + 1) * p], &rows[i * c..i * c + p], &state.phi, (1, p, p), 1.0);
         }
         for i in 0..k {
@@ -242,7 +259,7 @@ fn add_level(cp: &CrossProducts, state: &Profiled, l: usize, sums: &mut Sums, sc
             for t in 0..p {
                 sums.mixed[ij * p + t] += e(i) * rows[j * c + t];
             }
-            if state.reml {
+            if !sums.fixed.is_empty() {
                 for s in 0..p {
                     let f = rows[i * c + s];
                     for t in 0..p {
