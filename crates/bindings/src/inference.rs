@@ -3,6 +3,7 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
+use crate::interrupt::{interruptible, MANY_EFFECTS};
 use crate::{raise, PyFit};
 
 type Arrays<'py> = Vec<Bound<'py, PyArray1<f64>>>;
@@ -15,7 +16,7 @@ pub fn kenward_roger<'py>(
     fit: &PyFit,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Arrays<'py>, Arrays<'py>)> {
     let inner = &fit.inner;
-    let out = py.detach(|| inner.kenward_roger()).map_err(raise)?;
+    let out = interruptible(py, inner.cp.q() > MANY_EFFECTS, || inner.kenward_roger())?;
     let arrays = |v: Vec<Vec<f64>>| v.into_iter().map(|m| m.into_pyarray(py)).collect();
     Ok((out.information.into_pyarray(py), arrays(out.slopes), arrays(out.curvatures)))
 }

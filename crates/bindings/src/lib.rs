@@ -3,6 +3,7 @@
 
 mod inference;
 mod influence;
+mod interrupt;
 mod posterior;
 mod simulation;
 
@@ -16,6 +17,8 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+use crate::interrupt::{interruptible, MANY_EFFECTS, MANY_ROWS};
 
 create_exception!(_core, CoreError, PyException);
 create_exception!(_core, NoResidualError, CoreError);
@@ -95,7 +98,7 @@ impl PyCrossProducts {
         }
         let weights = weights.as_ref().map(slice).transpose()?;
         let input = Input { y: slice(&y)?, weights, x: columns(&x)?, factors: inputs };
-        let inner = py.detach(|| CrossProducts::build(&input)).map_err(raise)?;
+        let inner = interruptible(py, input.y.len() > MANY_ROWS, || CrossProducts::build(&input))?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -136,7 +139,7 @@ impl PyCrossProducts {
     #[pyo3(signature = (reml, start=None))]
     fn fit(&self, py: Python<'_>, reml: bool, start: Option<Vec<Vec<f64>>>) -> PyResult<PyFit> {
         let cp = self.inner.clone();
-        let inner = py.detach(|| Fit::optimise(cp, reml, start.as_deref())).map_err(raise)?;
+        let inner = interruptible(py, cp.q() > MANY_EFFECTS, || Fit::optimise(cp.clone(), reml, start.as_deref()))?;
         Ok(PyFit { inner })
     }
 
@@ -255,10 +258,10 @@ impl PyFit {
         self.inner.random_effects().into_iter().map(|v| v.into_pyarray(py)).collect()
     }
 
-    fn conditional_covariances<'py>(&mut self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<f64>>> {
+    fn conditional_covariances<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
         let this = &mut self.inner;
-        let all = py.detach(|| this.conditional_covariances());
-        all.into_iter().map(|v| v.into_pyarray(py)).collect()
+        let all = interruptible(py, this.cp.q() > MANY_EFFECTS, || Ok(this.conditional_covariances()))?;
+        Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
     }
 
     #[allow(clippy::type_complexity)]
@@ -267,7 +270,15 @@ impl PyFit {
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<Bound<'py, PyArray1<f64>>>)> {
         let this = &mut self.inner;
-        let (h, j) = py.detach(|| this.satterthwaite()).map_err(raise)?;
+        let base = this.state.blocked.lam.clone();
+        let (h, j) = match interruptible(py, this.cp.q() > MANY_EFFECTS, || this.satterthwaite()) {
+            Ok(out) => out,
+            // A search for derivatives that was stopped may have left the fit at another point.
+            Err(e) => {
+                this.return_to(&base).map_err(raise)?;
+                return Err(e);
+            }
+        };
         Ok((h.into_pyarray(py), j.into_iter().map(|v| v.into_pyarray(py)).collect()))
     }
 
@@ -300,7 +311,7 @@ impl PyFit {
         let this = &mut self.inner;
         let out = with_rows!(n, x, factors, |rows| {
             let weights = weights.as_ref().map(slice).transpose()?;
-            py.detach(|| this.leverages(&rows, weights))
+            interruptible(py, n > MANY_ROWS || this.cp.q() > MANY_EFFECTS, || Ok(this.leverages(&rows, weights)))?
         });
         Ok(out.into_pyarray(py))
     }
@@ -315,7 +326,10 @@ impl PyFit {
         unknown: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let this = &mut self.inner;
-        let out = with_rows!(n, x, factors, |rows| py.detach(|| this.prediction_variances(&rows, &with, unknown)));
+        let long = n > MANY_ROWS || this.cp.q() > MANY_EFFECTS;
+        let out = with_rows!(n, x, factors, |rows| {
+            interruptible(py, long, || Ok(this.prediction_variances(&rows, &with, unknown)))?
+        });
         Ok(out.into_pyarray(py))
     }
 }

@@ -10,6 +10,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::interrupt::{interruptible, MANY_EFFECTS};
 use crate::{raise, slice, PyCrossProducts, PyFit};
 
 type Named = (String, Vec<f64>);
@@ -70,7 +71,7 @@ impl PyLogPosterior {
     fn mode<'py>(&mut self, py: Python<'py>, fit: &PyFit) -> PyResult<(Vec<f64>, Vec<f64>)> {
         let x = self.near(fit);
         let inner = &mut self.inner;
-        let start = py.detach(|| WarmStart::from(inner, x)).map_err(raise)?;
+        let start = interruptible(py, fit.inner.cp.q() > MANY_EFFECTS, || WarmStart::from(inner, x))?;
         Ok((start.centre, start.scale))
     }
 

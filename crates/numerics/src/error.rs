@@ -38,6 +38,9 @@ pub enum NumericsError {
     /// Cross-products of different models cannot be merged.
     #[error("cross-products differ in {0}")]
     Mismatch(&'static str),
+    /// The caller asked for a stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A chain could not be run.
     #[error("the sampler failed in {0}")]
     Sampler(String),

@@ -7,6 +7,7 @@ pub mod error;
 pub mod factor;
 pub mod fit;
 pub mod inference;
+pub mod interrupt;
 pub mod linalg;
 pub mod posterior;
 pub mod products;

@@ -23,6 +23,8 @@ pub(crate) struct Search<'a> {
     pub(crate) cp: &'a CrossProducts,
     pub(crate) state: Profiled,
     pub(crate) evaluations: usize,
+    /// Evaluations that it may make.
+    pub(crate) limit: usize,
     /// Λ = frame · L(x), a block-diagonal rotation for each factor.
     frames: Vec<Vec<f64>>,
     turned: bool,
@@ -38,6 +40,7 @@ impl<'a> Search<'a> {
             cp,
             state,
             evaluations: 0,
+            limit: usize::MAX,
             frames: cp.factors.iter().map(|f| small::identity(f.k)).collect(),
             turned: false,
             gradient: Vec::new(),
@@ -189,6 +192,14 @@ impl Objective for Search<'_> {
         }
         let size = self.cp.q() * self.cp.n_theta();
         (size < 40_000_000).then(|| self.state.average_information(self.cp, &self.gradient))
+    }
+
+    fn rounding(&self, _: f64) -> f64 {
+        self.state.rounding(self.cp)
+    }
+
+    fn spent(&self) -> bool {
+        self.evaluations >= self.limit
     }
 
     fn exact_hessian(&mut self, at: &Point) -> Option<Vec<f64>> {

@@ -4,8 +4,14 @@
 
 use crate::error::NumericsError;
 use crate::factor::blocked::{apply_lambda, multiply, Blocked};
+use crate::interrupt;
 use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
+
+/// Rows of a partial sum over the random effects.
+const ROWS_PER_SUM: usize = 1024;
+/// Roundings that a long sum adds up to: the root of its terms.
+const LONGEST_SUM: f64 = 32.0;
 
 /// The criterion at one value of Λ, with everything that its derivatives need.
 #[derive(Debug, Clone)]
@@ -56,8 +62,19 @@ impl Profiled {
         (if self.reml { cp.n - cp.p } else { cp.n }) as f64
     }
 
+    /// How far rounding alone may move the criterion here. The sums behind it may be much larger than
+    /// itself: yᵀy is, where the random effects explain nearly all of y.
+    #[must_use]
+    pub fn rounding(&self, cp: &CrossProducts) -> f64 {
+        let (c, nu) = (cp.c(), self.nu(cp));
+        let lost = cp.xx[c * c - 1] / self.r2;
+        let size = self.blocked.logdet.abs() + self.criterion.abs() + nu * (1.0 + lost);
+        LONGEST_SUM * f64::EPSILON * size
+    }
+
     /// Evaluate the criterion at Λ (square matrices, a factor each).
     pub fn evaluate(&mut self, cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<f64, NumericsError> {
+        interrupt::check()?;
         self.blocked.factor(cp, lam)?;
         let c = cp.c();
         let mut b = apply_lambda(cp, lam, &cp.zx, c, true);
@@ -80,13 +97,19 @@ impl Profiled {
         let (c, p) = (cp.c(), cp.p);
         let mut r = cp.xx.clone();
         if c < large::LARGE {
-            for row in b.chunks_exact(c) {
-                for i in 0..c {
-                    let v = row[i];
-                    for j in 0..=i {
-                        r[i * c + j] -= v * row[j];
+            // A sum a part, then theirs: what rounding loses grows with the root of the longest sum.
+            let mut sum = vec![0.0; c * c];
+            for part in b.chunks(ROWS_PER_SUM * c) {
+                sum.fill(0.0);
+                for row in part.chunks_exact(c) {
+                    for i in 0..c {
+                        let v = row[i];
+                        for j in 0..=i {
+                            sum[i * c + j] += v * row[j];
+                        }
                     }
                 }
+                r.iter_mut().zip(&sum).for_each(|(r, s)| *r -= s);
             }
         } else {
             let rows = (b, b.len() / c, c, c);

@@ -1,13 +1,14 @@
 //! Blocked Cholesky factor of Ω = ΛᵀAΛ + I: the first grouping factor is block-diagonal and
 //! eliminated level by level, what is left goes to `rest.rs` (Bates et al. 2015; MixedModels.jl).
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
 use crate::factor::rest::Rest;
+use crate::interrupt::Stop;
 use crate::linalg::small;
+use crate::linalg::tasks::product;
 use crate::products::crossproducts::CrossProducts;
 
 /// Levels a task: fixed, so that sums are the same for any number of threads.
@@ -146,9 +147,10 @@ impl Blocked {
                 factor.subtract_gram(c, levels * k);
                 return;
             }
+            let stop = Stop::current();
             factor.update_columns(|first, columns| {
                 let (low, high) = (first as u32, (first + columns.len()) as u32);
-                for level in 0..levels {
+                for level in (0..levels).take_while(|_| !stop.requested()) {
                     let cols = lead.columns(level);
                     let block = &c[lead.span(level, k)];
                     let from = cols.partition_point(|&j| j < low);
@@ -267,7 +269,7 @@ fn add_product(out: &mut [f64], (a, transposed): (&[f64], bool), b: &[f64], (m, 
         MatRef::from_row_major_slice(a, m, k)
     };
     let out = MatMut::from_row_major_slice_mut(out, m, n);
-    matmul(out, Accum::Add, a, MatRef::from_row_major_slice(b, k, n), s, Par::rayon(2));
+    product(out, Accum::Add, a, MatRef::from_row_major_slice(b, k, n), s);
 }
 
 /// `Λ m` (or `Λᵀ m`) for a row-major `q x c` matrix.

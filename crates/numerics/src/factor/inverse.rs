@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::factor::blocked::{scale_columns, Blocked};
 use crate::factor::rest::Rest;
+use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
 
@@ -89,12 +90,13 @@ impl Blocked {
         let work = cp.lead.cols.len() * k;
         let step = if work > 50_000 { levels.div_ceil(32).max(1) } else { crate::factor::blocked::LEVELS_PER_TASK };
         let this = &*self;
+        let stop = Stop::current();
         let tasks = levels.div_ceil(step);
         let run = |t: usize| {
             let mut sums: Vec<Vec<f64>> = sizes.iter().map(|&s| vec![0.0; s]).collect();
             let mut s = Scratch { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
             let mut half = vec![0.0; k * k];
-            for l in t * step..((t + 1) * step).min(levels) {
+            for l in (t * step..((t + 1) * step).min(levels)).take_while(|_| !stop.requested()) {
                 let span = cp.lead.span(l, k);
                 this.lead_inverse(cp, l, dense_e.as_ref().map(|e| &e[span.clone()]), &mut s);
                 half.fill(0.0);
@@ -184,12 +186,16 @@ impl Blocked {
         let dense_e = self.dense_products(cp);
         let mut out = LeadInverse { own: Vec::with_capacity(self.l0.len()), cross: Vec::with_capacity(self.c.len()) };
         let mut s = Scratch { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
-        for l in 0..cp.factors[0].levels {
+        let stop = Stop::current();
+        for l in (0..cp.factors[0].levels).take_while(|_| !stop.requested()) {
             let span = cp.lead.span(l, k);
             self.lead_inverse(cp, l, dense_e.as_ref().map(|e| &e[span]), &mut s);
             out.own.extend_from_slice(&s.own);
             out.cross.extend_from_slice(&s.cross);
         }
+        // Nobody reads what was left out: the work is being stopped.
+        out.own.resize(self.l0.len(), 0.0);
+        out.cross.resize(self.c.len(), 0.0);
         out
     }
 

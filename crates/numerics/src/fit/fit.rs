@@ -157,6 +157,13 @@ impl Fit {
         out
     }
 
+    /// Back to a Λ (working basis) that the state was at.
+    pub fn return_to(&mut self, lam: &[Vec<f64>]) -> Result<(), NumericsError> {
+        self.state.evaluate(&self.cp, lam)?;
+        self.state.back_substitute(&self.cp);
+        Ok(())
+    }
+
     /// Whether any direction of the random effects has no variance.
     #[must_use]
     pub fn is_singular(&self) -> bool {

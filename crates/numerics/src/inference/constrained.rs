@@ -12,7 +12,7 @@ use crate::error::NumericsError;
 use crate::fit::fit::Fit;
 use crate::linalg::small;
 use crate::products::crossproducts::{CrossProducts, Factor};
-use crate::search::optimise::{above_rounding, bfgs, hessian, Objective, Point};
+use crate::search::optimise::{bfgs, hessian, Objective, Point};
 
 /// Free diagonal entries nearer to zero than this start a search away from the saddle at zero.
 const OFF_THE_SADDLE: f64 = 0.05;
@@ -250,7 +250,7 @@ impl Constrained {
 
     fn search(&mut self, x: Vec<f64>) -> Result<Point, NumericsError> {
         let (f, g) = self.evaluate(&x).ok_or(NumericsError::NotPositive(0))?;
-        Ok(bfgs(self, Point { x, f, g }, above_rounding(1e-10, f), 0))
+        Ok(bfgs(self, Point { x, f, g }, 1e-10, 0))
     }
 }
 
@@ -301,6 +301,15 @@ impl Objective for Constrained {
 
     fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
         self.curvature.clone()
+    }
+
+    fn rounding(&self, _: f64) -> f64 {
+        self.state.rounding(&self.cp)
+    }
+
+    /// Never: BFGS has its own bound.
+    fn spent(&self) -> bool {
+        false
     }
 
     /// Never: one Hessian, by differences, serves all points of a profile.

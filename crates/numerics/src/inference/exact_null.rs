@@ -15,6 +15,7 @@ use rand_distr::{ChiSquared, Distribution};
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
+use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
 
@@ -83,11 +84,12 @@ impl NullLaw {
         let residual = law(self.n - self.p - explained)?;
         let extra = fixed.filter(|&q| q > 0).map(law).transpose()?;
         let mut out = vec![0.0; nsim];
+        let stop = Stop::current();
         out.par_chunks_mut(DRAWS_PER_STREAM).enumerate().for_each(|(stream, chunk)| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(stream as u64);
             let mut w = vec![0.0; groups.len()];
-            for value in chunk {
+            for value in chunk.iter_mut().take_while(|_| !stop.requested()) {
                 w.iter_mut().zip(&groups).for_each(|(w, law)| *w = law.sample(&mut rng));
                 let rest = residual.sample(&mut rng);
                 *value = table.supremum(&w, rest);
@@ -97,6 +99,7 @@ impl NullLaw {
                 }
             }
         });
+        stop.check()?;
         Ok(out)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::NumericsError;
 use crate::fit::fit::Fit;
 use crate::inference::constrained::{Constrained, Parameter};
+use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
 use crate::search::optimise::Objective;
@@ -286,7 +287,8 @@ pub fn sides(
     tolerance: f64,
 ) -> Result<(Side, Side), NumericsError> {
     let side = |up: bool, zetas: &[f64]| Profiler::new(fit, parameter)?.side(up, zetas, tolerance);
-    let (low, high) = rayon::join(|| side(false, lower), || side(true, upper));
+    let stop = Stop::current();
+    let (low, high) = rayon::join(|| stop.within(|| side(false, lower)), || stop.within(|| side(true, upper)));
     Ok((low?, high?))
 }
 

@@ -147,6 +147,12 @@ fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, raw: &[Vec<f64>]) -> Re
         fn exact_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
             None
         }
+        fn rounding(&self, _: f64) -> f64 {
+            self.state.rounding(self.cp)
+        }
+        fn spent(&self) -> bool {
+            false
+        }
     }
     if curvature::affordable(cp) {
         let back = inverse_basis(cp)?;

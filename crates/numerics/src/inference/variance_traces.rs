@@ -10,6 +10,7 @@
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
+use crate::interrupt::{self, Stop};
 use crate::linalg::small;
 use crate::linalg::square::{invert_positive, multiply_add, product_trace, symmetrise};
 use crate::products::components::{components, Component};
@@ -102,13 +103,16 @@ pub fn variance_traces(cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<VarianceT
         let gib = 1024f64.powi(3);
         return Err(NumericsError::Memory { needed_gib: bytes / gib, limit_gib: MEMORY_LIMIT / gib });
     }
+    let stop = Stop::current();
     let sums: Result<Vec<VarianceTraces>, NumericsError> = parts
         .par_chunks(COMPONENTS_PER_TASK)
         .map(|chunk| {
+            stop.check()?;
             let mut total = VarianceTraces::zero(m);
             let mut place = vec![0u32; if chunk.iter().all(|c| c.rest.is_empty()) { 0 } else { cp.q_rest() }];
             for c in chunk {
-                total.add(&if c.rest.is_empty() { model.alone(c)? } else { model.connected(c, &mut place)? });
+                let one = || if c.rest.is_empty() { model.alone(c) } else { model.connected(c, &mut place) };
+                total.add(&stop.within(one)?);
             }
             Ok(total)
         })
@@ -195,7 +199,7 @@ impl Model<'_> {
         // X = I - GT
         let mut x = small::identity(n);
         multiply_add(&mut x, &g, &t, n, -1.0);
-
+        interrupt::check()?;
         let mut out = VarianceTraces::zero(m);
         for level in &levels {
             let w = within_level(level, &g, n, k, place);
@@ -203,6 +207,7 @@ impl Model<'_> {
         }
         let mut gr: Vec<Vec<f64>> = Vec::with_capacity(m0);
         for (i, &r) in self.entries[0].iter().enumerate() {
+            interrupt::check()?;
             let lead = lead_gram(&levels, r, n, place);
             let mut product = vec![0.0; n * n];
             multiply_add(&mut product, &lead, &x, n, 1.0);

@@ -2,19 +2,15 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::{small, tasks};
 
 /// Order from which faer's kernels are used.
 pub(crate) const LARGE: usize = 64;
-/// Splits of large dense work. Fixed, so that sums do not depend on the number of threads.
-const PAR: fn() -> Par = || Par::rayon(2);
 
 /// A row-major matrix inside a slice: `(values, rows, columns, stride)`.
 pub(crate) type View<'a> = (&'a [f64], usize, usize, usize);
@@ -32,15 +28,7 @@ pub(crate) fn cholesky(a: &mut [f64], n: usize) -> Result<(), NumericsError> {
     if n < LARGE {
         return small::cholesky(a, n);
     }
-    let mut memory = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, PAR(), Default::default()));
-    llt::factor::cholesky_in_place(
-        MatMut::from_row_major_slice_mut(a, n, n),
-        Default::default(),
-        PAR(),
-        MemStack::new(&mut memory),
-        Default::default(),
-    )
-    .map_err(|_| NumericsError::NotPositive(0))?;
+    tasks::cholesky(MatMut::from_row_major_slice_mut(a, n, n))?;
     if (0..n).all(|i| a[i * n + i].is_finite()) {
         Ok(())
     } else {
@@ -58,9 +46,9 @@ pub(crate) fn inverse_from_factor(l: &[f64], n: usize, stride: usize) -> Vec<f64
         small::gemm_tn(&mut out, &inv, &inv, (n, n, n), 1.0);
         return out;
     }
-    let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(n, PAR()));
+    let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(n, Par::Seq));
     let lower = MatMut::from_row_major_slice_mut(&mut out, n, n);
-    llt::inverse::inverse(lower, view((l, n, n, stride)), PAR(), MemStack::new(&mut memory));
+    llt::inverse::inverse(lower, view((l, n, n, stride)), Par::Seq, MemStack::new(&mut memory));
     mirror(&mut out, n);
     out
 }
@@ -74,7 +62,7 @@ pub(crate) fn lower_inverse(l: &[f64], n: usize) -> Vec<f64> {
     }
     let mut out = vec![0.0; n * n];
     let to = MatMut::from_row_major_slice_mut(&mut out, n, n);
-    invert_lower_triangular(to, MatRef::from_row_major_slice(l, n, n), PAR());
+    invert_lower_triangular(to, MatRef::from_row_major_slice(l, n, n), Par::Seq);
     out
 }
 
@@ -85,13 +73,13 @@ pub(crate) fn solve_lower(l: &[f64], n: usize, b: &mut [f64], m: usize) {
         return;
     }
     let b = MatMut::from_row_major_slice_mut(b, n, m);
-    solve_lower_triangular_in_place(MatRef::from_row_major_slice(l, n, n), b, PAR());
+    solve_lower_triangular_in_place(MatRef::from_row_major_slice(l, n, n), b, Par::Seq);
 }
 
 /// The rows `m x k` of `B` become `B L⁻ᵀ`, with L the leading part of a factor stored with a stride.
 pub(crate) fn solve_rows(l: &[f64], k: usize, stride: usize, b: &mut [f64], m: usize) {
     let rows = MatMut::from_row_major_slice_mut(b, m, k);
-    solve_lower_triangular_in_place(view((l, k, k, stride)), rows.transpose_mut(), PAR());
+    solve_lower_triangular_in_place(view((l, k, k, stride)), rows.transpose_mut(), Par::Seq);
 }
 
 /// `a b` as a new row-major matrix.
@@ -108,36 +96,31 @@ pub(crate) fn product(a: &[f64], b: &[f64], (m, k, n): (usize, usize, usize)) ->
 /// `out = a b` for views, by faer whatever the size.
 pub(crate) fn multiply(out: &mut [f64], a: View, b: View) {
     let to = MatMut::from_row_major_slice_mut(out, a.1, b.2);
-    matmul(to, Accum::Replace, view(a), view(b), 1.0, PAR());
+    tasks::product(to, Accum::Replace, view(a), view(b), 1.0);
 }
 
 /// `out = a bᵀ` for views, by faer whatever the size.
 pub(crate) fn multiply_nt(out: &mut [f64], a: View, b: View) {
     let to = MatMut::from_row_major_slice_mut(out, a.1, b.1);
-    matmul(to, Accum::Replace, view(a), view(b).transpose(), 1.0, PAR());
+    tasks::product(to, Accum::Replace, view(a), view(b).transpose(), 1.0);
 }
 
 /// `out = aᵀ b` for views, by faer whatever the size.
 pub(crate) fn multiply_tn(out: &mut [f64], a: View, b: View) {
     let to = MatMut::from_row_major_slice_mut(out, a.2, b.2);
-    matmul(to, Accum::Replace, view(a).transpose(), view(b), 1.0, PAR());
+    tasks::product(to, Accum::Replace, view(a).transpose(), view(b), 1.0);
 }
 
 /// The lower triangle of `out += s aᵀ b`, `out` being `n x n`.
 pub(crate) fn add_lower_tn(out: &mut [f64], a: View, b: View, s: f64) {
-    let to = MatMut::from_row_major_slice_mut(out, a.2, b.2);
-    lower(to, view(a).transpose(), view(b), s);
+    let to = MatMut::from_row_major_slice_mut(out, a.2, a.2);
+    tasks::add_lower(to, view(a).transpose(), view(b).transpose(), s);
 }
 
 /// The lower triangle of `out += s a bᵀ`, `out` being `n x n`.
 pub(crate) fn add_lower_nt(out: &mut [f64], a: View, b: View, s: f64) {
-    let to = MatMut::from_row_major_slice_mut(out, a.1, b.1);
-    lower(to, view(a), view(b).transpose(), s);
-}
-
-fn lower(to: MatMut<f64>, a: MatRef<f64>, b: MatRef<f64>, s: f64) {
-    use BlockStructure::{Rectangular, TriangularLower};
-    triangular_matmul(to, TriangularLower, Accum::Add, a, Rectangular, b, Rectangular, s, PAR());
+    let to = MatMut::from_row_major_slice_mut(out, a.1, a.1);
+    tasks::add_lower(to, view(a), view(b), s);
 }
 
 /// The lower triangle copied onto the upper, in squares that stay in the cache.
@@ -179,9 +162,9 @@ pub(crate) fn log_abs_det(a: &[f64], n: usize) -> f64 {
         return 0.0;
     }
     use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
-    let mut memory = MemBuffer::new(lu_in_place_scratch::<usize, f64>(n, n, PAR(), Default::default()));
+    let mut memory = MemBuffer::new(lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default()));
     let (mut forward, mut back) = (vec![0usize; n], vec![0usize; n]);
-    lu_in_place(m.as_mut(), &mut forward, &mut back, PAR(), MemStack::new(&mut memory), Default::default());
+    lu_in_place(m.as_mut(), &mut forward, &mut back, Par::Seq, MemStack::new(&mut memory), Default::default());
     (0..n).map(|i| m[(i, i)].abs().ln()).sum()
 }
 

@@ -1,4 +1,4 @@
-//! Dense and sparse kernels: small blocks, large ones, square matrices, the packed factor with its inverse, sparse Cholesky.
+//! Dense and sparse kernels: small blocks, large ones, coarse tasks, square matrices, the packed factor with its inverse, sparse Cholesky.
 
 pub(crate) mod large;
 pub mod packed;
@@ -6,3 +6,4 @@ pub(crate) mod packed_inverse;
 pub mod small;
 pub mod sparse;
 pub(crate) mod square;
+pub(crate) mod tasks;

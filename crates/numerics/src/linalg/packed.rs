@@ -4,19 +4,17 @@
 //! `i + 1`, the inverse's entry `[i, j]` (i <= j) in row `i`. So the largest block of crossed
 //! designs is held once.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::prelude::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
 use crate::linalg::packed_inverse;
 use crate::linalg::small;
+use crate::linalg::tasks::{self, PANEL};
 
-/// Splits of large dense work. Fixed, so that sums do not depend on the number of threads.
-const TASKS: usize = 2;
 /// Order up to which the own kernels are quicker than faer.
 const SMALL: usize = 24;
 
@@ -25,14 +23,6 @@ const SMALL: usize = 24;
 pub struct DenseFactor {
     n: usize,
     square: Vec<f64>,
-}
-
-fn par(n: usize) -> Par {
-    if n >= 96 {
-        Par::rayon(TASKS)
-    } else {
-        Par::Seq
-    }
 }
 
 impl DenseFactor {
@@ -74,17 +64,7 @@ impl DenseFactor {
     pub fn subtract_gram(&mut self, c: &[f64], m: usize) {
         let n = self.n;
         let ct = MatRef::from_column_major_slice(c, n, m);
-        triangular_matmul(
-            self.lower_mut(),
-            BlockStructure::TriangularLower,
-            Accum::Add,
-            ct,
-            BlockStructure::Rectangular,
-            ct.transpose(),
-            BlockStructure::Rectangular,
-            -1.0,
-            par(n),
-        );
+        tasks::add_gram(self.lower_mut(), ct, -1.0);
     }
 
     /// Let `update` change groups of columns: it gets a group's first column and the columns, the
@@ -107,11 +87,7 @@ impl DenseFactor {
             small::cholesky(&mut a, n)?;
             (0..n * n).filter(|e| e % n <= e / n).for_each(|e| self.square[e % n * (n + 1) + e / n + 1] = a[e]);
         } else {
-            let scratch = llt::factor::cholesky_in_place_scratch::<f64>(n, par(n), Default::default());
-            let mut memory = MemBuffer::new(scratch);
-            let stack = MemStack::new(&mut memory);
-            llt::factor::cholesky_in_place(self.lower_mut(), Default::default(), par(n), stack, Default::default())
-                .map_err(|_| NumericsError::NotPositive(0))?;
+            tasks::cholesky(self.lower_mut())?;
         }
         let logdet = (0..n).map(|i| 2.0 * self.square[i * (n + 1) + i + 1].ln()).sum::<f64>();
         if logdet.is_finite() {
@@ -124,13 +100,19 @@ impl DenseFactor {
     /// First half of a solve on a row-major `n x c` matrix.
     pub fn solve_lower(&self, b: &mut [f64], c: usize) {
         let n = self.n;
-        solve_lower_triangular_in_place(self.lower(), MatMut::from_row_major_slice_mut(b, n, c), par(n));
+        let l = self.lower();
+        tasks::solve(n, MatMut::from_row_major_slice_mut(b, n, c), |part| {
+            solve_lower_triangular_in_place(l, part, Par::Seq);
+        });
     }
 
     /// Second half of a solve.
     pub fn solve_upper(&self, b: &mut [f64], c: usize) {
         let n = self.n;
-        solve_upper_triangular_in_place(self.lower().transpose(), MatMut::from_row_major_slice_mut(b, n, c), par(n));
+        let l = self.lower().transpose();
+        tasks::solve(n, MatMut::from_row_major_slice_mut(b, n, c), |part| {
+            solve_upper_triangular_in_place(l, part, Par::Seq);
+        });
     }
 
     /// Make the inverse.
@@ -142,7 +124,7 @@ impl DenseFactor {
             }
         }
         let upper = MatMut::from_column_major_slice_with_stride_mut(&mut self.square[..n * ld - 1], n, n, ld);
-        packed_inverse::invert(upper.transpose_mut(), par(n));
+        packed_inverse::invert(upper.transpose_mut());
     }
 
     /// Entry of the inverse.
@@ -178,22 +160,29 @@ impl DenseFactor {
         let mut e = vec![0.0; m * n];
         let upper = MatRef::from_column_major_slice_with_stride(&self.square[..n * (n + 1) - 1], n, n, n + 1);
         // Transposed throughout: Ω⁻¹ Cᵀ, the upper triangle and then the strictly lower one.
-        for (part, structure, accumulate) in [
-            (upper, BlockStructure::TriangularUpper, Accum::Replace),
-            (upper.transpose(), BlockStructure::StrictTriangularLower, Accum::Add),
-        ] {
-            triangular_matmul(
-                MatMut::from_column_major_slice_mut(&mut e, n, m),
-                BlockStructure::Rectangular,
-                accumulate,
-                part,
-                structure,
-                MatRef::from_column_major_slice(c, n, m),
-                BlockStructure::Rectangular,
-                1.0,
-                par(n),
-            );
-        }
+        let c = MatRef::from_column_major_slice(c, n, m);
+        let groups = tasks::column_groups(MatMut::from_column_major_slice_mut(&mut e, n, m), PANEL);
+        let one = |(from, mut group): (usize, MatMut<'_, f64>)| {
+            let own = c.subcols(from, group.ncols());
+            for (part, structure, accumulate) in [
+                (upper, BlockStructure::TriangularUpper, Accum::Replace),
+                (upper.transpose(), BlockStructure::StrictTriangularLower, Accum::Add),
+            ] {
+                triangular_matmul(
+                    group.rb_mut(),
+                    BlockStructure::Rectangular,
+                    accumulate,
+                    part,
+                    structure,
+                    own,
+                    BlockStructure::Rectangular,
+                    1.0,
+                    Par::Seq,
+                );
+            }
+            Ok(())
+        };
+        tasks::each(groups, one).ok();
         e
     }
 }

@@ -3,67 +3,84 @@
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{matmul as triangular_matmul, BlockStructure};
-use faer::prelude::{Reborrow, ReborrowMut};
+use faer::prelude::{IntoConst, Reborrow, ReborrowMut};
 use faer::{Accum, Mat, MatMut, Par};
 
+use crate::interrupt;
 use crate::linalg::small;
+use crate::linalg::tasks::{column_groups, each, row_groups, PANEL};
 
-const PANEL: usize = 128;
-
-/// `L` to the lower triangle of `(L Lᵀ)⁻¹`. What stands above the diagonal is not touched.
-pub(crate) fn invert(mut a: MatMut<'_, f64>, par: Par) {
+/// `L` to the lower triangle of `(L Lᵀ)⁻¹`. What stands above the diagonal is not touched. Left half
+/// done if the work is interrupted.
+pub(crate) fn invert(mut a: MatMut<'_, f64>) {
     let n = a.nrows();
     let starts: Vec<usize> = (0..n).step_by(PANEL).collect();
     for &j in starts.iter().rev() {
-        invert_panel(a.rb_mut(), j, par);
+        if interrupt::check().is_ok() {
+            invert_panel(a.rb_mut(), j);
+        }
     }
     for &i in &starts {
-        square_panel(a.rb_mut(), i, par);
+        if interrupt::check().is_ok() {
+            square_panel(a.rb_mut(), i);
+        }
     }
 }
 
 /// Columns `j..` of L⁻¹, those to the right being done.
-fn invert_panel(a: MatMut<'_, f64>, j: usize, par: Par) {
+fn invert_panel(a: MatMut<'_, f64>, j: usize) {
     let n = a.nrows();
     let width = PANEL.min(n - j);
     let (_, _, _, tail) = a.split_at_mut(j, j);
-    let (mut diagonal, _, mut left, right) = tail.split_at_mut(width, width);
+    let (mut diagonal, _, left, right) = tail.split_at_mut(width, width);
     let corner = inverse_of_lower(&lower_part(diagonal.rb()));
-    if n - j > width {
-        let copy = left.to_owned();
+    let (right, copy) = (right.into_const(), left.rb().to_owned());
+    each(row_groups(left, PANEL), |(from, rows)| {
+        let height = rows.nrows();
+        let mut part = Mat::zeros(height, width);
         triangular_matmul(
-            left.rb_mut(),
+            part.as_mut(),
             BlockStructure::Rectangular,
             Accum::Replace,
-            right.rb(),
+            right.submatrix(from, from, height, height),
             BlockStructure::TriangularLower,
-            copy.as_ref(),
+            copy.as_ref().subrows(from, height),
             BlockStructure::Rectangular,
             -1.0,
-            par,
+            Par::Seq,
         );
-        let copy = left.to_owned();
-        matmul(left, Accum::Replace, copy.as_ref(), corner.as_ref(), 1.0, par);
-    }
+        let before = (right.submatrix(from, 0, height, from), copy.as_ref().subrows(0, from));
+        matmul(part.as_mut(), Accum::Add, before.0, before.1, -1.0, Par::Seq);
+        matmul(rows, Accum::Replace, part.as_ref(), corner.as_ref(), 1.0, Par::Seq);
+        Ok(())
+    })
+    .ok();
     put_lower(diagonal.rb_mut(), &corner);
 }
 
 /// Rows `i..` of L⁻ᵀL⁻¹, those above being done.
-fn square_panel(a: MatMut<'_, f64>, i: usize, par: Par) {
+fn square_panel(a: MatMut<'_, f64>, i: usize) {
     let n = a.nrows();
     let width = PANEL.min(n - i);
-    let (_, _, mut rows, below) = a.split_at_mut(i, i);
-    let (mut left, lower_left) = rows.rb_mut().split_at_row_mut(width);
+    let (_, _, rows, below) = a.split_at_mut(i, i);
+    let (left, lower_left) = rows.split_at_row_mut(width);
     let (mut diagonal, _, lower, _) = below.split_at_mut(width, width);
     let corner = lower_part(diagonal.rb());
-    let copy = left.to_owned();
-    matmul(left.rb_mut(), Accum::Replace, corner.transpose(), copy.as_ref(), 1.0, par);
+    let (lower, lower_left) = (lower.into_const(), lower_left.into_const());
     let mut square = Mat::zeros(width, width);
-    matmul(square.as_mut(), Accum::Replace, corner.transpose(), corner.as_ref(), 1.0, par);
-    if n - i > width {
-        matmul(left, Accum::Add, lower.rb().transpose(), lower_left.rb(), 1.0, par);
-        matmul(square.as_mut(), Accum::Add, lower.rb().transpose(), lower.rb(), 1.0, par);
-    }
+    // The diagonal block's part is one more task beside those of the columns to its left.
+    let mut groups: Vec<(Option<usize>, MatMut<'_, f64>)> = vec![(None, square.as_mut())];
+    groups.extend(column_groups(left, PANEL).into_iter().map(|(from, group)| (Some(from), group)));
+    each(groups, |(from, mut group)| {
+        let (own, under) = match from {
+            None => (corner.clone(), lower),
+            Some(from) => (group.rb().to_owned(), lower_left.subcols(from, group.ncols())),
+        };
+        matmul(group.rb_mut(), Accum::Replace, corner.transpose(), own.as_ref(), 1.0, Par::Seq);
+        matmul(group, Accum::Add, lower.transpose(), under, 1.0, Par::Seq);
+        Ok(())
+    })
+    .ok();
     put_lower(diagonal.rb_mut(), &square);
 }
 

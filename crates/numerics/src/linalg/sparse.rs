@@ -7,6 +7,7 @@ use faer::sparse::linalg::amd;
 use faer::sparse::SymbolicSparseColMatRef;
 
 use crate::error::NumericsError;
+use crate::interrupt::Stop;
 
 /// A symmetric matrix on a fixed pattern, its factor and its selected inverse.
 #[derive(Debug, Clone)]
@@ -176,7 +177,9 @@ impl SparseFactor {
     pub fn factor(&mut self) -> Result<f64, NumericsError> {
         let mut work = vec![0.0; self.n];
         let mut logdet = 0.0;
+        let stop = Stop::current();
         for i in 0..self.n {
+            stop.check()?;
             // Row i of A sits in the slots of row i of L.
             let span = self.row_ptr[i]..self.row_ptr[i + 1];
             for t in span.clone() {
@@ -256,7 +259,8 @@ impl SparseFactor {
     pub fn invert(&mut self) {
         let mut inv = std::mem::take(&mut self.inv);
         inv.resize(self.vals.len(), 0.0);
-        for j in (0..self.n).rev() {
+        let stop = Stop::current();
+        for j in (0..self.n).rev().take_while(|_| !stop.requested()) {
             let d = self.vals[self.ptr[j]];
             let below = self.ptr[j] + 1..self.ptr[j + 1];
             // inv[i, j] = -Σ_k inv[i, k] L[k, j] / d for i below the diagonal.

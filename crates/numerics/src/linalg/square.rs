@@ -1,17 +1,13 @@
 //! Square matrices of any order, row-major: plain loops where they are small, else faer's kernels.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 
 use crate::error::NumericsError;
-use crate::linalg::small;
+use crate::linalg::tasks::{cholesky, product};
+use crate::linalg::{packed_inverse, small};
 
 /// Below this order plain loops are faster than faer's kernels.
 const SMALL: usize = 24;
-/// Splits of large dense work. Fixed, so that sums do not depend on the number of threads.
-const TASKS: usize = 2;
 
 /// `out + s a b` for row-major `n x n` matrices.
 pub(crate) fn multiply_add(out: &mut [f64], a: &[f64], b: &[f64], n: usize, s: f64) {
@@ -19,13 +15,12 @@ pub(crate) fn multiply_add(out: &mut [f64], a: &[f64], b: &[f64], n: usize, s: f
         small::gemm(out, a, b, (n, n, n), s);
         return;
     }
-    matmul(
+    product(
         MatMut::from_row_major_slice_mut(out, n, n),
         Accum::Add,
         MatRef::from_row_major_slice(a, n, n),
         MatRef::from_row_major_slice(b, n, n),
         s,
-        Par::rayon(TASKS),
     );
 }
 
@@ -39,27 +34,11 @@ pub(crate) fn invert_positive(m: &mut [f64], n: usize) -> Result<(), NumericsErr
         small::gemm_tn(m, &inv, &inv, (n, n, n), 1.0);
         return Ok(());
     }
-    let par = Par::rayon(TASKS);
-    let mut memory = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, par, Default::default()));
-    llt::factor::cholesky_in_place(
-        MatMut::from_column_major_slice_mut(m, n, n),
-        Default::default(),
-        par,
-        MemStack::new(&mut memory),
-        Default::default(),
-    )
-    .map_err(|_| NumericsError::NotPositive(0))?;
-    let mut inv = vec![0.0; n * n];
-    let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<f64>(n, par));
-    llt::inverse::inverse(
-        MatMut::from_column_major_slice_mut(&mut inv, n, n),
-        MatRef::from_column_major_slice(m, n, n),
-        par,
-        MemStack::new(&mut memory),
-    );
+    cholesky(MatMut::from_column_major_slice_mut(m, n, n))?;
+    packed_inverse::invert(MatMut::from_column_major_slice_mut(m, n, n));
     for j in 0..n {
-        for i in 0..n {
-            m[j * n + i] = inv[i.min(j) * n + i.max(j)];
+        for i in 0..j {
+            m[j * n + i] = m[i * n + j];
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
+use crate::interrupt::{self, Stop};
 use crate::linalg::{large, small};
 use crate::products::basis::{centre_block, moments, whitener};
 use crate::products::co_occurrence::{join_lead, meeting};
@@ -49,10 +50,13 @@ impl CrossProducts {
             basis,
             factors,
         };
+        interrupt::check()?;
+        let stop = Stop::current();
         let own: Vec<(Vec<f64>, Vec<f64>)> = (0..z.len())
             .into_par_iter()
-            .map(|i| own_products(&z[i], codes[i], cp.factors[i].levels, &fixed, input.weights))
+            .map(|i| stop.within(|| own_products(&z[i], codes[i], cp.factors[i].levels, &fixed, input.weights)))
             .collect();
+        interrupt::check()?;
         for (zz, zx) in own {
             cp.zz.push(zz);
             cp.zx.extend_from_slice(&zx);
@@ -68,6 +72,7 @@ impl CrossProducts {
                     Pair { first: i, second: j, levels, vals }
                 })
                 .collect();
+            interrupt::check()?;
             let lead: Vec<Pair> = met.drain(..m - 1).collect();
             cp.lead = join_lead(&cp.factors, lead);
             cp.pairs = met;
@@ -208,7 +213,7 @@ fn own_products(
     let mut zx = vec![0.0; levels * k * c];
     let mut zb = vec![0.0; k * CHUNK];
     let mut xb = vec![0.0; c * CHUNK];
-    for start in (0..n).step_by(CHUNK) {
+    for start in (0..n).step_by(CHUNK).take_while(|_| interrupt::check().is_ok()) {
         let rows = CHUNK.min(n - start);
         for (j, col) in z.iter().enumerate() {
             col.fill(start, &mut zb[j * CHUNK..j * CHUNK + rows]);

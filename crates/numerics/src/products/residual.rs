@@ -4,6 +4,7 @@
 use crate::factor::blocked::Blocked;
 use crate::factor::inverse::LeadInverse;
 use crate::fit::fit::Fit;
+use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::crossproducts::{Column, CrossProducts};
 
@@ -70,7 +71,9 @@ impl Fit {
         let (blocked, state) = (&self.state.blocked, &self.state);
         let mut solve = vec![0.0; rest];
         let mut parts = Vec::new();
+        let stop = Stop::current();
         (0..rows.n)
+            .take_while(|_| !stop.requested())
             .map(|i| {
                 let extra = self.working_z(rows, i, with, &mut parts);
                 let known = lead.as_ref().and_then(|lead| quadratic(&cp, blocked, lead, &parts));

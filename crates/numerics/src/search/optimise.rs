@@ -12,6 +12,10 @@ pub trait Objective {
     fn approximate_hessian(&mut self, at: &Point) -> Option<Vec<f64>>;
     /// The exact Hessian, where it is cheap.
     fn exact_hessian(&mut self, at: &Point) -> Option<Vec<f64>>;
+    /// How far rounding alone may move the value at the point evaluated last, `f` there.
+    fn rounding(&self, f: f64) -> f64;
+    /// Whether the search has made all the evaluations that it may.
+    fn spent(&self) -> bool;
 }
 
 /// Where a search ended.
@@ -72,13 +76,18 @@ fn descent_inverse(at: &Point, length: f64) -> Vec<f64> {
 }
 
 /// A step along `d` that decreases the criterion enough (Armijo) and, where cheap, gains from
-/// going further (weak curvature condition).
+/// going further (weak curvature condition). Steps whose gain would drown in the criterion's rounding
+/// are not tried: some such step would always seem to gain, and a search would never end.
 fn line_search(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<Point> {
     let slope = dot(&at.g, d);
     let step = |t: f64| -> Vec<f64> { at.x.iter().zip(d).map(|(x, d)| x + t * d).collect() };
     let mut t = 1.0;
     let mut best: Option<Point> = None;
+    let least = objective.rounding(at.f);
     for _ in 0..30 {
+        if best.is_none() && -t * slope < least {
+            return None;
+        }
         let x = step(t);
         let trial = objective.evaluate(&x).filter(|(f, _)| f.is_finite());
         match trial {
@@ -106,6 +115,15 @@ fn line_search(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<P
     best
 }
 
+/// The step along `d` if the slope along it at least halves: what tells where the criterion's rounding
+/// is larger than what there is to gain.
+fn flatter(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<Point> {
+    let x: Vec<f64> = at.x.iter().zip(d).map(|(x, d)| x + d).collect();
+    let (f, g) = objective.evaluate(&x)?;
+    let gains = dot(&g, d).abs() < 0.5 * dot(&at.g, d).abs() && f <= at.f + 2.0 * objective.rounding(f);
+    gains.then_some(Point { x, f, g })
+}
+
 /// No step longer than twice the point, which is of order one in a whitened basis.
 fn shorten(d: &mut [f64], x: &[f64]) {
     let size = x.iter().fold(1.0f64, |s, v| s.max(v.abs()));
@@ -128,6 +146,9 @@ pub fn newton(
     let m = start.x.len();
     let mut at = start.clone();
     for iteration in 0..steps {
+        if objective.spent() {
+            return Some((at, true));
+        }
         let approximate = if iteration < early { objective.approximate_hessian(&at) } else { None };
         let exact = approximate.is_none();
         let h = match approximate {
@@ -144,7 +165,12 @@ pub fn newton(
             return Some((at, true));
         }
         shorten(&mut d, &at.x);
-        match line_search(objective, &at, &d) {
+        let next = if decrease > objective.rounding(at.f) {
+            line_search(objective, &at, &d)
+        } else {
+            flatter(objective, &at, &d)
+        };
+        match next {
             Some(next) => at = next,
             None if exact => return Some((at, true)),
             None => {}
@@ -153,17 +179,9 @@ pub fn newton(
     Some((at, false))
 }
 
-/// Share of the criterion that its rounding may take: what a sum of terms as large loses.
-const ROUNDING: f64 = 1e-13;
-
-/// The tolerance of a search that nothing polishes afterwards: below the criterion's own rounding no
-/// line search can tell a decrease, and would look for one in vain.
-pub fn above_rounding(tolerance: f64, f: f64) -> f64 {
-    tolerance.max(ROUNDING * f.abs())
-}
-
-/// BFGS until the predicted decrease is below `tolerance`. The approximate Hessian is asked
-/// for at each of the first points, then secant updates take over.
+/// BFGS until the predicted decrease is below `tolerance`, or below the criterion's rounding, where no
+/// line search could tell a decrease. The approximate Hessian is asked for at each of the first points,
+/// then secant updates take over.
 pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh: usize) -> Point {
     let m = start.x.len();
     let mut at = start;
@@ -179,7 +197,7 @@ pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh
     for iteration in 1..=(60 + 20 * m) {
         let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
         let decrease = -dot(&at.g, &d);
-        if decrease.is_nan() || decrease <= tolerance {
+        if decrease.is_nan() || decrease <= tolerance.max(objective.rounding(at.f)) || objective.spent() {
             break;
         }
         shorten(&mut d, &at.x);

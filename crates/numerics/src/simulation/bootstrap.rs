@@ -13,6 +13,7 @@ use crate::covariance::parameters::free_from;
 use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
 use crate::fit::fit::Fit;
+use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::crossproducts::{Column, CrossProducts};
 use crate::simulation::refit::{Refitter, Sums};
@@ -192,7 +193,11 @@ impl Law<'_> {
             prepared.iter().zip(&mut scratch.workers).map(|(p, w)| p.fit(w)).collect()
         };
         let fresh = || Scratch::new(self.n, &prepared);
-        let rows: Vec<Vec<(Outcome, Vec<f64>)>> = (0..count).into_par_iter().map_init(fresh, one).collect();
+        let stop = Stop::current();
+        let unless_stopped = |scratch: &mut Scratch, r: usize| stop.check().map(|()| stop.within(|| one(scratch, r)));
+        let rows: Vec<Vec<(Outcome, Vec<f64>)>> =
+            (0..count).into_par_iter().map_init(fresh, unless_stopped).collect::<Result<_, _>>()?;
+        stop.check()?;
         let mut out: Vec<Refits> =
             models.iter().map(|_| Refits { values: Vec::new(), outcomes: Vec::with_capacity(count) }).collect();
         for row in rows {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::error::NumericsError;
 use crate::fit::fit::{Convergence, Fit};
+use crate::interrupt::Stop;
 use crate::simulation::bootstrap::{Law, Model, Prepared, Scratch};
 
 /// Satterthwaite's ingredients of one refit, on the raw scale.
@@ -58,6 +59,10 @@ impl Law<'_> {
             })
         };
         let fresh = || Scratch::new(self.n, &prepared);
-        Ok((0..count).into_par_iter().map_init(fresh, one).collect())
+        let stop = Stop::current();
+        let unless_stopped = |scratch: &mut Scratch, r: usize| stop.check().map(|()| stop.within(|| one(scratch, r)));
+        let parts = (0..count).into_par_iter().map_init(fresh, unless_stopped).collect();
+        stop.check()?;
+        parts
     }
 }

@@ -6,7 +6,7 @@ use crate::criterion::profiled::Profiled;
 use crate::fit::fit::SINGULAR_TOLERANCE;
 use crate::linalg::small;
 use crate::products::crossproducts::{Column, CrossProducts};
-use crate::search::optimise::{above_rounding, bfgs, Objective, Point};
+use crate::search::optimise::{bfgs, Objective, Point};
 use crate::simulation::bootstrap::Outcome;
 
 /// Largest gradient norm, relative to the criterion, of a search that has converged.
@@ -102,7 +102,7 @@ impl Refitter {
         let mut best: Option<Point> = None;
         for x in starts {
             let Some((f, g)) = objective.evaluate(x) else { continue };
-            let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, above_rounding(1e-9, f), 0);
+            let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, 1e-9, 0);
             let lam = lambda_from(&self.cp, &found.x);
             let interior = smallest_direction(&self.cp, &lam) > 10.0 * SINGULAR_TOLERANCE;
             if best.as_ref().is_none_or(|b| found.f < b.f) {
@@ -153,6 +153,15 @@ impl Objective for Warm<'_> {
 
     fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
         Some(self.hessian.to_vec())
+    }
+
+    fn rounding(&self, _: f64) -> f64 {
+        self.state.rounding(self.cp)
+    }
+
+    /// Never: BFGS has its own bound.
+    fn spent(&self) -> bool {
+        false
     }
 
     /// Never: the Hessian of the fit that replicates are drawn from is near enough.

@@ -3,6 +3,7 @@
 use crate::criterion::curvature::{combine, subtract_low_rank, SigmaDerivatives, Weights};
 use crate::criterion::profiled::Profiled;
 use crate::factor::blocked::apply_lambda;
+use crate::linalg::tasks::product;
 use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 
@@ -86,14 +87,7 @@ fn full_c(cp: &CrossProducts, state: &Profiled) -> Vec<f64> {
     let mut g = apply_lambda(cp, &state.blocked.lam, &a, q, true);
     state.blocked.forward(cp, &mut g, q);
     let view = faer::MatRef::from_row_major_slice(&g, q, q);
-    faer::linalg::matmul::matmul(
-        faer::MatMut::from_row_major_slice_mut(&mut a, q, q),
-        faer::Accum::Add,
-        view.transpose(),
-        view,
-        -1.0,
-        faer::Par::rayon(2),
-    );
+    product(faer::MatMut::from_row_major_slice_mut(&mut a, q, q), faer::Accum::Add, view.transpose(), view, -1.0);
     a
 }
 
