@@ -12,7 +12,6 @@ from typing import Any
 
 from partialpool import _core
 from partialpool.design import Design, build_design
-from partialpool.design.design import Encoder
 from partialpool.design.reading import check_factors
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula
@@ -68,7 +67,7 @@ class CrossProducts:
                 f"cross-products of different models cannot be merged:"
                 f" `{self.design.formula.text}` and `{other.design.formula.text}`"
             )
-        for own, others in zip(_encoders(self.design), _encoders(other.design), strict=True):
+        for own, others in zip(self.design.encoders, other.design.encoders, strict=True):
             if own.state().get("transforms") != others.state().get("transforms"):
                 raise DesignError(
                     f"`{own.state()['text']}` has a transform that looks at the data (its centre,"
@@ -103,7 +102,7 @@ class CrossProducts:
             weights=None,
             offset=None,
             rows=None,
-            source=None,
+            table=None,
             factors=tuple(factors),
             total=native.n,
         )
@@ -119,7 +118,3 @@ class CrossProducts:
         model = LinearMixedModel(self.design, self.native, native, reml=reml, stored=stored)
         model.warn_if_not_converged()
         return model
-
-
-def _encoders(design: Design) -> list[Encoder]:
-    return [design.fixed, *(term.encoder for f in design.factors for term in f.terms)]

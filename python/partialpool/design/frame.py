@@ -6,7 +6,7 @@ everything else goes through narwhals.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -313,3 +313,19 @@ def with_columns(data: Any, columns: Mapping[str, NDArray[np.float64]]) -> Any:
     table = nw.from_native(data, eager_only=True)
     series = [nw.new_series(name, v, backend=frame.kind) for name, v in columns.items()]
     return nw.to_native(table.with_columns(*series))
+
+
+def replace_columns(
+    data: Any, gone: Iterable[str], columns: Mapping[str, NDArray[np.float64]]
+) -> Any:
+    """The user's table, a dict too, without some columns and with others added or replaced."""
+    gone = set(gone)
+    if isinstance(data, Mapping):
+        return {k: v for k, v in data.items() if str(k) not in gone} | dict(columns)
+    frame = Frame(data)
+    if frame.kind == "pandas":
+        return data.drop(columns=list(gone)).assign(**columns)
+    import narwhals as nw
+
+    table = nw.from_native(data, eager_only=True)
+    return with_columns(nw.to_native(table.drop(*gone) if gone else table), columns)

@@ -33,6 +33,7 @@ def build_design(
     na_action: str = "drop",
     check: bool = True,
     with_response: bool = True,
+    response: NDArray[np.float64] | None = None,
 ) -> Design:
     """Read what a formula needs from a table.
 
@@ -42,6 +43,9 @@ def build_design(
         Refuse factors that cannot be fitted.
     with_response
         False: the response is not read, the table need not have it, and `Design.y` is zeros.
+    response
+        In the place of the table's (`Design.replaced`): one value a row of the table, NaN in rows
+        that are then left out.
 
     Raises
     ------
@@ -50,7 +54,8 @@ def build_design(
     DesignError
         For grouping factors that cannot be fitted.
     """
-    needed = formula.variables if with_response else predictor_columns(formula)
+    own = with_response and response is None
+    needed = formula.variables if own else predictor_columns(formula)
     if "Intercept" in needed:
         raise DataError(
             "a column named 'Intercept' cannot be told from the constant; rename the column"
@@ -58,7 +63,7 @@ def build_design(
     if na_action not in {"drop", "error"}:
         raise ArgumentError(f"na_action must be 'drop' or 'error', not {na_action!r}")
     frame = Frame(data)
-    reader = _Reader(frame, formula, needed, weights, offset, na_action)
+    reader = _Reader(frame, formula, needed, weights, offset, response, na_action)
     factors_used = [v for v in reader.predictors if v in frame and not frame.is_numeric(v)]
     coding = check_contrasts(contrasts, factors_used) if contrasts else {}
     encoders: dict[Any, tuple[Encoder, list[Column]]] = {}
@@ -86,11 +91,12 @@ def build_design(
         total=frame.length,
         kind=frame.kind,
         contrasts=dict(contrasts or {}),
-        source=data,
+        table=data,
         given={
             "na_action": na_action,
             **{k: v for k, v in (("weights", weights), ("offset", offset)) if v is not None},
         },
+        replaced=response,
     )
 
 
@@ -122,6 +128,7 @@ class _Reader:
         needed: Sequence[str],
         weights: Any,
         offset: Any,
+        response: NDArray[np.float64] | None,
         na: str,
     ) -> None:
         self.frame, self.formula, self.needed = frame, formula, needed
@@ -135,7 +142,8 @@ class _Reader:
         self.numeric: dict[str, NDArray[np.float64]] = {}
         given_weights = _vector(weights, frame, "weights")
         given_offset = _vector(offset, frame, "offset")
-        self.rows = self._complete(na, given_weights, given_offset)
+        self.replaced = response
+        self.rows = self._complete(na, given_weights, given_offset, response)
         n = frame.length if self.rows is None else len(self.rows)
         self.n = n
         self.weights = (
@@ -168,7 +176,8 @@ class _Reader:
             if mask is not None:
                 counts[name] = int(mask.sum())
                 incomplete = mask if incomplete is None else incomplete | mask
-        for vector, name in zip(vectors, ("weights", "offset"), strict=True):
+        names = ("weights", "offset", "response of the refit")
+        for vector, name in zip(vectors, names, strict=True):
             if vector is not None and np.isnan(vector).any():
                 counts[name] = int(np.isnan(vector).sum())
                 mask = np.isnan(vector)
@@ -199,6 +208,9 @@ class _Reader:
 
     def response(self) -> NDArray[np.float64]:
         formula = self.formula
+        if self.replaced is not None:
+            y = take(self.replaced, self.rows)
+            return np.ascontiguousarray(y if self.offset is None else y - self.offset)
         for name in variables(formula.response):
             if not self.frame.is_numeric(name):
                 raise DataError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
 from partialpool.errors import ArgumentError
-from partialpool.frames.augment import prefixed, response_of, with_columns
+from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
 from partialpool.frames.tidy import Row, chosen_effects, rows_frame, tidy_frame
 from partialpool.inference.intervals.profile import check_level
 from partialpool.models.random_effects import by_group
@@ -169,4 +169,4 @@ def augment(post: Posterior, new: Any, new_levels: str, prefix: str) -> Any:
     columns = prefixed(columns, prefix)
     if new is not None:
         return with_columns(new, None, None, columns)
-    return with_columns(design.source, design.formula.variables, design.rows, columns)
+    return with_columns(design.source, source_columns(design), design.rows, columns)

@@ -347,7 +347,11 @@ class LinearMixedModel(Inference, FitTables):
         return simulate(self, n, seed, new_random)
 
     def refit(self, y: Any) -> LinearMixedModel:
-        """The same model of another response, shape (nobs,) or one value a row of the data."""
+        """The same model of another response, shape (nobs,) or one value a row of the data.
+
+        Of a transformed response, ``log(y) ~ x``, the values of log(y) are given, as in lme4.
+        `ranova`, `update`, `augment` and all else that reads the data again find the new response.
+        """
         from partialpool.models.refitting import refit
 
         return refit(self, y)
