@@ -74,6 +74,7 @@ def sample(
         By parameter: "Intercept", "b", a coefficient's name, "sd", "sd_<group>",
         "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma"; the others keep those of
         `default_priors`. The intercept's prior is that of the raw one, where all columns are 0.
+        A fixed effect that is called like one of these, as "sigma", is "b_sigma".
     chains, warmup, draws
         Chains; tuning draws of each, not kept; draws of each that are kept.
     seed

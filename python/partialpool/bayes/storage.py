@@ -126,10 +126,19 @@ def to_arviz(post: Posterior, random: bool) -> Any:
     coords: dict[str, list[str]] = {}
     if random and post.settings.keep_random:
         for factor, effects in zip(post.parameters.factors, post.random_draws, strict=True):
-            level, column = f"{factor.name}_level", f"{factor.name}_coefficient"
-            variables[f"r_{factor.name}"] = effects
-            dims[f"r_{factor.name}"] = [level, column]
+            name, level, column = post.parameters.container_names(factor)
+            variables[name] = effects
+            dims[name] = [level, column]
             coords[level] = [str(v) for v in factor.levels]
             coords[column] = list(post.parameters.columns(factor))
+    # A slash is the separator of groups there.
+    safe: dict[str, str] = {}
+    for name in sorted([*variables, *coords, "chain", "draw"], key=lambda n: "/" in n):
+        safe[name] = name.replace("/", "_")
+        while safe[name] in [v for k, v in safe.items() if k != name]:
+            safe[name] += "_"
+    variables = {safe[name]: draws for name, draws in variables.items()}
+    dims = {safe[name]: [safe[dim] for dim in own] for name, own in dims.items()}
+    coords = {safe[name]: labels for name, labels in coords.items()}
     data = {group: variables, f"sample_stats{'_prior' * post.settings.prior_only}": post.stats}
     return arviz_base.from_dict(data, dims=dims, coords=coords, sample_dims=["chain", "draw"])

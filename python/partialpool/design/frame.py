@@ -282,7 +282,8 @@ def to_native(
     kind
         `Frame.kind`.
     index
-        Name and values of row labels: pandas gets them as its index, others as first column.
+        Name and values of row labels: pandas gets them as its index, others as first column, which
+        gets a dot before its name where a column has that.
     """
     if kind == "pandas":
         import pandas as pd
@@ -296,7 +297,10 @@ def to_native(
 
     table = dict(columns)
     if index is not None:
-        table = {index[0]: list(index[1]), **table}
+        label, values = index
+        while label in table:
+            label = f".{label}"
+        table = {label: list(values), **table}
     return nw.to_native(nw.from_dict(table, backend=kind))
 
 

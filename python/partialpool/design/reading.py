@@ -19,6 +19,7 @@ from partialpool.design.columns import (
 )
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
+from partialpool.design.names import refuse_names_of_calls, refuse_same_names
 from partialpool.errors import ArgumentError, DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 
@@ -56,10 +57,11 @@ def build_design(
     """
     own = with_response and response is None
     needed = formula.variables if own else predictor_columns(formula)
-    if "Intercept" in needed:
-        raise DataError(
-            "a column named 'Intercept' cannot be told from the constant; rename the column"
-        )
+    for name in ("Intercept", "(Intercept)"):
+        if name in needed:
+            raise DataError(
+                f"a column named {name!r} cannot be told from the constant; rename the column"
+            )
     if na_action not in {"drop", "error"}:
         raise ArgumentError(f"na_action must be 'drop' or 'error', not {na_action!r}")
     frame = Frame(data)
@@ -71,7 +73,9 @@ def build_design(
     def encode_part(text: str, products: Any, used: Sequence[str]) -> tuple[Encoder, list[Column]]:
         key = (text, tuple(used))
         if key not in encoders:
+            refuse_names_of_calls(text, used)
             encoders[key] = reader.columns(text, products, used, coding)
+            refuse_same_names(encoders[key][0])
         return encoders[key]
 
     used = fixed_variables(formula)
@@ -312,10 +316,10 @@ def factor_calls(text: str) -> frozenset[str]:
 
 
 def tokenize_pairs(text: str) -> list[str]:
-    """Token texts of a formula."""
+    """Token texts of a formula that we have written out."""
     from partialpool.formula.tokens import tokenize
 
-    return [token.text for token in tokenize(text)]
+    return [token.text for token in tokenize(text, own=True)]
 
 
 def check_factors(factors: Sequence[Factor], n: int) -> None:

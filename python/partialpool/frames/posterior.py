@@ -95,7 +95,7 @@ def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[
                 own = [i for i, name in enumerate(factor.names) if name == term]
                 draws = effects[:, :, :, own].sum(axis=-1)
                 if term in post.parameters.fixed:
-                    draws = draws + post.draws(term)[:, :, None]
+                    draws = draws + post.values[:, :, post.parameters.fixed.index(term), None]
             numbers = _numbers(draws, level, robust)
             out += [
                 {

@@ -91,14 +91,15 @@ class Influence:
         """Label, ``leverage, cooks_distance``, of a refit ``sigma``, then ``dfbetas_<term>``."""
         label = self.by if self.by != "observation" else "row"
         columns: dict[str, Any] = {
-            label: list(self.labels),
             "leverage": self.leverage,
             "cooks_distance": self.cooks_distance,
         }
         if self.refitted:
             columns["sigma"] = self.sigma
         columns |= {f"dfbetas_{n}": self.dfbetas[:, j] for j, n in enumerate(self.names)}
-        return to_native(columns, self.kind)
+        while label in columns:
+            label = f".{label}"
+        return to_native({label: list(self.labels), **columns}, self.kind)
 
     def __str__(self) -> str:
         from partialpool.tables.text.influence import influence_text

@@ -129,7 +129,9 @@ class LinearMixedModel(Inference, FitTables):
         """Entries of the relative covariance factors Λ, in lme4's order and names."""
         import pandas as pd
 
-        labels = [label for t in self.terms for label in t.theta_names]
+        from partialpool.models.random_effects import unique_names
+
+        labels = unique_names(tuple(label for t in self.terms for label in t.theta_names))
         values = [value for t in self.terms for value in t.theta]
         return pd.Series(values, index=labels, name="theta", dtype=float)
 
