@@ -104,16 +104,32 @@ def load_posterior(
         parameters = Parameters.of(fit)
         priors = {n: FAMILIES[p[0]](*p[1:]) for n, p in manifest["priors"].items()}
         table = PriorTable(priors, frozenset(manifest["given"]))
-        settings = Settings(**manifest["settings"])
+        settings = _settings(manifest["settings"], values, str(path))
         native = _core.LogPosterior(fit._products, *table.native(parameters), settings.prior_only)
         rectangle = values.shape[:2]
         if values.shape[2:] != (len(parameters.names),) or any(
             s.shape != rectangle for s in stats.values()
         ):
             raise ValueError("shapes")
+    except FileError:
+        raise
     except (KeyError, TypeError, ValueError, IndexError, _core.CoreError, PartialPoolError):
         raise FileError(f"{str(path)!r} is damaged: its parts do not fit together") from None
     return Posterior(fit, native, table, settings, values, stats)
+
+
+def _settings(stored: dict[str, Any], values: NDArray[Any], path: str) -> Settings:
+    """The stored settings, if they are such as the sampler takes and the draws agree with."""
+    try:
+        settings = Settings(**stored)
+        for name, most, found in zip(
+            ("chains", "draws"), (settings.chains, settings.draws), values.shape, strict=False
+        ):
+            if found > most:
+                raise ArgumentError(f"{name} is {most}, but there are {found}")
+    except ArgumentError as error:
+        raise FileError(f"{path!r} was edited or is damaged: of its settings, {error}") from None
+    return settings
 
 
 def to_arviz(post: Posterior, random: bool) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice
 from partialpool.design.columns import (
     Column,
     FormulaicColumns,
@@ -20,7 +21,7 @@ from partialpool.design.columns import (
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.names import refuse_names_of_calls, refuse_same_names
-from partialpool.errors import ArgumentError, DataError, DesignError
+from partialpool.errors import DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 
 
@@ -62,8 +63,7 @@ def build_design(
             raise DataError(
                 f"a column named {name!r} cannot be told from the constant; rename the column"
             )
-    if na_action not in {"drop", "error"}:
-        raise ArgumentError(f"na_action must be 'drop' or 'error', not {na_action!r}")
+    na_action = check_choice(na_action, "na_action", ("drop", "error"))
     frame = Frame(data)
     reader = _Reader(frame, formula, needed, weights, offset, response, na_action)
     factors_used = [v for v in reader.predictors if v in frame and not frame.is_numeric(v)]

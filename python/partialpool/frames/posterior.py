@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_level
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
 from partialpool.errors import ArgumentError
 from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
 from partialpool.frames.tidy import Row, chosen_effects, rows_frame, tidy_frame
-from partialpool.inference.intervals.profile import check_level
 from partialpool.models.random_effects import by_group
 from partialpool.models.reporting import group_label
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_flag
 from partialpool.design import Frame
 from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.design import group_labels
@@ -116,8 +117,7 @@ class Influence:
 
 def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
     """See `LinearMixedModel.influence`."""
-    if not isinstance(refit, bool):
-        raise ArgumentError(f"refit must be True or False, not {refit!r}")
+    refit = check_flag(refit, "refit")
     design = fit._rows()
     labels, codes = deletions(fit, by)
     size, p = len(labels), len(fit.beta)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_choice
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
@@ -273,8 +274,7 @@ class LinearMixedModel(Inference, FitTables):
         kind
             "response"; "pearson" (times the square root of the weights); "scaled" (Pearson over σ).
         """
-        if kind not in {"response", "pearson", "scaled"}:
-            raise ArgumentError(f"residuals are 'response', 'pearson' or 'scaled', not {kind!r}")
+        kind = check_choice(kind, "kind", ("response", "pearson", "scaled"))
         design = self._rows()
         # In place: at a million rows each further array is more than the fit needed.
         out = self.fitted
@@ -377,9 +377,7 @@ class LinearMixedModel(Inference, FitTables):
         """
         from partialpool.models.reporting import summarise
 
-        if ddf not in DDF:
-            raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
-        return summarise(self, ddf)
+        return summarise(self, check_choice(ddf, "ddf", DDF))
 
     def save(self, path: str | Path) -> None:
         """Store the fit without pickle; the file's size does not grow with the rows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_flag
 from partialpool.design import Design
 from partialpool.design.columns import take
 from partialpool.design.frame import Frame
@@ -139,8 +140,7 @@ def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
     """The same rows by REML or by ML; their cross-products are at hand."""
     from partialpool.models.linear_mixed import LinearMixedModel
 
-    if not isinstance(reml, bool):
-        raise ArgumentError(f"reml must be True or False, not {reml!r}")
+    reml = check_flag(reml, "reml")
     design = fit._rows()
     native = fit_native(fit._products, reml, response=design.formula.response_name)
     model = LinearMixedModel(design, fit._products, native, reml=reml, data_name=fit.data_name)

@@ -49,7 +49,8 @@ def linear_test(
     rhs
         c in L β = c, a number or k of them; 0 if not given. Text says it by itself.
     """
-    method = METHODS[check_ddf(fit, ddf)]
+    ddf = check_ddf(fit, ddf)
+    method = METHODS[ddf]
     asked = read_hypothesis(fit, hypothesis, rhs)
     joint = f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf)
     return ContrastTest(

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.errors import ArgumentError, ConvergenceError
+from partialpool.arguments import check_level
+from partialpool.errors import ConvergenceError
 from partialpool.inference.intervals.bootstrap import interval_frame, maximum_likelihood
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, select
 from partialpool.inference.intervals.parameters import values as parameter_values
@@ -205,13 +206,6 @@ def _columns(known: Sequence[Parameter], oldnames: bool) -> dict[Parameter, str]
     """Each parameter's column of `Profile.points`, told from the other columns."""
     names = told_apart([_name(p, oldnames) for p in known], OTHER_COLUMNS)
     return dict(zip(known, names, strict=True))
-
-
-def check_level(level: float) -> float:
-    """A coverage between 0 and 1."""
-    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise ArgumentError(f"level must lie between 0 and 1, not {level!r}")
-    return float(level)
 
 
 def _points(
