@@ -90,7 +90,9 @@ def _column(rng: np.random.Generator, n: int, frame: pd.DataFrame) -> Vector:
         x = frame["x"].to_numpy(dtype=float)
         out = x + 10 ** rng.uniform(-9, -2) * (x.std() + 1e-300) * rng.normal(size=n)
     elif kind == "by level":
-        out = rng.normal(size=n)[frame["g"].to_numpy()] + rng.choice([0.0, 1e-6]) * rng.normal(size=n)
+        out = rng.normal(size=n)[frame["g"].to_numpy()] + rng.choice([0.0, 1e-6]) * rng.normal(
+            size=n
+        )
     elif kind == "few values":
         out = rng.integers(0, 2, n).astype(float)
     elif kind == "one row":

@@ -95,7 +95,7 @@ def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:
             f"the fit is of {fit.nobs} rows, the posterior of {post.fit.nobs}; use the same data"
         )
     estimates = _estimates(fit, own)
-    errors = dict(zip(own.fixed, np.sqrt(np.diag(fit.covariance)).tolist(), strict=True))
+    errors = dict(zip(own.coefficients, np.sqrt(np.diag(fit.covariance)).tolist(), strict=True))
     table: dict[str, list[Any]] = {
         name: [] for name in ("variable", "estimate", "std_error", "mean", "sd", "difference")
     }
@@ -132,7 +132,7 @@ def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:
 
 def _estimates(fit: LinearMixedModel, parameters: Parameters) -> dict[str, float]:
     """Likelihood estimates by the posterior's names; a correlation with a zero variance is NaN."""
-    out = dict(zip(parameters.fixed, fit.beta.tolist(), strict=True)) | {"sigma": fit.sigma}
+    out = dict(zip(parameters.coefficients, fit.beta.tolist(), strict=True)) | {"sigma": fit.sigma}
     for factor, flat in zip(parameters.factors, fit._native.lambdas, strict=True):
         k = len(factor.names)
         lam = np.array(flat).reshape(k, k)

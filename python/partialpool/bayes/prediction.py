@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice, check_count, check_seed
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
-from partialpool.errors import ArgumentError
 from partialpool.models.native import UNSEEN
 from partialpool.models.prediction import included_columns, mask_columns, new_rows
 
@@ -113,18 +113,12 @@ def predict(
     seed: int | None,
 ) -> Any:
     """See `Posterior.predict`."""
-    if kind not in {"mean", "response"}:
-        raise ArgumentError(f"kind must be 'mean' or 'response', not {kind!r}")
-    if new_levels not in {"error", "population", "sample"}:
-        raise ArgumentError(
-            f"new_levels must be 'error', 'population' or 'sample', not {new_levels!r}"
-        )
-    if not isinstance(draws, bool) and (not isinstance(draws, int) or draws < 1):
-        raise ArgumentError(f"draws must be True, False or a positive whole number, not {draws!r}")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        raise ArgumentError(f"seed must be a whole number of at least 0, not {seed!r}")
+    kind = check_choice(kind, "kind", ("mean", "response"))
+    new_levels = check_choice(new_levels, "new_levels", ("error", "population", "sample"))
+    if not isinstance(draws, bool):
+        draws = check_count(draws, "draws (True, False or a number)")
+    source = post.settings.seed if seed is None else check_seed(seed)
     fit = post.fit
-    source = post.settings.seed if seed is None else seed
     chosen = spread_draws(post, None if isinstance(draws, bool) else draws)
     weights, missing = None, None
     if new is None:

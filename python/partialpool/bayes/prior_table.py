@@ -56,7 +56,7 @@ class PriorTable:
                 block = [next(names) for _ in range(size * (size - 1) // 2)]
                 row.append(self.priors[block[0]].parameters[0] if block else 1.0)
             etas.append(row)
-        return [one(name) for name in parameters.fixed], one("sigma"), sds, etas
+        return [one(name) for name in parameters.coefficients], one("sigma"), sds, etas
 
 
 def _three_digits(x: float) -> float:
@@ -83,7 +83,7 @@ def defaults(design: Design, kept: list[int], parameters: Parameters) -> dict[st
     unit = 2.5 * y_sd
     out: dict[str, Prior] = {}
     distance = 1.0
-    for i, name in zip(kept, parameters.fixed, strict=True):
+    for i, name in zip(kept, parameters.coefficients, strict=True):
         mean, sd = _spread(design.x[i])
         out[name] = normal(0.0, _three_digits(unit / sd))
         if name != "Intercept":
@@ -104,7 +104,8 @@ def resolve(
     """Put the user's priors in the place of the defaults, the most particular key last.
 
     Keys: "Intercept", "b" (every other fixed effect), a coefficient's name, "sd", "sd_<group>",
-    "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma".
+    "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma". A coefficient that is called like
+    one of these, as "sigma", is "b_sigma" (see `Parameters`).
 
     Raises
     ------
@@ -122,44 +123,44 @@ def resolve(
             raise ArgumentError(
                 f"the model has no parameter {key!r} to give a prior; it has {known}"
             )
-        if not targets[key]:
+        kind, names = targets[key]
+        if not names:
             raise ArgumentError(f"the model has no correlations, so that {key!r} needs no prior")
-        _check(key, prior)
-        for name in targets[key]:
+        _check(key, kind, prior)
+        for name in names:
             out[name] = prior
             changed.add(name)
     return PriorTable(out, frozenset(changed))
 
 
-def _targets(parameters: Parameters) -> dict[str, list[str]]:
-    """The parameters that a key stands for, general keys before particular ones."""
-    slopes = [name for name in parameters.fixed if name != "Intercept"]
-    out: dict[str, list[str]] = {}
+def _targets(parameters: Parameters) -> dict[str, tuple[str, list[str]]]:
+    """The kind and the parameters that a key stands for, general keys before particular ones."""
+    slopes = [name for name in parameters.coefficients if name != "Intercept"]
+    out: dict[str, tuple[str, list[str]]] = {}
     if slopes:
-        out["b"] = slopes
-    out["sd"], out["cor"] = [], []
+        out["b"] = "fixed", slopes
+    every: dict[str, list[str]] = {"sd": [], "cor": []}
+    out |= {kind: (kind, names) for kind, names in every.items()}
     for factor in parameters.factors:
         sds, cors = parameters.deviations(factor), parameters.correlations(factor)
-        out["sd"] += sds
-        out["cor"] += cors
-        out[f"sd_{factor.name}"] = sds
+        every["sd"] += sds
+        every["cor"] += cors
+        out[f"sd_{factor.name}"] = "sd", sds
         if cors:
-            out[f"cor_{factor.name}"] = cors
-        out |= {name: [name] for name in sds}
-    out["sigma"] = ["sigma"]
-    # A coefficient that is called like one of these keys is reached by no shorter name.
-    return out | {name: [name] for name in parameters.fixed}
+            out[f"cor_{factor.name}"] = "cor", cors
+        out |= {name: ("sd", [name]) for name in sds}
+    out["sigma"] = "sigma", ["sigma"]
+    return out | {name: ("fixed", [name]) for name in parameters.coefficients}
 
 
-def _check(key: str, prior: Any) -> None:
+def _check(key: str, kind: str, prior: Any) -> None:
     if not isinstance(prior, Prior):
         raise ArgumentError(f"the prior of {key!r} must be one of pp.normal, …, not {prior!r}")
-    is_correlation = key == "cor" or key.startswith("cor_")
+    is_correlation = kind == "cor"
     if is_correlation != (prior.name == "lkj"):
         what = "a correlation takes pp.lkj" if is_correlation else "pp.lkj is for correlations"
         raise ArgumentError(f"{prior} does not suit {key!r}: {what}")
-    positive = key in {"sd", "sigma"} or key.startswith("sd_")
-    if positive and prior.support[1] <= 0:
+    if kind in {"sd", "sigma"} and prior.support[1] <= 0:
         raise ArgumentError(f"{prior} has no positive support, but {key!r} is a standard deviation")
 
 

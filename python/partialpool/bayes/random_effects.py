@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import to_native
-from partialpool.models.random_effects import by_group
+from partialpool.models.random_effects import beside, by_group
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
+
+#: What `spread=True` adds of each effect.
+SPREAD = ("sd", "q5", "q95")
 
 
 def ranef(post: Posterior, spread: bool, *, fixed: bool) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def ranef(post: Posterior, spread: bool, *, fixed: bool) -> dict[str, Any]:
         columns: dict[str, NDArray[np.float64]] = {}
         if fixed:
             size = len(factor.levels)
-            draws = {n: post.draws(n)[:, :, None] for n in post.parameters.fixed}
+            draws = {n: post.values[:, :, i, None] for i, n in enumerate(post.parameters.fixed)}
             for j, name in enumerate(factor.names):
                 draws[name] = draws.get(name, 0.0) + effects[:, :, :, j]
             names = draws.items()
@@ -31,12 +34,16 @@ def ranef(post: Posterior, spread: bool, *, fixed: bool) -> dict[str, Any]:
             size = len(factor.levels)
             own = post.parameters.columns(factor)
             names = ((name, effects[:, :, :, j]) for j, name in enumerate(own))
+        further: dict[str, NDArray[np.float64]] = {}
         for name, values in names:
             columns[name] = np.broadcast_to(values.mean(axis=(0, 1)), (size,))
             if spread:
                 low, high = np.quantile(values, [0.05, 0.95], axis=(0, 1))
                 more = {"sd": values.std(axis=(0, 1), ddof=1), "q5": low, "q95": high}
-                columns |= {f"{name}_{k}": np.broadcast_to(v, (size,)) for k, v in more.items()}
-        columns = {name: np.array(v) for name, v in columns.items()}
+                further |= {f"{name}_{k}": np.broadcast_to(v, (size,)) for k, v in more.items()}
+        # Each name with its spread beside it.
+        every = beside(columns, further, "spread=True")
+        order = [k for n in columns for k in (n, *(f"{n}_{s}" for s in SPREAD if spread))]
+        columns = {name: np.array(every[name]) for name in order}
         out[group] = to_native(columns, post.fit.design.kind, index=("level", factor.levels))
     return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_choice, check_count, check_flag, check_seed, check_share
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
@@ -75,6 +75,7 @@ def sample(
         By parameter: "Intercept", "b", a coefficient's name, "sd", "sd_<group>",
         "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma"; the others keep those of
         `default_priors`. The intercept's prior is that of the raw one, where all columns are 0.
+        A fixed effect that is called like one of these, as "sigma", is "b_sigma".
     chains, warmup, draws
         Chains; tuning draws of each, not kept; draws of each that are kept.
     seed
@@ -111,18 +112,14 @@ def sample(
     Hoffman & Gelman (2014), J. Machine Learning Research 15; nuts-rs (PyMC developers).
     Papaspiliopoulos, Roberts & Sköld (2007), Statistical Science 22, on partly non-centred effects.
     """
-    counts = {"chains": chains, "draws": draws, "max_depth": max_depth}
-    for name, value in {**counts, "warmup": warmup, "cores": 1 if cores is None else cores}.items():
-        least = 0 if name == "warmup" else 1
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ArgumentError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    if isinstance(target_accept, bool) or not 0 < target_accept < 1:
-        raise ArgumentError(f"target_accept must lie between 0 and 1, not {target_accept!r}")
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if seed is not None and not (whole and 0 <= int(seed) < 2**64):
-        raise ArgumentError(f"seed must be a whole number from 0 to 2**64 - 1, not {seed!r}")
-    if method not in METHODS:
-        raise ArgumentError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    chains, draws = check_count(chains, "chains"), check_count(draws, "draws")
+    max_depth = check_count(max_depth, "max_depth")
+    warmup = check_count(warmup, "warmup", least=0)
+    cores = None if cores is None else check_count(cores, "cores")
+    target_accept = check_share(target_accept, "target_accept")
+    seed, method = check_seed(seed), check_choice(method, "method", METHODS)
+    keep_random = check_flag(keep_random, "keep_random")
+    prior_only = check_flag(prior_only, "prior_only")
     design = read_design(formula, data, weights, offset, contrasts, na_action)
     products = cross_products(design)
     if not products.kept and design.x:
@@ -133,16 +130,16 @@ def sample(
     if prior_only:
         require_proper(table)
     native = _core.LogPosterior(products, *table.native(parameters), prior_only)
-    chosen, why = _method(method, native, parameters, bool(prior_only))
+    chosen, why = _method(method, native, parameters, prior_only)
     settings = Settings(
         chains=chains,
         warmup=warmup,
         draws=draws,
-        seed=secrets.randbits(32) if seed is None else int(seed),
-        target_accept=float(target_accept),
+        seed=seed,
+        target_accept=target_accept,
         max_depth=max_depth,
-        keep_random=bool(keep_random),
-        prior_only=bool(prior_only),
+        keep_random=keep_random,
+        prior_only=prior_only,
         method=chosen,
         why=why,
     )

@@ -144,12 +144,12 @@ def program(
     model = [f"vector[N] mu = {'y_offset' if design.offset is not None else 'rep_vector(0, N)'};"]
     prior: list[str] = []
     if kept:
-        names = ", ".join(map(_comment, parameters.fixed))
+        names = ", ".join(map(_comment, parameters.coefficients))
         data += ["int<lower=1> K;  // fixed effects", f"matrix[N, K] X;  // {names}"]
-        own = [table[name] for name in parameters.fixed]
+        own = [table[name] for name in parameters.coefficients]
         declared.append(f"vector{_bounds(own, -math.inf)}[K] beta;  // fixed effects")
         model.append("mu += X * beta;")
-        prior += _statements("beta", own, parameters.fixed)
+        prior += _statements("beta", own, parameters.coefficients)
     if design.offset is not None:
         data.append("vector[N] y_offset;  // part of the mean that is known")
     if design.weights is not None:

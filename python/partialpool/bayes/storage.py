@@ -104,16 +104,32 @@ def load_posterior(
         parameters = Parameters.of(fit)
         priors = {n: FAMILIES[p[0]](*p[1:]) for n, p in manifest["priors"].items()}
         table = PriorTable(priors, frozenset(manifest["given"]))
-        settings = Settings(**manifest["settings"])
+        settings = _settings(manifest["settings"], values, str(path))
         native = _core.LogPosterior(fit._products, *table.native(parameters), settings.prior_only)
         rectangle = values.shape[:2]
         if values.shape[2:] != (len(parameters.names),) or any(
             s.shape != rectangle for s in stats.values()
         ):
             raise ValueError("shapes")
+    except FileError:
+        raise
     except (KeyError, TypeError, ValueError, IndexError, _core.CoreError, PartialPoolError):
         raise FileError(f"{str(path)!r} is damaged: its parts do not fit together") from None
     return Posterior(fit, native, table, settings, values, stats)
+
+
+def _settings(stored: dict[str, Any], values: NDArray[Any], path: str) -> Settings:
+    """The stored settings, if they are such as the sampler takes and the draws agree with."""
+    try:
+        settings = Settings(**stored)
+        for name, most, found in zip(
+            ("chains", "draws"), (settings.chains, settings.draws), values.shape, strict=False
+        ):
+            if found > most:
+                raise ArgumentError(f"{name} is {most}, but there are {found}")
+    except ArgumentError as error:
+        raise FileError(f"{path!r} was edited or is damaged: of its settings, {error}") from None
+    return settings
 
 
 def to_arviz(post: Posterior, random: bool) -> Any:
@@ -126,10 +142,19 @@ def to_arviz(post: Posterior, random: bool) -> Any:
     coords: dict[str, list[str]] = {}
     if random and post.settings.keep_random:
         for factor, effects in zip(post.parameters.factors, post.random_draws, strict=True):
-            level, column = f"{factor.name}_level", f"{factor.name}_coefficient"
-            variables[f"r_{factor.name}"] = effects
-            dims[f"r_{factor.name}"] = [level, column]
+            name, level, column = post.parameters.container_names(factor)
+            variables[name] = effects
+            dims[name] = [level, column]
             coords[level] = [str(v) for v in factor.levels]
             coords[column] = list(post.parameters.columns(factor))
+    # A slash is the separator of groups there.
+    safe: dict[str, str] = {}
+    for name in sorted([*variables, *coords, "chain", "draw"], key=lambda n: "/" in n):
+        safe[name] = name.replace("/", "_")
+        while safe[name] in [v for k, v in safe.items() if k != name]:
+            safe[name] += "_"
+    variables = {safe[name]: draws for name, draws in variables.items()}
+    dims = {safe[name]: [safe[dim] for dim in own] for name, own in dims.items()}
+    coords = {safe[name]: labels for name, labels in coords.items()}
     data = {group: variables, f"sample_stats{'_prior' * post.settings.prior_only}": post.stats}
     return arviz_base.from_dict(data, dims=dims, coords=coords, sample_dims=["chain", "draw"])

@@ -92,6 +92,10 @@ def text(post: Posterior) -> str:
             f"{post.fit.nobs} rows; levels: {groups}; {chains} chains of {draws} draws after"
             f" {post.settings.warmup} of warm-up; seed {post.settings.seed}",
             f"NUTS: {post.settings.why}",
+            *(
+                f"{new} is the fixed effect of {old}"
+                for old, new in post.parameters.renamed.items()
+            ),
             "",
             head,
             *lines,

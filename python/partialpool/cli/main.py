@@ -115,11 +115,11 @@ def fit(
         raise errors.ArgumentError(
             "--prior, --chains, --warmup, --draws and --seed are for the posterior; add --bayes"
         )
+    from partialpool.arguments import check_choice
     from partialpool.models.doors import DDF
     from partialpool.models.lmer import lmer
 
-    if ddf not in DDF:
-        raise errors.ArgumentError(f"--ddf must be one of {', '.join(DDF)}, not {ddf!r}")
+    ddf = check_choice(ddf, "--ddf", DDF)
     table, name = read_table(data)
 
     def run() -> Any:

@@ -13,7 +13,6 @@ from typing import Any
 from partialpool import _core
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
-from partialpool.design.design import Encoder
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula, require_random
 
@@ -65,7 +64,7 @@ class CrossProducts:
                 f"cross-products of different models cannot be merged:"
                 f" `{self.design.formula.text}` and `{other.design.formula.text}`"
             )
-        for own, others in zip(_encoders(self.design), _encoders(other.design), strict=True):
+        for own, others in zip(self.design.encoders, other.design.encoders, strict=True):
             if own.state().get("transforms") != others.state().get("transforms"):
                 raise DesignError(
                     f"`{own.state()['text']}` has a transform that looks at the data (its centre,"
@@ -100,12 +99,8 @@ class CrossProducts:
             weights=None,
             offset=None,
             rows=None,
-            source=None,
+            table=None,
             factors=tuple(factors),
             total=native.n,
         )
         return replace(self, design=design, native=native)
-
-
-def _encoders(design: Design) -> list[Encoder]:
-    return [design.fixed, *(term.encoder for f in design.factors for term in f.terms)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from partialpool.design.columns import (
     Rows,
     take,
 )
-from partialpool.design.frame import Coded, Frame
+from partialpool.design.frame import Coded, Frame, replace_columns
 from partialpool.errors import DataError
-from partialpool.formula import Formula, RandomTerm
+from partialpool.formula import Formula, RandomTerm, variables
 
 Encoder = ProductColumns | FormulaicColumns
 
@@ -114,8 +115,12 @@ class Design:
         Kind of table that came in (`Frame.kind`).
     contrasts
         As given.
-    source, given
-        The table and the arguments that it was read with, for `update`.
+    table, given
+        The table that came in and the arguments that it was read with. Ask `source` for the data
+        of the fit.
+    replaced
+        The response that a refit put in the place of the table's, offset included, shape (total,),
+        NaN in rows where it is not known; None where the response is the table's.
 
     A design read back from a stored fit has no rows: `y` is None.
     """
@@ -131,8 +136,9 @@ class Design:
     total: int
     kind: Any
     contrasts: Mapping[str, str] = field(default_factory=dict)
-    source: Any = None
+    table: Any = None
     given: Mapping[str, Any] = field(default_factory=dict)
+    replaced: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
@@ -156,7 +162,46 @@ class Design:
 
     def __getstate__(self) -> dict[str, Any]:
         # The user's table is not ours to pickle: the arrays that the fit uses are here already.
-        return {**self.__dict__, "source": None}
+        names = self.__dataclass_fields__.keys() - {"table"}
+        return {**{name: self.__dict__[name] for name in names}, "table": None}
+
+    @cached_property
+    def source(self) -> Any:
+        """The data of this fit: the table that came in, in it the response that was fitted.
+
+        After a refit the response's column holds the new values. A transformed response, or one
+        whose column is a predictor too, has a column of its own (`response_columns`), and the
+        columns that it was made of are left out: they belong to the old response.
+        """
+        if self.table is None or self.replaced is None:
+            return self.table
+        (name,) = self.response_columns
+        return replace_columns(self.table, self._old_columns - {name}, {name: self.replaced})
+
+    @property
+    def response_columns(self) -> tuple[str, ...]:
+        """Columns of `source` that hold the response, or what it is worked out from."""
+        own = tuple(dict.fromkeys(variables(self.formula.response)))
+        if self.table is None or self.replaced is None:
+            return own
+        name = self.formula.response_name
+        if name not in self._old_columns and name in Frame(self.table):
+            return (f"refit({name})",)
+        return (name,)
+
+    @property
+    def _old_columns(self) -> set[str]:
+        """Columns of the table that are there for the response alone."""
+        used = {v for encoder in self.encoders for v in encoder.variables}
+        used |= {v for factor in self.factors for v in factor.variables}
+        used |= {v for part in self.formula.offsets for v in variables(part)}
+        used |= {v for k in ("weights", "offset") if isinstance(v := self.given.get(k), str)}
+        return set(variables(self.formula.response)) - used
+
+    @property
+    def encoders(self) -> list[Encoder]:
+        """Of the fixed part, then of each random term."""
+        return [self.fixed, *(term.encoder for f in self.factors for term in f.terms)]
 
     @property
     def dropped(self) -> int:

@@ -6,7 +6,7 @@ everything else goes through narwhals.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -282,7 +282,8 @@ def to_native(
     kind
         `Frame.kind`.
     index
-        Name and values of row labels: pandas gets them as its index, others as first column.
+        Name and values of row labels: pandas gets them as its index, others as first column, which
+        gets a dot before its name where a column has that.
     """
     if kind == "pandas":
         import pandas as pd
@@ -296,7 +297,10 @@ def to_native(
 
     table = dict(columns)
     if index is not None:
-        table = {index[0]: list(index[1]), **table}
+        label, values = index
+        while label in table:
+            label = f".{label}"
+        table = {label: list(values), **table}
     return nw.to_native(nw.from_dict(table, backend=kind))
 
 
@@ -313,3 +317,19 @@ def with_columns(data: Any, columns: Mapping[str, NDArray[np.float64]]) -> Any:
     table = nw.from_native(data, eager_only=True)
     series = [nw.new_series(name, v, backend=frame.kind) for name, v in columns.items()]
     return nw.to_native(table.with_columns(*series))
+
+
+def replace_columns(
+    data: Any, gone: Iterable[str], columns: Mapping[str, NDArray[np.float64]]
+) -> Any:
+    """The user's table, a dict too, without some columns and with others added or replaced."""
+    gone = set(gone)
+    if isinstance(data, Mapping):
+        return {k: v for k, v in data.items() if str(k) not in gone} | dict(columns)
+    frame = Frame(data)
+    if frame.kind == "pandas":
+        return data.drop(columns=list(gone)).assign(**columns)
+    import narwhals as nw
+
+    table = nw.from_native(data, eager_only=True)
+    return with_columns(nw.to_native(table.drop(*gone) if gone else table), columns)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice
 from partialpool.design.columns import (
     Column,
     FormulaicColumns,
@@ -19,7 +20,8 @@ from partialpool.design.columns import (
 )
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
-from partialpool.errors import ArgumentError, DataError, DesignError
+from partialpool.design.names import refuse_names_of_calls, refuse_same_names
+from partialpool.errors import DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 
 
@@ -33,6 +35,7 @@ def build_design(
     na_action: str = "drop",
     check: bool = True,
     with_response: bool = True,
+    response: NDArray[np.float64] | None = None,
 ) -> Design:
     """Read what a formula needs from a table.
 
@@ -42,6 +45,9 @@ def build_design(
         Refuse factors that cannot be fitted.
     with_response
         False: the response is not read, the table need not have it, and `Design.y` is zeros.
+    response
+        In the place of the table's (`Design.replaced`): one value a row of the table, NaN in rows
+        that are then left out.
 
     Raises
     ------
@@ -50,15 +56,16 @@ def build_design(
     DesignError
         For grouping factors that cannot be fitted.
     """
-    needed = formula.variables if with_response else predictor_columns(formula)
-    if "Intercept" in needed:
-        raise DataError(
-            "a column named 'Intercept' cannot be told from the constant; rename the column"
-        )
-    if na_action not in {"drop", "error"}:
-        raise ArgumentError(f"na_action must be 'drop' or 'error', not {na_action!r}")
+    own = with_response and response is None
+    needed = formula.variables if own else predictor_columns(formula)
+    for name in ("Intercept", "(Intercept)"):
+        if name in needed:
+            raise DataError(
+                f"a column named {name!r} cannot be told from the constant; rename the column"
+            )
+    na_action = check_choice(na_action, "na_action", ("drop", "error"))
     frame = Frame(data)
-    reader = _Reader(frame, formula, needed, weights, offset, na_action)
+    reader = _Reader(frame, formula, needed, weights, offset, response, na_action)
     factors_used = [v for v in reader.predictors if v in frame and not frame.is_numeric(v)]
     coding = check_contrasts(contrasts, factors_used) if contrasts else {}
     encoders: dict[Any, tuple[Encoder, list[Column]]] = {}
@@ -66,7 +73,9 @@ def build_design(
     def encode_part(text: str, products: Any, used: Sequence[str]) -> tuple[Encoder, list[Column]]:
         key = (text, tuple(used))
         if key not in encoders:
+            refuse_names_of_calls(text, used)
             encoders[key] = reader.columns(text, products, used, coding)
+            refuse_same_names(encoders[key][0])
         return encoders[key]
 
     used = fixed_variables(formula)
@@ -86,11 +95,12 @@ def build_design(
         total=frame.length,
         kind=frame.kind,
         contrasts=dict(contrasts or {}),
-        source=data,
+        table=data,
         given={
             "na_action": na_action,
             **{k: v for k, v in (("weights", weights), ("offset", offset)) if v is not None},
         },
+        replaced=response,
     )
 
 
@@ -122,6 +132,7 @@ class _Reader:
         needed: Sequence[str],
         weights: Any,
         offset: Any,
+        response: NDArray[np.float64] | None,
         na: str,
     ) -> None:
         self.frame, self.formula, self.needed = frame, formula, needed
@@ -135,7 +146,8 @@ class _Reader:
         self.numeric: dict[str, NDArray[np.float64]] = {}
         given_weights = _vector(weights, frame, "weights")
         given_offset = _vector(offset, frame, "offset")
-        self.rows = self._complete(na, given_weights, given_offset)
+        self.replaced = response
+        self.rows = self._complete(na, given_weights, given_offset, response)
         n = frame.length if self.rows is None else len(self.rows)
         self.n = n
         self.weights = (
@@ -168,7 +180,8 @@ class _Reader:
             if mask is not None:
                 counts[name] = int(mask.sum())
                 incomplete = mask if incomplete is None else incomplete | mask
-        for vector, name in zip(vectors, ("weights", "offset"), strict=True):
+        names = ("weights", "offset", "response of the refit")
+        for vector, name in zip(vectors, names, strict=True):
             if vector is not None and np.isnan(vector).any():
                 counts[name] = int(np.isnan(vector).sum())
                 mask = np.isnan(vector)
@@ -199,6 +212,9 @@ class _Reader:
 
     def response(self) -> NDArray[np.float64]:
         formula = self.formula
+        if self.replaced is not None:
+            y = take(self.replaced, self.rows)
+            return np.ascontiguousarray(y if self.offset is None else y - self.offset)
         for name in variables(formula.response):
             if not self.frame.is_numeric(name):
                 raise DataError(
@@ -300,10 +316,10 @@ def factor_calls(text: str) -> frozenset[str]:
 
 
 def tokenize_pairs(text: str) -> list[str]:
-    """Token texts of a formula."""
+    """Token texts of a formula that we have written out."""
     from partialpool.formula.tokens import tokenize
 
-    return [token.text for token in tokenize(text)]
+    return [token.text for token in tokenize(text, own=True)]
 
 
 def check_factors(factors: Sequence[Factor], n: int) -> None:

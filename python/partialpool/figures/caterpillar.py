@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_count, check_level
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.posterior.panels import kind_of
@@ -15,7 +16,6 @@ from partialpool.figures.style import (
     GREY,
     Vector,
     check_axes,
-    check_count,
     column_index,
     factor_index,
     new_figure,
@@ -26,7 +26,6 @@ from partialpool.figures.style import (
     spread,
     wrapped,
 )
-from partialpool.inference.intervals.profile import check_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

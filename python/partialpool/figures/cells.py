@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_count
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame
 from partialpool.design.reading import fixed_variables
@@ -19,7 +20,6 @@ from partialpool.figures.style import (
     ORANGE,
     Indices,
     Vector,
-    check_count,
     factor_index,
     grid_of,
     headed,

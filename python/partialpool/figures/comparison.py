@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_level
 from partialpool.design.frame import Frame
 from partialpool.errors import ArgumentError
 from partialpool.figures.style import (
@@ -21,7 +22,6 @@ from partialpool.figures.style import (
     short,
     wrapped,
 )
-from partialpool.inference.intervals.profile import check_level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_count
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import with_unit
 from partialpool.figures.style import (
@@ -19,7 +20,6 @@ from partialpool.figures.style import (
     GREY,
     ORANGE,
     SERIES,
-    check_count,
     check_name,
     facet_margins,
     factor_index,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_choice
 from partialpool.errors import ArgumentError
 from partialpool.figures.fits import GroupLines, fits_data
 from partialpool.figures.labels import with_unit
@@ -16,7 +17,6 @@ from partialpool.figures.style import (
     ORANGE,
     Vector,
     check_axes,
-    check_choice,
     check_names,
     headed,
     new_figure,
@@ -82,8 +82,7 @@ def plot_lines(
     kinds = check_names(given, "pooling")
     if not kinds:
         raise ArgumentError(f"pooling must name one of {', '.join(map(repr, POOLING))}")
-    for kind in kinds:
-        check_choice(kind, "pooling", tuple(POOLING))
+    kinds = [check_choice(kind, "pooling", tuple(POOLING)) for kind in kinds]
     facets, name, x_name, total = fits_data(
         fit, x=x, group=group, max_groups=max_groups, complete="complete" in kinds
     )

@@ -178,11 +178,13 @@ def _profile(fit: Any, parm: Any) -> tuple[Profile, Sequence[str]]:
 
 def _label(profile: Profile, name: str, width: int = 60) -> str:
     """A parameter's name and, where the data say it, its unit."""
-    (parameter,) = select(profile.parameters, name)
+    parameter = profile.parameter(name)
     design, kind = profile.fit.design, parameter.kind
     if kind == "cor":
         return short(name, width)
-    column = "Intercept" if kind == "sigma" else name
+    column = "Intercept"
+    if kind == "fixed":
+        column = profile.fit.fixed_names[parameter.at[0]]
     if kind == "sd":
         factor, place = parameter.at
         column = design.factors[factor].names[place]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_choice, check_count, check_seed
 from partialpool.design import Frame, build_design
 from partialpool.design.columns import take
 from partialpool.design.design import group_labels
@@ -21,8 +22,6 @@ from partialpool.figures.style import (
     Indices,
     Vector,
     check_axes,
-    check_choice,
-    check_count,
     cloud,
     facet_margins,
     few_ticks,
@@ -36,7 +35,6 @@ from partialpool.figures.style import (
     spread,
 )
 from partialpool.formula.model import parse_grouped
-from partialpool.inference.intervals.bootstrap import check_seed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_choice, check_count
 from partialpool.figures.labels import with_unit
 from partialpool.figures.style import (
     BLUE,
@@ -14,8 +15,6 @@ from partialpool.figures.style import (
     SKY,
     Vector,
     check_axes,
-    check_choice,
-    check_count,
     cloud,
     factor_index,
     new_figure,
@@ -78,10 +77,11 @@ def plot_residuals(
     """
     index = factor_index(fit, group)
     check_count(max_groups, "max_groups")
-    kinds = KINDS if kind is None else (check_choice(kind, "kind", KINDS),)
     if ax is not None:
         check_axes(ax)
-        check_choice(kind, "kind", KINDS)
+    if kind is not None or ax is not None:
+        kind = check_choice(kind, "kind", KINDS)
+    kinds = KINDS if kind is None else (kind,)
     residual, fitted = fit.residuals("pearson"), fit.fitted
     order = np.argsort(fitted, kind="stable") if kind != "group" else None
     panels: list[Any]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_count
 from partialpool.errors import ArgumentError
 from partialpool.figures.covariance import coverage_labels, draw_ellipses, factor_covariance
 from partialpool.figures.labels import coefficient_unit, in_unit
@@ -17,7 +18,6 @@ from partialpool.figures.style import (
     ORANGE,
     Vector,
     check_axes,
-    check_count,
     check_names,
     column_index,
     factor_index,

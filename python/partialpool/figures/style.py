@@ -103,20 +103,6 @@ def check_names(value: Any, what: str) -> list[str]:
     return list(names)
 
 
-def check_count(value: Any, name: str) -> int:
-    """A positive whole number."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"{name} must be a positive whole number, not {value!r}")
-    return value
-
-
-def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
-    """One of the words offered."""
-    if value not in choices:
-        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    return str(value)
-
-
 def short(level: Any, width: int = 22) -> str:
     """A level's name, cut where it would not fit."""
     text = str(level)

@@ -46,8 +46,10 @@ class Token(NamedTuple):
     end: int
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str, *, own: bool = False) -> list[Token]:
     """Cut a formula into tokens, the last of which is of kind "end".
+
+    Of text that we have written out (`own`), the names are good.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def tokenize(text: str) -> list[Token]:
         if kind == "name":
             if piece in {"TRUE", "FALSE", "True", "False"}:
                 kind = "flag"
-            else:
+            elif not own:
                 _check_name(piece)
         elif kind == "quoted":
             kind, piece = "name", _quoted_name(piece[1:-1])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Design, Frame
+from partialpool.design.reading import predictor_columns
 from partialpool.errors import ArgumentError
 from partialpool.formula import evaluate, variables
 
@@ -29,7 +30,17 @@ def augment(fit: LinearMixedModel, new: Any, new_levels: str, prefix: str) -> An
     if design.source is None:
         raise ArgumentError("this fit has no data at hand; give them: fit.augment(frame)")
     columns = prefixed(fitted_columns(fit), prefix)
-    return with_columns(design.source, design.formula.variables, design.rows, columns)
+    return with_columns(design.source, source_columns(design), design.rows, columns)
+
+
+def source_columns(design: Design) -> tuple[str, ...]:
+    """The columns of `design.source` that the model uses, the response's first."""
+    old = variables(design.formula.response)
+    if design.replaced is None:
+        return design.formula.variables
+    used = predictor_columns(design.formula)
+    rest = [v for v in design.formula.variables if v not in old or v in used]
+    return tuple(dict.fromkeys((*design.response_columns, *rest)))
 
 
 def fitted_columns(fit: LinearMixedModel) -> dict[str, Vector]:

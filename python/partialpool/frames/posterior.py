@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_level
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
 from partialpool.errors import ArgumentError
-from partialpool.frames.augment import prefixed, response_of, with_columns
+from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
 from partialpool.frames.tidy import Row, chosen_effects, rows_frame, tidy_frame
-from partialpool.inference.intervals.profile import check_level
 from partialpool.models.random_effects import by_group
 from partialpool.models.reporting import group_label
 
@@ -95,7 +95,7 @@ def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[
                 own = [i for i, name in enumerate(factor.names) if name == term]
                 draws = effects[:, :, :, own].sum(axis=-1)
                 if term in post.parameters.fixed:
-                    draws = draws + post.draws(term)[:, :, None]
+                    draws = draws + post.values[:, :, post.parameters.fixed.index(term), None]
             numbers = _numbers(draws, level, robust)
             out += [
                 {
@@ -169,4 +169,4 @@ def augment(post: Posterior, new: Any, new_levels: str, prefix: str) -> Any:
     columns = prefixed(columns, prefix)
     if new is not None:
         return with_columns(new, None, None, columns)
-    return with_columns(design.source, design.formula.variables, design.rows, columns)
+    return with_columns(design.source, source_columns(design), design.rows, columns)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_choice, check_level
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import fixed_part
-from partialpool.inference.intervals.profile import check_level
 from partialpool.inference.means.multiplicity import critical_value, two_sided
 from partialpool.models.random_effects import by_group, conditional_sds, unique_names
 from partialpool.models.reporting import variance_rows
@@ -46,10 +46,7 @@ def tidy(
 ) -> Any:
     """See `LinearMixedModel.tidy`."""
     wanted, level = chosen_effects(effects, exponentiate), check_level(conf_level)
-    if conf_method not in METHODS:
-        raise ArgumentError(
-            f"conf_method must be one of {', '.join(map(repr, METHODS))}, not {conf_method!r}"
-        )
+    conf_method = check_choice(conf_method, "conf_method", METHODS)
     rows: list[Row] = []
     limits: dict[str, Limits] = {}
     if conf_int and conf_method != "wald" and {"fixed", "ran_pars"} & set(wanted):

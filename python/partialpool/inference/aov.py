@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice
 from partialpool.design import Design, build_design
 from partialpool.design.frame import to_native
-from partialpool.errors import ArgumentError, DesignError, FormulaError
+from partialpool.errors import DesignError, FormulaError
 from partialpool.formula import Formula, parse_formula
 
 Vector = NDArray[np.float64]
@@ -225,8 +226,7 @@ def variance_components(
     -----
     On balanced data the REML estimate is the ANOVA estimate, or 0 where that is negative.
     """
-    if not isinstance(method, str) or method not in {"anova", "reml", "ml"}:
-        raise ArgumentError(f"method must be 'anova', 'reml' or 'ml', not {method!r}")
+    method = check_choice(method, "method", ("anova", "reml", "ml"))
     parsed = parse_formula(formula)
     _check_one_way(parsed)
     design = build_design(parsed, data, na_action=na_action)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_flag
 from partialpool.design import Frame
 from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.design import group_labels
@@ -91,14 +92,15 @@ class Influence:
         """Label, ``leverage, cooks_distance``, of a refit ``sigma``, then ``dfbetas_<term>``."""
         label = self.by if self.by != "observation" else "row"
         columns: dict[str, Any] = {
-            label: list(self.labels),
             "leverage": self.leverage,
             "cooks_distance": self.cooks_distance,
         }
         if self.refitted:
             columns["sigma"] = self.sigma
         columns |= {f"dfbetas_{n}": self.dfbetas[:, j] for j, n in enumerate(self.names)}
-        return to_native(columns, self.kind)
+        while label in columns:
+            label = f".{label}"
+        return to_native({label: list(self.labels), **columns}, self.kind)
 
     def __str__(self) -> str:
         from partialpool.inference.influence_text import influence_text
@@ -115,8 +117,7 @@ class Influence:
 
 def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
     """See `LinearMixedModel.influence`."""
-    if not isinstance(refit, bool):
-        raise ArgumentError(f"refit must be True or False, not {refit!r}")
+    refit = check_flag(refit, "refit")
     design = fit._rows()
     labels, codes = deletions(fit, by)
     size, p = len(labels), len(fit.beta)

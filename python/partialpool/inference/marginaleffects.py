@@ -13,7 +13,6 @@ import numpy as np
 
 from partialpool.design import Frame
 from partialpool.errors import ArgumentError
-from partialpool.formula import variables
 from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
 
 
@@ -53,8 +52,7 @@ def marginaleffects_model(fit: Any, *, ddf: str = "satterthwaite") -> Any:
     design = part.design
     if design.source is None:
         raise ArgumentError("this fit has no data at hand; fit it again to use marginaleffects")
-    response = variables(design.formula.response)
-    names = tuple(dict.fromkeys((*response, *design.fixed.variables)))
+    names = tuple(dict.fromkeys((*design.response_columns, *design.fixed.variables)))
 
     class PartialPoolModel(ModelAbstract):
         """The fixed part of a fit."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from partialpool.errors import ArgumentError
+from partialpool.arguments import check_choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +64,7 @@ class InferenceDoors:
         """
         from partialpool.inference.summary import summarise
 
-        if ddf not in DDF:
-            raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
-        return summarise(as_fit(self), ddf)
+        return summarise(as_fit(self), check_choice(ddf, "ddf", DDF))
 
     def anova(self, type: int = 3, ddf: str = "satterthwaite") -> AnovaTable:
         """F tests of the terms of the fixed part, as lmerTest's ``anova``.

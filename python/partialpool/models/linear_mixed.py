@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_choice
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
@@ -125,7 +126,9 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         """Entries of the relative covariance factors Λ, in lme4's order and names."""
         import pandas as pd
 
-        labels = [label for t in self.terms for label in t.theta_names]
+        from partialpool.models.random_effects import unique_names
+
+        labels = unique_names(tuple(label for t in self.terms for label in t.theta_names))
         values = [value for t in self.terms for value in t.theta]
         return pd.Series(values, index=labels, name="theta", dtype=float)
 
@@ -267,8 +270,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         kind
             "response"; "pearson" (times the square root of the weights); "scaled" (Pearson over σ).
         """
-        if kind not in {"response", "pearson", "scaled"}:
-            raise ArgumentError(f"residuals are 'response', 'pearson' or 'scaled', not {kind!r}")
+        kind = check_choice(kind, "kind", ("response", "pearson", "scaled"))
         design = self._rows()
         # In place: at a million rows each further array is more than the fit needed.
         out = self.fitted
@@ -343,7 +345,11 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         return simulate(self, n, seed, new_random)
 
     def refit(self, y: Any) -> LinearMixedModel:
-        """The same model of another response, shape (nobs,) or one value a row of the data."""
+        """The same model of another response, shape (nobs,) or one value a row of the data.
+
+        Of a transformed response, ``log(y) ~ x``, the values of log(y) are given, as in lme4.
+        `ranova`, `update`, `augment` and all else that reads the data again find the new response.
+        """
         from partialpool.models.refitting import refit
 
         return refit(self, y)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from partialpool._core import CrossProducts
+from partialpool.arguments import check_flag
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
-from partialpool.errors import ArgumentError, DesignError
+from partialpool.errors import DesignError
 from partialpool.formula import parse_formula, require_random
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
@@ -77,8 +78,7 @@ def fit_design(
     design: Design, *, reml: bool = True, data_name: str | None = None, start: Any = None
 ) -> LinearMixedModel:
     """Fit a design that is already read."""
-    if not isinstance(reml, bool):
-        raise ArgumentError(f"reml must be True or False, not {reml!r}")
+    reml = check_flag(reml, "reml")
     products: CrossProducts = cross_products(design)
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")

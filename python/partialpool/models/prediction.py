@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice, check_level
 from partialpool.design.frame import Frame, to_native
 from partialpool.errors import ArgumentError, DataError, NewDataError
 from partialpool.formula import evaluate, parse_random, variables
@@ -25,12 +26,10 @@ def predict(
     level: float,
 ) -> Any:
     """See `LinearMixedModel.predict`."""
-    if new_levels not in {"error", "population"}:
-        raise ArgumentError(f"new_levels must be 'error' or 'population', not {new_levels!r}")
-    if interval not in {None, "confidence", "prediction"}:
-        raise ArgumentError(f"interval must be 'confidence' or 'prediction', not {interval!r}")
-    if not (isinstance(level, int | float) and 0 < level < 1):
-        raise ArgumentError(f"level must lie between 0 and 1, not {level!r}")
+    new_levels = check_choice(new_levels, "new_levels", ("error", "population"))
+    if interval is not None:
+        interval = check_choice(interval, "interval", ("confidence", "prediction"))
+    level = check_level(level)
     wanted = included_columns(fit, random)
     if new is None:
         x, factors = fit._row_arguments()

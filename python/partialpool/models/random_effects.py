@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import to_native
+from partialpool.errors import ArgumentError
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -15,13 +17,36 @@ if TYPE_CHECKING:
 
 def unique_names(names: tuple[str, ...]) -> list[str]:
     """Column names made distinct: a second `x` of another term on the factor is `x.1`."""
-    seen: dict[str, int] = {}
-    out = []
+    out: list[str] = []
     for name in names:
-        count = seen.get(name, 0)
-        seen[name] = count + 1
-        out.append(name if count == 0 else f"{name}.{count}")
+        count, new = 0, name
+        # A number is passed over where a column is called so itself.
+        while new in out or (count and new in names):
+            count += 1
+            new = f"{name}.{count}"
+        out.append(new)
     return out
+
+
+def told_apart(fixed: Sequence[str], others: Iterable[str]) -> tuple[str, ...]:
+    """Names of fixed effects beside other parameters: `b_sigma` for one that is called sigma."""
+    taken = set(others)
+    out: list[str] = []
+    for name in fixed:
+        new = name
+        while new in taken or (new != name and new in fixed):
+            new = f"b_{new}"
+        taken.add(new)
+        out.append(new)
+    return tuple(out)
+
+
+def beside(columns: dict[str, Any], more: dict[str, Any], what: str) -> dict[str, Any]:
+    """Columns and more of them; refused where one of the user's has the name of one of ours."""
+    for name in more:
+        if name in columns:
+            raise ArgumentError(f"{what} would have two columns called {name!r}; rename the data's")
+    return {**columns, **more}
 
 
 def by_group(fit: LinearMixedModel) -> dict[str, int]:
@@ -51,7 +76,8 @@ def ranef(fit: LinearMixedModel, *, condsd: bool) -> dict[str, Any]:
         effects = fit._effects[index]
         columns = {n: effects[:, j] for j, n in enumerate(names)}
         if sds is not None:
-            columns |= {f"{n}_condsd": sds[index][:, j] for j, n in enumerate(names)}
+            spread = {f"{n}_condsd": sds[index][:, j] for j, n in enumerate(names)}
+            columns = beside(columns, spread, "ranef(condsd=True)")
         out[name] = to_native(columns, fit.design.kind, index=("level", factor.levels))
     return out
 

@@ -6,14 +6,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from partialpool.arguments import check_flag
+from partialpool.design import Design
 from partialpool.design.columns import take
+from partialpool.design.frame import Frame
+from partialpool.design.reading import build_design, fixed_variables
 from partialpool.errors import ArgumentError, DataError
-from partialpool.formula import update_formula
+from partialpool.formula import Formula, update_formula, variables
+from partialpool.formula.expressions import Name
 from partialpool.models.native import fit_native
+from partialpool.models.reporting import given
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
+
+Vector = NDArray[np.float64]
 
 
 def refit(fit: LinearMixedModel, y: Any) -> LinearMixedModel:
@@ -22,7 +31,7 @@ def refit(fit: LinearMixedModel, y: Any) -> LinearMixedModel:
 
     design = fit._rows()
     try:
-        values = np.asarray(y, dtype=np.float64).ravel()
+        values = whole = np.asarray(y, dtype=np.float64).ravel()
     except (TypeError, ValueError):
         raise DataError("the new response must be numbers") from None
     if len(values) == design.total and design.total != design.n:
@@ -35,15 +44,39 @@ def refit(fit: LinearMixedModel, y: Any) -> LinearMixedModel:
         row = int(np.argmin(np.isfinite(values)))
         raise DataError(f"the new response is not finite in row {row}")
     response = values if design.offset is None else values - design.offset
-    new = replace(design, y=np.ascontiguousarray(response))
+    new = replace(
+        design, y=np.ascontiguousarray(response), replaced=_in_all_rows(design, values, whole)
+    )
     return fit_design(new, reml=fit.reml, data_name=fit.data_name)
+
+
+def _in_all_rows(design: Design, values: Vector, whole: Vector) -> Vector:
+    """The new response by row of the table, NaN where it is not known or the old one was not."""
+    if design.rows is None:
+        return values
+    if len(whole) == design.total and design.table is not None:
+        return np.where(_missing_response(design), np.nan, whole)
+    out = np.full(design.total, np.nan)
+    out[design.rows] = values
+    return out
+
+
+def _missing_response(design: Design) -> NDArray[np.bool_]:
+    """Rows of the table that were dropped for their response, whatever a refit puts there."""
+    if design.replaced is not None:
+        return np.isnan(design.replaced)
+    frame = Frame(design.table)
+    masks = [frame.missing(name) for name in variables(design.formula.response)]
+    out = np.zeros(design.total, dtype=bool)
+    return np.logical_or.reduce([out, *(m for m in masks if m is not None)])
 
 
 def update(
     fit: LinearMixedModel, formula: str | None, data: Any, changes: dict[str, Any]
 ) -> LinearMixedModel:
     """See `LinearMixedModel.update`."""
-    from partialpool.models.lmer import lmer
+    from partialpool.formula import require_random
+    from partialpool.models.lmer import fit_design
 
     known = {"reml", "weights", "offset", "contrasts", "na_action"}
     for name in changes:
@@ -51,27 +84,64 @@ def update(
             raise ArgumentError(
                 f"update has no argument {name!r}; it takes {', '.join(sorted(known))}"
             )
-    text = fit.formula if formula is None else update_formula(fit.design.formula, formula).text
+    old = fit.design
+    parsed = old.formula if formula is None else update_formula(old.formula, formula)
     if data is None and formula is None and set(changes) <= {"reml"}:
         return by_criterion(fit, changes.get("reml", fit.reml))
-    source = fit.design.source if data is None else data
-    if source is None:
+    require_random(parsed)
+    if data is None and old.table is None:
         raise ArgumentError("this fit has no data at hand; give them: update(..., data=frame)")
-    arguments: dict[str, Any] = {"reml": fit.reml, "contrasts": fit.design.contrasts or None}
-    # Arrays of weights or offsets belong to the old rows.
-    given = {k: v for k, v in fit.design.given.items() if data is None or k == "na_action"}
-    new = lmer(text, source, **{**arguments, **given, **changes})
-    # What lmer saw is a name of this function, not of the user.
-    new.data_name = fit.data_name if data is None else None
-    return new
+    arguments = {"contrasts": _contrasts_left(old, parsed), **old.given, **changes}
+    reml = arguments.pop("reml", fit.reml)
+    if data is not None:
+        _refuse_old_arrays(fit, changes)
+        design = build_design(parsed, data, **arguments)
+    elif old.replaced is None or parsed.response == old.formula.response:
+        design = build_design(parsed, old.table, response=old.replaced, **arguments)
+    else:
+        _refuse_lost_columns(old, parsed)
+        design = build_design(parsed, old.source, **arguments)
+    return fit_design(design, reml=reml, data_name=fit.data_name if data is None else None)
+
+
+def _contrasts_left(old: Design, formula: Formula) -> dict[str, str] | None:
+    """The contrasts of the factors that a new formula still has."""
+    used = {*fixed_variables(formula), *(v for t in formula.random for v in t.variables)}
+    return {f: c for f, c in old.contrasts.items() if f in used} or None
+
+
+def _refuse_old_arrays(fit: LinearMixedModel, changes: dict[str, Any]) -> None:
+    """Weights and offsets named by a column are read from other data; arrays are of old rows."""
+    old = fit.design
+    for what in ("weights", "offset"):
+        value = old.given.get(what)
+        if old.y is None and value is None and not (what == "offset" and old.formula.offsets):
+            value = given(fit, what) and ()  # of a stored fit: an array whose values are not kept
+        if value is not None and not isinstance(value, str) and what not in changes:
+            raise ArgumentError(
+                f"the {what} of this fit are an array for its own rows; give those of the new data:"
+                f" update(data=..., {what}=...), or {what}=None to do without"
+            )
+
+
+def _refuse_lost_columns(old: Design, new: Formula) -> None:
+    """Refuse a response that would be made of what a refit has replaced in another form."""
+    stale = set(variables(old.formula.response))
+    if isinstance(old.formula.response, Name) and old.response_columns == tuple(stale):
+        return  # the column itself was replaced
+    lost = sorted(stale & set(new.variables))
+    if lost:
+        raise ArgumentError(
+            f"refit() gave this fit a new `{old.formula.response_name}`, and {lost[0]!r} still has"
+            f" the old values; keep the response as it is, or give data: update(..., data=frame)"
+        )
 
 
 def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
     """The same rows by REML or by ML; their cross-products are at hand."""
     from partialpool.models.linear_mixed import LinearMixedModel
 
-    if not isinstance(reml, bool):
-        raise ArgumentError(f"reml must be True or False, not {reml!r}")
+    reml = check_flag(reml, "reml")
     design = fit._rows()
     native = fit_native(fit._products, reml, response=design.formula.response_name)
     model = LinearMixedModel(design, fit._products, native, reml=reml, data_name=fit.data_name)

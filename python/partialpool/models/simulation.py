@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_count, check_flag, check_seed
 from partialpool.design import Design
 from partialpool.design.columns import Column, row_slices, rows_of
 from partialpool.design.frame import to_native
-from partialpool.errors import ArgumentError
 
 if TYPE_CHECKING:
     from partialpool import _core
@@ -22,13 +22,9 @@ Vector = NDArray[np.float64]
 
 
 def generator(seed: Any) -> np.random.Generator:
-    """NumPy's generator from a seed, or one line that says what a seed may be."""
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise ArgumentError(
-            f"seed must be a whole number that is not negative, not {seed!r}"
-        ) from None
+    """NumPy's generator from a seed; what NumPy makes streams of is taken too."""
+    streams = (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)
+    return np.random.default_rng(seed if isinstance(seed, streams) else check_seed(seed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +131,7 @@ def law_of_fit(fit: LinearMixedModel) -> Law:
 
 def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
     """See `LinearMixedModel.simulate`."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ArgumentError(f"n must be a positive whole number of simulations, not {n!r}")
+    n, new_random = check_count(n, "n"), check_flag(new_random, "new_random")
     law = law_of_fit(fit)
     # A stream a replicate: the same numbers however many replicates are asked for.
     columns = {}

@@ -214,4 +214,5 @@ def _design_without_rows(formula: Any, manifest: dict[str, Any], n: int) -> Desi
         total=n,
         kind="pandas",
         contrasts=manifest["contrasts"],
+        given=manifest["columns"],
     )

@@ -98,8 +98,7 @@ def _predictors(
     """Name, values or codes, and levels of each predictor."""
     design = fit.design
     grouping = {f.variables for f in design.factors}
-    encoders = [design.fixed, *(t.encoder for f in design.factors for t in f.terms)]
-    leveled = {name for e in encoders for name in getattr(e, "levels", {})}
+    leveled = {name for e in design.encoders for name in getattr(e, "levels", {})}
     names = dict.fromkeys(
         [*fixed_variables(design.formula), *(v for t in design.formula.random for v in t.variables)]
     )

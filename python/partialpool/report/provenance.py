@@ -30,7 +30,8 @@ def python_call(fit: LinearMixedModel) -> str:
         arguments.append(f"contrasts={dict(fit.design.contrasts)!r}")
     if fit.design.given.get("na_action", "drop") != "drop":
         arguments.append(f"na_action={fit.design.given['na_action']!r}")
-    return f"pp.lmer({', '.join(arguments)})"
+    refit = "" if fit.design.replaced is None else ".refit(<array>)"
+    return f"pp.lmer({', '.join(arguments)}){refit}"
 
 
 def versions() -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice, check_count
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 
@@ -56,9 +57,8 @@ def make_design(
         For sizes below 1, names used twice, unknown groups, or fewer levels of a group than there
         are combinations of what is between them.
     """
-    if backend not in BACKENDS:
-        raise ArgumentError(f"backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
-    _check_count(replicates, "replicates")
+    backend = check_choice(backend, "backend", BACKENDS)
+    replicates = check_count(replicates, "replicates")
     nests = _nests(groups)
     between = _between(between, nests)
     within = {str(k): _values(v, str(k)) for k, v in _mapping(within or {}, "within").items()}
@@ -98,12 +98,6 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def _check_count(value: Any, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ArgumentError(f"{what} must be a whole number above 0, not {value!r}")
-    return int(value)
-
-
 def _values(value: Any, name: str) -> list[Any]:
     """Distinct values in the order given."""
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -135,7 +129,7 @@ def _nests(groups: Any) -> dict[str, tuple[str | None, int | list[Any]]]:
         if isinstance(size, Iterable):
             out[name] = (parent or None, _values(size, name))
         else:
-            out[name] = (parent or None, _check_count(size, f"the number of levels of {name!r}"))
+            out[name] = (parent or None, check_count(size, f"the number of levels of {name!r}"))
     return out
 
 

@@ -136,7 +136,7 @@ def simulate_lmm(
     sigma
         Residual standard deviation.
     seed
-        Whole number or anything that NumPy's ``default_rng`` takes.
+        Whole number from 0 to 2**64 - 1; or a Generator, BitGenerator or SeedSequence of NumPy.
     weights, offset, contrasts
         As in `lmer`: the residual variance of row i is σ²/wᵢ.
     parts

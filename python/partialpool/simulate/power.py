@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_nsim, check_seed, check_share
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, PartialPoolError
@@ -24,8 +25,6 @@ from partialpool.inference.fixed.satterthwaite import ingredients
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test
 from partialpool.inference.intervals.bootstrap import (
     CAUSES,
-    check_nsim,
-    check_seed,
     failure_lines,
     model_of,
     refit_simulated,
@@ -190,8 +189,8 @@ def power(
     the same numbers on any number of cores. All cores are used. Ctrl-C keeps what is done.
     """
     nsim, seed = check_nsim(nsim), check_seed(seed)
-    _check_share(alpha, "alpha")
-    _check_share(level, "level")
+    check_share(alpha, "alpha")
+    check_share(level, "level")
     parsed = parse_formula(formula)
     require_random(parsed)
     rows = response_free_design(parsed, design, weights, offset, contrasts, check=True)
@@ -203,7 +202,8 @@ def power(
             parse_formula(test), design, weights, offset, contrasts, check=True
         )
         return _likelihood_ratio(model, small, native, (nsim, seed, alpha, level))
-    method = f"F test with {METHODS[check_ddf(model, ddf)]}"
+    ddf = check_ddf(model, ddf)
+    method = f"F test with {METHODS[ddf]}"
     if ddf == "asymptotic":
         method = "Wald χ² test"
     asked = read_hypothesis(model, _only_term(model) if test is None else test)
@@ -256,11 +256,6 @@ def _native_p_values(
         method = ingredients(sigma, covariance, hessian, jacobian, len(beta))
         out.append(method.f_test(asked.rows, asked.rows @ np.array(beta) - asked.rhs).p_value)
     return out
-
-
-def _check_share(value: Any, what: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ArgumentError(f"{what} must be between 0 and 1, not {value!r}")
 
 
 def _law(design: Design, effects: Any) -> tuple[Vector, Law]:

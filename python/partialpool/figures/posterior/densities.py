@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import check_level
 from partialpool.bayes.priors import Prior, lkj
 from partialpool.figures.posterior.panels import (
     chosen_variables,
@@ -29,7 +30,6 @@ from partialpool.figures.style import (
     put_legend,
     wrapped,
 )
-from partialpool.inference.intervals.profile import check_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

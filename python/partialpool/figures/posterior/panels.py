@@ -58,9 +58,8 @@ def kind_of(post: Posterior) -> str:
 
 def label_of(post: Posterior, name: str) -> str:
     """A variable's name, with the response's unit where it has it."""
-    plain = name in {"sigma", "Intercept"} or (
-        name.startswith("sd_") and name.endswith("__Intercept")
-    )
+    kind = post.parameters.kind(name)
+    plain = name in {"sigma", "Intercept"} or (kind == "sd" and name.endswith("__Intercept"))
     design = post.fit.design
     response = design.formula.response_name
     return with_unit(design.source, response, short(name, 44)) if plain else short(name, 52)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.arguments import check_count, check_seed
 from partialpool.bayes.likelihood import observed
 from partialpool.bayes.prediction import own_rows, spread_draws
 from partialpool.figures.labels import with_unit
@@ -15,7 +16,6 @@ from partialpool.figures.style import (
     BLUE,
     Vector,
     check_axes,
-    check_count,
     new_figure,
     put_labels,
     put_legend,
@@ -100,7 +100,8 @@ def replicated(
     weights = post.fit.design.weights
     if weights is not None:
         scale = scale / np.sqrt(weights if rows is None else weights[rows])
-    rng = np.random.default_rng([post.settings.seed if seed is None else seed, 3])
+    own = post.settings.seed if seed is None else check_seed(seed)
+    rng = np.random.default_rng([own, 3])
     y = observed(post)
     means += scale * rng.standard_normal(means.shape)
     return (y if rows is None else y[rows]), means

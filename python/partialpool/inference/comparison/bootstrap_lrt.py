@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_nsim, check_seed
 from partialpool.errors import ConvergenceError
 from partialpool.inference.comparison.comparable import require_mixed, require_model
 from partialpool.inference.comparison.nesting import require_nested
 from partialpool.inference.intervals.bootstrap import (
-    check_nsim,
-    check_seed,
     failure_lines,
     maximum_likelihood,
     refit_simulated,

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_nsim, check_seed
 from partialpool.errors import ArgumentError, DesignError
 from partialpool.inference.comparison.comparable import require_mixed, require_same_data
 from partialpool.inference.comparison.nesting import require_nested, same_fixed_part
-from partialpool.inference.intervals.bootstrap import check_nsim, check_seed, maximum_likelihood
+from partialpool.inference.intervals.bootstrap import maximum_likelihood
 from partialpool.models.baseline import LinearModel
 
 if TYPE_CHECKING:

@@ -36,14 +36,16 @@ def anova(fit: LinearMixedModel, type_: Any = 3, ddf: str = "satterthwaite") -> 
     chosen = TYPES.get(type_) if isinstance(type_, int | str) else None
     if chosen is None or isinstance(type_, bool):
         raise ArgumentError(f"type must be 1, 2 or 3, not {type_!r}")
-    method = METHODS[check_ddf(fit, ddf)]
+    ddf = check_ddf(fit, ddf)
+    method = METHODS[ddf]
     heading = f"Type {ROMAN[chosen]} Analysis of Variance Table with {method}"
     return _table(fit, heading, hypotheses(fit, chosen), ddf)
 
 
 def drop1(fit: LinearMixedModel, ddf: str = "satterthwaite") -> AnovaTable:
     """Tests of each term that is part of no other, as if it were dropped from the model."""
-    method = METHODS[check_ddf(fit, ddf)]
+    ddf = check_ddf(fit, ddf)
+    method = METHODS[ddf]
     terms = fixed_terms(fit)
     own = marginal(fit, terms)
     chosen = {terms.names[i]: own[terms.names[i]] for i in terms.droppable}

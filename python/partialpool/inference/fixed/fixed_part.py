@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice
 from partialpool.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -77,8 +78,7 @@ def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
     from partialpool.models.baseline import LinearModel
     from partialpool.models.linear_mixed import LinearMixedModel
 
-    if ddf not in DDF:
-        raise ArgumentError(f"ddf must be one of {', '.join(map(repr, DDF))}, not {ddf!r}")
+    ddf = check_choice(ddf, "ddf", DDF)
     if isinstance(model, LinearModel):
         kept = tuple(model.design.fixed.names.index(name) for name in model.names)
         residual = float("inf") if ddf == "asymptotic" else float(model.df_residual)

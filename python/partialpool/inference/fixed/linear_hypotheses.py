@@ -49,7 +49,8 @@ def linear_test(
     rhs
         c in L β = c, a number or k of them; 0 if not given. Text says it by itself.
     """
-    method = METHODS[check_ddf(fit, ddf)]
+    ddf = check_ddf(fit, ddf)
+    method = METHODS[ddf]
     asked = read_hypothesis(fit, hypothesis, rhs)
     joint = f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf)
     return ContrastTest(
@@ -189,7 +190,9 @@ class _Reader:
 
     def __init__(self, text: str, names: tuple[str, ...]) -> None:
         self.text, self.names, self.at = text, names, 0
-        self.longest = sorted(("(Intercept)", *names), key=len, reverse=True)
+        # A coefficient that is called by a number needs backticks.
+        plain = [n for n in names if not NUMBER.fullmatch(n)]
+        self.longest = sorted(("(Intercept)", *plain), key=len, reverse=True)
 
     def equations(self) -> list[tuple[str, Array, float]]:
         out = []
@@ -277,14 +280,19 @@ class _Reader:
 
     def _name(self) -> int:
         self._skip()
-        quoted = self.text.startswith("`", self.at)
-        self.at += quoted
+        end = self.text.find("`", self.at + 1) if self.text.startswith("`", self.at) else -1
+        if end > 0:
+            name, self.at = self.text[self.at + 1 : end].strip(), end + 1
+            return _index(self.names, name)
         name = self._starts_name()
         if name is None:
             self._fail()
         self.at += len(name)
-        if quoted and not self._take("`"):
-            self._fail()
+        if _is_arithmetic(name, self.names):
+            raise ArgumentError(
+                f"{name!r} in the hypothesis `{self.text}` is a coefficient and can be read as"
+                f" arithmetic; write `{name}` in backticks for the coefficient"
+            )
         return _index(self.names, name)
 
     def _fail(self) -> NoReturn:
@@ -294,6 +302,17 @@ class _Reader:
             f"the hypothesis `{self.text}` cannot be read {where}; write equations in the fixed"
             f" effects {', '.join(self.names)}"
         )
+
+
+def _is_arithmetic(name: str, names: tuple[str, ...]) -> bool:
+    """Whether a coefficient's name, as `a - b`, can be read as numbers and other coefficients."""
+    if name.isidentifier():
+        return False
+    try:
+        _Reader(name, tuple(n for n in names if n != name)).equations()
+    except ArgumentError:
+        return False
+    return True
 
 
 def _check_consistent(asked: Hypothesis) -> None:

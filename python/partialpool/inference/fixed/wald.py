@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.satterthwaite import quadratic_forms
@@ -27,13 +28,12 @@ METHODS = {
 
 def check_ddf(fit: LinearMixedModel, ddf: Any) -> str:
     """Refuse methods that are not offered, or not for this fit."""
-    if not isinstance(ddf, str) or ddf not in METHODS:
-        raise ArgumentError(f"ddf must be one of {', '.join(map(repr, METHODS))}, not {ddf!r}")
+    ddf = check_choice(ddf, "ddf", METHODS)
     if ddf == "kenward-roger" and not fit.reml:
         raise ArgumentError(
             "Kenward-Roger's method is for REML fits and this fit is by ML; fit with reml=True"
         )
-    return str(ddf)
+    return ddf
 
 
 def f_test(fit: LinearMixedModel, contrasts: Array, difference: Array, ddf: str) -> FTest:

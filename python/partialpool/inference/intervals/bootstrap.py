@@ -6,7 +6,6 @@ number of threads. Replicates whose fit fails are counted by cause and kept.
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import check_choice, check_level, check_nsim, check_seed
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
 from partialpool.models.simulation import Law, law_of_fit
@@ -35,22 +35,6 @@ KINDS = ("percentile", "basic", "normal")
 
 
 # ---- what the native module needs ----------------------------------------------------------------
-
-
-def check_nsim(nsim: Any) -> int:
-    """A positive whole number of simulations."""
-    if isinstance(nsim, bool) or not hasattr(nsim, "__index__") or operator.index(nsim) < 1:
-        raise ArgumentError(f"nsim must be a positive whole number of simulations, not {nsim!r}")
-    return operator.index(nsim)
-
-
-def check_seed(seed: Any) -> int:
-    """A seed of 64 bits; drawn from the system where none is given."""
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or operator.index(seed) < 0:
-        raise ArgumentError(f"seed must be a whole number, 0 or more, not {seed!r}")
-    return operator.index(seed) % 2**64
 
 
 def law_of(model: LinearMixedModel | LinearModel) -> _core.LawArgs:
@@ -206,8 +190,7 @@ class Bootstrap:
         level
             Coverage aimed at.
         """
-        if kind not in KINDS:
-            raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}, not {kind!r}")
+        kind, level = check_choice(kind, "kind", KINDS), check_level(level)
         ends = [
             _interval(column[~np.isnan(column)], estimate, kind, level)
             for column, estimate in zip(self.replicates.T, self.estimate, strict=True)

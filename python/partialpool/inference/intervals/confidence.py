@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.arguments import check_choice, check_level, check_nsim
 from partialpool.errors import ArgumentError
 from partialpool.inference.intervals.bootstrap import (
     KINDS,
     bootstrap,
-    check_nsim,
     interval_frame,
     maximum_likelihood,
 )
 from partialpool.inference.intervals.parameters import Parameter, parameters, select
-from partialpool.inference.intervals.profile import check_level, profile_intervals
+from partialpool.inference.intervals.profile import profile_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,14 +38,8 @@ def confint(
 ) -> pd.DataFrame:
     """See `LinearMixedModel.confint`."""
     level = check_level(level)
-    if method not in METHODS:
-        raise ArgumentError(
-            f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}"
-        )
-    if boot_type not in KINDS:
-        raise ArgumentError(
-            f"boot_type must be one of {', '.join(map(repr, KINDS))}, not {boot_type!r}"
-        )
+    method = check_choice(method, "method", METHODS)
+    boot_type = check_choice(boot_type, "boot_type", KINDS)
     if method == "boot" and check_nsim(nsim) < 2:
         raise ArgumentError("an interval needs more than one simulation; nsim of 1000 is usual")
     wanted = select(parameters(fit), parm)

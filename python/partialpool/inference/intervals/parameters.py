@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.errors import ArgumentError
+from partialpool.models.random_effects import told_apart, unique_names
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
+#: What no parameter is called: the words of `parm` for the random part with σ and for the fixed.
+RESERVED = ("theta_", "beta_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +27,10 @@ class Parameter:
     Attributes
     ----------
     name
-        "sd_(Intercept)|Subject", "cor_Days.(Intercept)|Subject", "sigma", or a fixed effect's name.
+        "sd_(Intercept)|Subject", "cor_Days.(Intercept)|Subject", "sigma", or a fixed effect's name,
+        with "b_" before it where another parameter is called so.
     old_name
-        lme4's short name: ".sig01", ".sigma"; of a fixed effect its name.
+        lme4's short name: ".sig01", ".sigma"; of a fixed effect as in `name`.
     kind
         "sd", "cor", "sigma" or "fixed".
     at
@@ -63,8 +67,13 @@ def parameters(fit: LinearMixedModel) -> tuple[Parameter, ...]:
                 at = (term.index, first + j, first + i)
                 add(f"cor_{names[i]}.{names[j]}|{group}", "cor", at)
     out.append(Parameter("sigma", ".sigma", "sigma", ()))
-    out += [Parameter(n, n, "fixed", (j,)) for j, n in enumerate(fit.fixed_names)]
-    return tuple(out)
+    # A second term with the same column has its name with a number.
+    names = unique_names(tuple(p.name for p in out))
+    out = [replace(p, name=name) for p, name in zip(out, names, strict=True)]
+    full = told_apart(fit.fixed_names, (*names, *RESERVED))
+    short = told_apart(fit.fixed_names, (*(p.old_name for p in out), *RESERVED))
+    fixed = enumerate(zip(full, short, strict=True))
+    return (*out, *(Parameter(name, old_name, "fixed", (j,)) for j, (name, old_name) in fixed))
 
 
 def select(
@@ -86,6 +95,11 @@ def select(
             chosen.append(known[item])
         else:
             match = [p for p in known if item in (p.name, p.old_name)]
+            if len(match) > 1:
+                both = " or ".join(repr(_own_name(p, match)) for p in match)
+                raise ArgumentError(
+                    f"parm has {item!r}, which two parameters are called; say {both}"
+                )
             if not match:
                 names = ", ".join(p.name for p in known)
                 raise ArgumentError(
@@ -93,6 +107,12 @@ def select(
                 )
             chosen.append(match[0])
     return tuple(dict.fromkeys(chosen))
+
+
+def _own_name(parameter: Parameter, beside: Sequence[Parameter]) -> str:
+    """Whichever of a parameter's names none of the others has."""
+    others = {name for p in beside if p is not parameter for name in (p.name, p.old_name)}
+    return parameter.old_name if parameter.old_name not in others else parameter.name
 
 
 def values(

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.errors import ArgumentError, ConvergenceError
+from partialpool.arguments import check_level
+from partialpool.errors import ConvergenceError
 from partialpool.inference.intervals.bootstrap import interval_frame, maximum_likelihood
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, select
 from partialpool.inference.intervals.parameters import values as parameter_values
+from partialpool.models.random_effects import told_apart
 from partialpool.progress.bar import progress
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ POINT_TOLERANCE = 0.02
 #: lme4's: the profile goes to the square root of this χ² quantile, in eight steps.
 ALPHA_MAX = 0.01
 STEPS = 8
+#: Of a profile's points, beside the parameters.
+OTHER_COLUMNS = ("parameter", "zeta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +63,18 @@ class Profile:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters profiled."""
-        return tuple(_name(p, self.oldnames) for p in self.parameters)
+        columns = _columns(parameters(self.fit), self.oldnames)
+        return tuple(columns[p] for p in self.parameters)
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter that is shown by a name, or else known by it."""
+        shown = dict(zip(self.names, self.parameters, strict=True))
+        return shown[name] if name in shown else select(self.parameters, [name])[0]
 
     def zeta(self, name: str) -> tuple[Vector, Vector]:
         """Values of a parameter, ascending, and ζ at each: a line where normal theory holds."""
-        (chosen,) = select(self.parameters, name)
-        label = _name(chosen, self.oldnames)
+        chosen = self.parameter(name)
+        label = _columns(parameters(self.fit), self.oldnames)[chosen]
         own = (self.points["parameter"] == label).to_numpy()
         values = self.points[label].to_numpy(dtype=float)
         return values[own], self.points["zeta"].to_numpy(dtype=float)[own]
@@ -192,11 +202,10 @@ def _name(parameter: Parameter, oldnames: bool) -> str:
     return parameter.old_name if oldnames else parameter.name
 
 
-def check_level(level: float) -> float:
-    """A coverage between 0 and 1."""
-    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise ArgumentError(f"level must lie between 0 and 1, not {level!r}")
-    return float(level)
+def _columns(known: Sequence[Parameter], oldnames: bool) -> dict[Parameter, str]:
+    """Each parameter's column of `Profile.points`, told from the other columns."""
+    names = told_apart([_name(p, oldnames) for p in known], OTHER_COLUMNS)
+    return dict(zip(known, names, strict=True))
 
 
 def _points(
@@ -223,9 +232,10 @@ def _points(
     table[:, known.index(parameter)] = [h[0] for h in held]
     table = np.insert(table, len(below), estimates(fit, known), axis=0)
     zeta = np.insert([h[1] for h in held], len(below), 0.0)
-    label = _name(parameter, oldnames)
-    columns = {"parameter": label, "zeta": zeta}
-    columns |= {_name(p, oldnames): table[:, i] for i, p in enumerate(known)}
+    names = _columns(known, oldnames)
+    label = names[parameter]
+    columns = dict(zip(OTHER_COLUMNS, (label, zeta), strict=True))
+    columns |= {names[p]: table[:, i] for i, p in enumerate(known)}
     frame = pd.DataFrame(columns)
     # An estimate on its bound is there twice.
     return frame.drop_duplicates(subset=[label], ignore_index=True)

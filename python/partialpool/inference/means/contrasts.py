@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_choice
 from partialpool.errors import ArgumentError
 
 Vector = NDArray[np.float64]
@@ -51,11 +52,7 @@ def contrast_set(method: Any, labels: Sequence[str], ref: Any = None) -> Contras
         Of "trt_vs_ctrl": label or position of the control; default the first.
     """
     if isinstance(method, str):
-        if method not in METHODS:
-            raise ArgumentError(
-                f"there are no contrasts called {method!r}; use {', '.join(map(repr, METHODS))}, a"
-                " dict of coefficients or a matrix"
-            )
+        method = check_choice(method, "the name of the contrasts", METHODS)
         if ref is not None and method != "trt_vs_ctrl":
             raise ArgumentError(f"ref= is for 'trt_vs_ctrl', not for {method!r}")
         if len(labels) < 2:

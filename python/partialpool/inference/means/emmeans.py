@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from partialpool.arguments import check_level
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
-from partialpool.inference.intervals.profile import check_level
 from partialpool.inference.means.grid import (
     ReferenceGrid,
     predictors,

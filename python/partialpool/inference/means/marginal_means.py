@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import check_level
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import FixedPart
 from partialpool.inference.fixed.satterthwaite import quadratic_forms
-from partialpool.inference.intervals.profile import check_level
 from partialpool.inference.means.contrasts import contrast_set
 from partialpool.inference.means.multiplicity import (
     adjusted_p,

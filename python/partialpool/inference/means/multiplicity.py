@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.errors import ArgumentError
+from partialpool.arguments import check_choice
 
 Vector = NDArray[np.float64]
 
@@ -18,11 +18,7 @@ ADJUSTMENTS = ("tukey", "dunnettx", "holm", "bonferroni", "sidak", "none")
 
 def check_adjust(adjust: str) -> str:
     """The method's name, or an ArgumentError that lists them."""
-    if adjust not in ADJUSTMENTS:
-        raise ArgumentError(
-            f"adjust must be one of {', '.join(map(repr, ADJUSTMENTS))}, not {adjust!r}"
-        )
-    return adjust
+    return check_choice(adjust, "adjust", ADJUSTMENTS)
 
 
 def two_sided(statistic: Vector, df: Vector) -> Vector:
