@@ -46,17 +46,23 @@ class Token(NamedTuple):
     end: int
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str, limit: int = MAX_LENGTH) -> list[Token]:
     """Cut a formula into tokens, the last of which is of kind "end".
+
+    Parameters
+    ----------
+    text
+    limit
+        Characters that are read at most.
 
     Raises
     ------
     FormulaError
         For characters, names and lengths that no formula has.
     """
-    if len(text) > MAX_LENGTH:
+    if len(text) > limit:
         raise FormulaError(
-            f"the formula has {len(text):,} characters, more than the {MAX_LENGTH:,} that are read;"
+            f"the formula has {len(text):,} characters, more than the {limit:,} that are read;"
             " shorten it"
         )
     tokens: list[Token] = []
