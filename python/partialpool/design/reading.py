@@ -69,6 +69,7 @@ def build_design(
         key = (text, tuple(used))
         if key not in encoders:
             encoders[key] = reader.columns(text, products, used, coding)
+            check_names(encoders[key][0].names)
         return encoders[key]
 
     used = fixed_variables(formula)
@@ -109,6 +110,16 @@ def fixed_variables(formula: Formula) -> tuple[str, ...]:
     if formula.fixed_products is not None:
         return tuple(dict.fromkeys(v for p in formula.fixed_products for v in p))
     return written_terms(formula.fixed).variables
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse columns that could not be told apart: a column called `a:b` beside a:b."""
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise DesignError(
+            f"two columns of the model would both be called `{twice}`; rename the column or the"
+            " level of the data that makes them alike"
+        )
 
 
 def written_texts(formula: Formula) -> tuple[str, ...]:

@@ -58,8 +58,14 @@ def update(
     if source is None:
         raise ArgumentError("this fit has no data at hand; give them: update(..., data=frame)")
     arguments: dict[str, Any] = {"reml": fit.reml, "contrasts": fit.design.contrasts or None}
-    # Arrays of weights or offsets belong to the old rows.
-    given = {k: v for k, v in fit.design.given.items() if data is None or k == "na_action"}
+    # A column is looked up in the new rows; an array belongs to the old ones.
+    given = {k: v for k, v in fit.design.given.items() if data is None or isinstance(v, str)}
+    for what in fit.design.given:
+        if what not in given and what not in changes:
+            raise ArgumentError(
+                f"the {what} of this fit came as an array, of the old rows; give those of the new:"
+                f" update(data=..., {what}=...), or {what}=None"
+            )
     new = lmer(text, source, **{**arguments, **given, **changes})
     # What lmer saw is a name of this function, not of the user.
     new.data_name = fit.data_name if data is None else None
