@@ -119,6 +119,8 @@ class FormulaicColumns:
         plain = {s.variable for s in sources if s.levels is None}
         numeric = {name: take(frame.numeric(name), rows) for name in plain}
         codes = {name: self._codes(frame, name, rows) for name in coded}
+        if not self._spec.transform_state.keys() >= self._plan.states.keys():
+            self._fail_for_state()
         matrix = self._materialise(self._spec, self._table(numeric, codes))
         if self._states(self._spec) != self._known:
             self._fail_for_state()

@@ -171,7 +171,9 @@ def factor_calls(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def _codings(text: str) -> tuple[Call, ...]:
-    return tuple(f for f in written_terms(text).factors if isinstance(f, Call) and f.function == "C")
+    return tuple(
+        f for f in written_terms(text).factors if isinstance(f, Call) and f.function == "C"
+    )
 
 
 def _listed(call: Call) -> tuple[Expr, ...] | None:

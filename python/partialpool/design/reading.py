@@ -261,7 +261,9 @@ class _Reader:
                     " out of the formula"
                 )
             levels[name], codes[name] = coded.levels, coded.codes
-        encoder = FormulaicColumns(text, used, levels, contrasts, [v for v in numeric if v in levels])
+        encoder = FormulaicColumns(
+            text, used, levels, contrasts, [v for v in numeric if v in levels]
+        )
         return encoder, encoder.fit(numeric, codes)
 
     def _coded(self, name: str) -> Coded:

@@ -129,11 +129,8 @@ def parse_random(text: str) -> tuple[RandomTerm, ...]:
 
 @lru_cache(maxsize=512)
 def written_terms(text: str) -> ExpandedTerms:
-    """Terms of a right side that we wrote out: `Formula.fixed` or `RandomTerm.lhs`.
-
-    Written out, a formula may be longer than one that is read from a user.
-    """
-    right = parse(f"~ {text}", limit=len(text) + 2).right
+    """Terms of a right side that we wrote out: `Formula.fixed` or `RandomTerm.lhs`."""
+    right = parse(f"~ {text}", ours=True).right
     return expand(take_apart(right).fixed, "the fixed part")
 
 

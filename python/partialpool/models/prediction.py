@@ -37,9 +37,7 @@ def predict(
         rows = _own_rows(fit, wanted)
     else:
         predicted = interval == "prediction"
-        rows = new_rows(
-            fit, Frame(new), wanted, new_levels, weighted=predicted, marginal=predicted
-        )
+        rows = new_rows(fit, Frame(new), wanted, new_levels, weighted=predicted, marginal=predicted)
     effects = (fit.beta, [b.ravel() for b in fit._effects])
     active = [any(w) for w in wanted]
     mean = fit._native.linear_predictor(rows.n, rows.x, rows.factors, effects, active)
@@ -57,9 +55,7 @@ def _own_rows(fit: LinearMixedModel, wanted: list[list[bool]]) -> NewRows:
     x, factors = fit._row_arguments()
     factors = [(mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)]
     design = fit.design
-    return NewRows(
-        x, factors, design.offset, design.weights, design.kind, fit.nobs, None, None
-    )
+    return NewRows(x, factors, design.offset, design.weights, design.kind, fit.nobs, None, None)
 
 
 def _with_interval(

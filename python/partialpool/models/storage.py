@@ -68,7 +68,10 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
         "contrasts": dict(design.contrasts),
         "fixed": design.fixed.state(),
         "factors": [
-            {"levels": [plain_level(v) for v in f.levels], "terms": [t.encoder.state() for t in f.terms]}
+            {
+                "levels": [plain_level(v) for v in f.levels],
+                "terms": [t.encoder.state() for t in f.terms],
+            }
             for f in design.factors
         ],
         "native": state,
