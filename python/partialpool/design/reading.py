@@ -193,16 +193,22 @@ class _Reader:
         texts = written_texts(self.formula)
         for text in texts:
             check_listed(text, self.frame)
-        for call, mask in unlisted(texts, self.frame).items():
-            counts[call] = int(mask.sum())
+        left_out = unlisted(texts, self.frame)
+        for mask in left_out.values():
             incomplete = mask if incomplete is None else incomplete | mask
         if incomplete is None:
             return None
         if na == "error":
             where = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
-            raise DataError(f"missing values in {where}; drop those rows, or use na_action='drop'")
+            others = ", ".join(f"`{call}` ({mask.sum()})" for call, mask in left_out.items())
+            found = f"missing values in {where}" if counts else ""
+            found += "; " if counts and left_out else ""
+            found += f"rows of levels not listed in {others}" if left_out else ""
+            raise DataError(f"{found}; drop those rows, or use na_action='drop'")
         rows = np.flatnonzero(~incomplete)
         if len(rows) == 0:
+            if not counts:
+                raise DataError(f"no row has a level that is listed in {' and '.join(left_out)}")
             worst = max(counts, key=counts.__getitem__)
             raise DataError(
                 f"no row is complete: column {worst!r} alone is missing in {counts[worst]} of"
