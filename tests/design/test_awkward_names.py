@@ -51,7 +51,7 @@ def test_every_transform_is_tested() -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_predictions_of_rows_are_their_fitted_values(call: str) -> None:
-    state = repr(np.random.get_state())  # noqa: NPY002
+    state = repr(np.random.get_state())
     rows = [31, 4, 50, 5]
     for i, name in enumerate(NAMES[CALLS.index(call) % 4 :: 4]):
         x, f = (name, "f") if "X" in call else ("x_", name)
@@ -73,12 +73,12 @@ def test_predictions_of_rows_are_their_fitted_values(call: str) -> None:
         if not call.startswith("offset"):
             assert any(name in shown for shown in fit.names)
             assert [n.replace("plain", name) for n in plain.names] == list(fit.names)
-    assert repr(np.random.get_state()) == state  # noqa: NPY002
+    assert repr(np.random.get_state()) == state
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_stored_fits_predict_as_before_in_any_order(call: str, tmp_path: Path) -> None:
-    state = repr(np.random.get_state())  # noqa: NPY002
+    state = repr(np.random.get_state())
     for name in NAMES[CALLS.index(call) % 7 :: 7]:
         x, f = (name, "f") if "X" in call else ("x_", name)
         data = table(x, f)
@@ -101,7 +101,7 @@ def test_stored_fits_predict_as_before_in_any_order(call: str, tmp_path: Path) -
         stored.save(tmp_path / "again.pp")
         third = pp.load(tmp_path / "again.pp")
         np.testing.assert_allclose(third.predict(data), fit.fitted, rtol=1e-7)
-    assert repr(np.random.get_state()) == state  # noqa: NPY002
+    assert repr(np.random.get_state()) == state
 
 
 @pytest.mark.parametrize("levels", [["a`b", "ab", "v0_0L1_"], ["a:b", "T.b]", ""], ["1", "T", "."]])
