@@ -57,3 +57,26 @@ def test_updating_keeps_an_absent_intercept_absent() -> None:
 def test_updating_a_nested_term_keeps_its_parts() -> None:
     updated = update_formula(parse_formula("y ~ 1 + (x || a/b)"), ". ~ . - (x || a)")
     assert [term.text for term in updated.random] == ["(x || b:a)"]
+
+
+@pytest.mark.parametrize(
+    ("old", "change", "random"),
+    [
+        ("(x || g)", "(1 | g)", ["(0 + x || g)"]),
+        ("(x || g)", "(0 + x | g)", ["(1 | g)"]),
+        ("(x + z || g:h)", "(x - 1 | h:g)", ["(1 + z || g:h)"]),
+        ("(scale(`a b`) + f || g)", "(0 + scale(`a b`) + f || g)", ["(1 | g)"]),
+        ("(x*z || g) + (1 | h)", "(0 + z:x | g)", ["(1 + x + z || g)", "(1 | h)"]),
+    ],
+)
+def test_a_part_of_an_uncorrelated_term_can_be_taken_away(
+    old: str, change: str, random: list[str]
+) -> None:
+    new = update_formula(parse_formula(f"y ~ x + {old}"), f". ~ . - {change}")
+    assert [term.text for term in new.random] == random
+
+
+@pytest.mark.parametrize("change", ["(x | g)", "(0 + z | g)", "(1 | h)", "(log(x) | g)"])
+def test_what_is_no_part_of_an_uncorrelated_term_is_refused(change: str) -> None:
+    with pytest.raises(FormulaError, match=r"is not in the formula.*\(x \|\| g\)"):
+        update_formula(parse_formula("y ~ (x || g)"), f". ~ . - {change}")

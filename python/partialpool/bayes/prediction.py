@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.arguments import check_choice, check_count, check_seed
+from partialpool.design.columns import take
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
 from partialpool.models.native import UNSEEN
-from partialpool.models.prediction import included_columns, mask_columns, new_rows
+from partialpool.models.new_rows import either, mask_columns, new_rows
+from partialpool.models.prediction import included_columns
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -127,13 +129,20 @@ def predict(
     else:
         wanted = included_columns(fit, random)
         frame = Frame(new)
-        x, factors, offset, frame_kind, n, missing = new_rows(fit, frame, wanted, new_levels)
+        rows_read = new_rows(fit, frame, wanted, new_levels, weighted=kind == "response")
+        factors, frame_kind, weights = rows_read.factors, rows_read.kind, rows_read.weights
+        missing = either(rows_read.missing, rows_read.unknown)
         unseen: list[Any] = [None] * len(wanted)
         if new_levels == "sample":
-            labels = [group_labels(frame, f.variables).codes for f in fit.design.factors]
+            labels = [
+                take(group_labels(frame, f.variables).codes, rows_read.stand_in)
+                for f in fit.design.factors
+            ]
             unseen = _unseen_effects(post, factors, labels, wanted, chosen, source)
         active = [any(w) for w in wanted]
-        blocks = RowBlocks(x, factors, offset, n, active, unseen, chosen)
+        blocks = RowBlocks(
+            rows_read.x, factors, rows_read.offset, rows_read.n, active, unseen, chosen
+        )
     rng = np.random.default_rng([source, 1])
     sigma = post.draws("sigma").ravel()[chosen]
     out = np.empty((len(chosen), blocks.n)) if draws else None

@@ -5,18 +5,19 @@ Products of plain numeric columns are formed here; everything else is formulaic'
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import Frame
+from partialpool.design.plan import plan_terms
 from partialpool.errors import ArgumentError, DataError, DesignError, FormulaError, NewDataError
-from partialpool.formula.expressions import quote_for_formulaic
-from partialpool.formula.tokens import tokenize
+from partialpool.formula.expressions import Call, Expr, Name, variables
 
 Column = float | NDArray[np.float64]
 Rows = NDArray[np.intp] | None
@@ -68,7 +69,21 @@ class ProductColumns:
 
 
 class FormulaicColumns:
-    """Terms with factors or transforms, encoded by formulaic."""
+    """Terms with factors or transforms, encoded by formulaic.
+
+    Parameters
+    ----------
+    text
+        Written out: `Formula.fixed` or `RandomTerm.lhs`.
+    variables
+        Columns that it uses.
+    levels
+        Of the columns that are factors somewhere in it, in the rows used.
+    contrasts
+        Of factors named alone, formulaic's names.
+    numbers
+        Columns of numbers, which only C() makes factors.
+    """
 
     def __init__(
         self,
@@ -76,49 +91,98 @@ class FormulaicColumns:
         variables: Sequence[str],
         levels: Mapping[str, tuple[Any, ...]],
         contrasts: Mapping[str, str],
+        numbers: Iterable[str] = (),
     ) -> None:
         self.text = text
         self.variables = tuple(variables)
         self.levels = dict(levels)
         self.contrasts = {k: v for k, v in contrasts.items() if k in levels}
+        self.numbers = frozenset(numbers)
+        self._plan = plan_terms(text, self.levels, self.contrasts, self.numbers)
         self._spec: Any = None
+        self._known = ""
+        self._example: dict[str, float] = {}
         self.names: tuple[str, ...] = ()
         self.term_names: tuple[str, ...] = ()
         self.term_of: tuple[int, ...] = ()
 
-    def fit(self, table: Mapping[str, Any]) -> list[Column]:
-        """Encode the training table (numeric arrays and pandas categoricals, no missing)."""
-        formula = formula_object(with_contrasts(self.text, self.contrasts))
-        matrix = self._materialise(formula, table)
+    def fit(
+        self, numeric: Mapping[str, NDArray[np.float64]], codes: Mapping[str, NDArray[np.int64]]
+    ) -> list[Column]:
+        """Encode the training rows: numbers by column, and codes into `levels`; none missing."""
+        table = self._table(numeric, codes)
+        matrix = self._materialise(formula_object(self._plan.text), table)
         self._keep(matrix.model_spec)
+        self._example = self._example_of(numeric)
         return self._columns(matrix)
 
     def of(self, frame: Frame, rows: Rows = None) -> list[Column]:
         """Columns for new data, with the training data's levels, knots, centres and scales."""
-        table: dict[str, Any] = {}
-        for name in self.variables:
-            if name in self.levels:
-                table[name] = self._categorical(frame, name, rows)
-            else:
-                table[name] = take(frame.numeric(name), rows)
-        return self._columns(self._materialise(self._spec, table))
+        sources = self._plan.sources.values()
+        coded = {s.variable for s in sources if s.levels is not None}
+        plain = {s.variable for s in sources if s.levels is None}
+        numeric = {name: take(frame.numeric(name), rows) for name in plain}
+        codes = {name: self._codes(frame, name, rows) for name in coded}
+        if not self._spec.transform_state.keys() >= self._plan.states.keys():
+            self._fail_for_state()
+        matrix = self._materialise(self._spec, self._table(numeric, codes))
+        if self._states(self._spec) != self._known:
+            self._fail_for_state()
+        return self._columns(matrix)
 
-    def _categorical(self, frame: Frame, name: str, rows: Rows) -> Any:
-        import pandas as pd
+    def factor_of(self, factor: Expr) -> str | None:
+        """The column that a factor of a term codes by its levels; None for numbers."""
+        match factor:
+            case Name(name) if name in self.levels and name not in self.numbers:
+                return name
+            case Call("C", (Name(name),)):
+                return name
+            case _:
+                return None
 
+    def bounds(self, name: str) -> tuple[float, float] | None:
+        """Values of a numeric column that its splines accept; None where any will do."""
+        for key, state in self._spec.transform_state.items():
+            bounded = isinstance(state, Mapping) and "lower_bound" in state
+            if bounded and self._plan.arguments.get(key) == Name(name):
+                return float(state["lower_bound"]), float(state["upper_bound"])
+        return None
+
+    def _codes(self, frame: Frame, name: str, rows: Rows) -> NDArray[np.int64]:
         coded = frame.coded(name)
+        codes = take(coded.codes, rows)
         place = {level: i for i, level in enumerate(self.levels[name])}
-        new = np.array([place.get(level, -2) for level in (*coded.levels, None)])
-        if len(coded.levels) and (new[:-1] == -2).any():
-            unknown = coded.levels[int(np.argmax(new[:-1] == -2))]
-            known = ", ".join(repr(str(v)) for v in self.levels[name][:8])
+        # A stored fit knows dates and the like by their text only.
+        found = [place.get(v, place.get(plain_level(v), -2)) for v in coded.levels]
+        new = np.array([*found, -1], dtype=np.int64)
+        known = new[codes]
+        if (known == -2).any():
+            unknown = coded.levels[codes[int(np.argmax(known == -2))]]
+            levels = ", ".join(repr(str(v)) for v in self.levels[name][:8])
             raise NewDataError(
-                f"level {str(unknown)!r} of {name!r} was not in the data of the fit ({known}); a"
+                f"level {str(unknown)!r} of {name!r} was not in the data of the fit ({levels}); a"
                 " fixed effect cannot be predicted for it"
             )
-        new[-1] = -1
-        codes = take(new[coded.codes], rows)
-        return pd.Categorical.from_codes(codes, categories=pd.Index(list(self.levels[name])))
+        return known
+
+    def _table(
+        self, numeric: Mapping[str, NDArray[np.float64]], codes: Mapping[str, NDArray[np.int64]]
+    ) -> dict[str, Any]:
+        """The table for formulaic: safe names, and tokens in place of levels."""
+        import pandas as pd
+
+        table: dict[str, Any] = {}
+        for safe, source in self._plan.sources.items():
+            if source.levels is None:
+                table[safe] = numeric[source.variable]
+                continue
+            place = {level: i for i, level in enumerate(source.levels)}
+            own = [place.get(level, -1) for level in self.levels[source.variable]]
+            table[safe] = pd.Categorical.from_codes(
+                np.array([*own, -1], dtype=np.int64)[codes[source.variable]],
+                categories=pd.Index(list(source.tokens)),
+            )
+        return table
 
     def _materialise(self, spec: Any, table: Mapping[str, Any]) -> Any:
         import pandas as pd
@@ -136,10 +200,13 @@ class FormulaicColumns:
                     frame, context=context, output=self._output(), na_action="ignore"
                 )
         except FormulaicError as error:
-            cause = error.__cause__ or error
-            raise DesignError(f"`{self.text}` cannot be worked out: {first_line(cause)}") from error
+            raise self._failure(error.__cause__ or error) from error
         except (ValueError, TypeError, ZeroDivisionError, np.linalg.LinAlgError) as error:
-            raise DesignError(f"`{self.text}` cannot be worked out: {first_line(error)}") from error
+            raise self._failure(error) from error
+
+    def _failure(self, cause: BaseException) -> DesignError:
+        why = self._plan.shown(first_line(cause))
+        return DesignError(f"`{self.text}` cannot be worked out: {why}")
 
     def _output(self) -> str:
         """Where most of the columns are indicators, only what is not zero is written."""
@@ -148,23 +215,29 @@ class FormulaicColumns:
 
     def _keep(self, spec: Any) -> None:
         self._spec = spec
-        renamed = {f"C({quote_for_formulaic(f)}, {c})": f for f, c in self.contrasts.items()}
-        names = []
-        for name in spec.column_names:
-            for written, factor in renamed.items():
-                name = name.replace(written, factor)
-            names.append(name.replace("`", ""))
-        self.names = tuple(names)
+        self._known = self._states(spec)
+        self.names = tuple(self._plan.shown(name) for name in spec.column_names)
         terms = []
-        term_of = [0] * len(names)
+        term_of = [0] * len(self.names)
         for i, (term, where) in enumerate(spec.term_indices.items()):
             text = str(term)
-            for written, factor in renamed.items():
-                text = text.replace(written, factor)
-            terms.append("Intercept" if text == "1" else text.replace("`", ""))
+            terms.append("Intercept" if text == "1" else self._plan.shown(text))
             for j in where:
                 term_of[j] = i
         self.term_names, self.term_of = tuple(terms), tuple(term_of)
+
+    @staticmethod
+    def _states(spec: Any) -> str:
+        """The states of all transforms, to be compared: new data may not change them."""
+        from partialpool.design.stored import pack
+
+        return repr(pack(dict(spec.transform_state)))
+
+    def _fail_for_state(self) -> NoReturn:
+        raise DesignError(
+            f"what the transforms in `{self.text}` saw of the data (centre, scale, knots) is not at"
+            " hand, so new data cannot be transformed alike; fit the model again"
+        )
 
     def _columns(self, matrix: Any) -> list[Column]:
         columns = contiguous_columns(matrix)
@@ -180,43 +253,57 @@ class FormulaicColumns:
             for name, column in zip(self.names, columns, strict=True)
         ]
 
+    def _example_of(self, numeric: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+        """Values that a spline of an expression, such as bs(log(x)), accepts: those of a row."""
+        states = self._spec.transform_state
+        bounded = [a for key, a in self._plan.arguments.items() if "lower_bound" in states[key]]
+        names = {v for a in bounded if not isinstance(a, Name) for v in variables(a)}
+        return {name: float(numeric[name][0]) for name in sorted(names)}
+
     def state(self) -> dict[str, Any]:
         """What `columns_from_state` needs, as plain JSON values."""
         from partialpool.design.stored import pack
 
+        states = self._spec.transform_state
         return {
             "text": self.text,
             "variables": list(self.variables),
-            "levels": {k: list(v) for k, v in self.levels.items()},
+            "levels": {k: [plain_level(v) for v in own] for k, own in self.levels.items()},
             "contrasts": self.contrasts,
-            "transforms": pack(dict(self._spec.transform_state)),
+            "numbers": sorted(self.numbers),
+            "example": self._example,
+            "transforms": pack({call: states[key] for key, call in self._plan.states.items()}),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> FormulaicColumns:
         """The encoder of a stored fit: levels and transforms as they were."""
-        import pandas as pd
         from formulaic import ModelSpec
 
         from partialpool.design.stored import unpack
 
         levels = {k: tuple(v) for k, v in state["levels"].items()}
-        self = cls(state["text"], state["variables"], levels, state["contrasts"])
-        transforms = unpack(state["transforms"])
-        size = max([2, *(len(v) for v in levels.values())])
-        table: dict[str, Any] = {}
-        for name in self.variables:
-            if name in levels:
-                codes = np.arange(size) % len(levels[name])
-                table[name] = pd.Categorical.from_codes(codes, pd.Index(list(levels[name])))
-            else:
-                table[name] = np.full(size, inner_value(name, transforms))
-        spec = ModelSpec(
-            formula=formula_object(with_contrasts(self.text, self.contrasts)),
-            transform_state=transforms,
+        numbers = state.get("numbers", ())
+        self = cls(state["text"], state["variables"], levels, state["contrasts"], numbers)
+        stored = unpack(state["transforms"])
+        if not all(call in stored for call in self._plan.states.values()):
+            self._fail_for_state()
+        transforms = {key: stored[call] for key, call in self._plan.states.items()}
+        self._spec = ModelSpec(
+            formula=formula_object(self._plan.text), transform_state=copy.deepcopy(transforms)
         )
-        matrix = self._materialise(spec, table)
+        self._example = dict(state.get("example", {}))
+        size = max([2, *(len(v) for v in levels.values())])
+        numeric: dict[str, NDArray[np.float64]] = {}
+        for name in self.variables:
+            low, high = self.bounds(name) or (1.0, 1.0)
+            numeric[name] = np.full(size, self._example.get(name, 0.5 * (low + high)))
+        codes = {name: np.arange(size) % len(own) for name, own in levels.items()}
+        before = self._states(self._spec)
+        matrix = self._materialise(self._spec, self._table(numeric, codes))
         self._keep(matrix.model_spec)
+        if self._known != before:
+            self._fail_for_state()
         return self
 
 
@@ -228,10 +315,11 @@ def contiguous_columns(matrix: Any) -> list[NDArray[np.float64]]:
     if not hasattr(matrix, "tocsc"):
         return list(np.asfortranarray(np.asarray(matrix, dtype=np.float64)).T)
     sparse = matrix.tocsc()
-    out = np.zeros(sparse.shape[::-1])
+    zeros = np.zeros(sparse.shape[::-1])
+    out: list[NDArray[np.float64]] = [zeros[j] for j in range(len(zeros))]
     for column, start, end in zip(out, sparse.indptr, sparse.indptr[1:], strict=False):
         column[sparse.indices[start:end]] = sparse.data[start:end]
-    return list(out)
+    return out
 
 
 @lru_cache(maxsize=256)
@@ -242,12 +330,11 @@ def formula_object(text: str) -> Any:
     return Formula(text)  # pyright: ignore[reportAbstractUsage]
 
 
-def inner_value(name: str, transforms: Mapping[str, Any]) -> float:
-    """A value of a numeric column that every stored transform of it accepts."""
-    for text, state in transforms.items():
-        if name in text and isinstance(state, Mapping) and "lower_bound" in state:
-            return 0.5 * (float(state["lower_bound"]) + float(state["upper_bound"]))
-    return 1.0
+def plain_level(level: Any) -> Any:
+    """A level as a JSON value; what has none, such as a date, as its text."""
+    if isinstance(level, np.generic):
+        level = level.item()
+    return level if isinstance(level, bool | int | float | str) else str(level)
 
 
 def columns_from_state(state: Mapping[str, Any]) -> ProductColumns | FormulaicColumns:
@@ -299,23 +386,3 @@ def check_contrasts(contrasts: Mapping[str, str] | None, factors: Sequence[str])
             )
         out[factor] = CONTRASTS[key]
     return out
-
-
-def with_contrasts(text: str, contrasts: Mapping[str, str]) -> str:
-    """`a + a:b` with a's contrasts written out; names inside calls stay as they are."""
-    if not contrasts:
-        return text
-    out: list[str] = []
-    depth, last = 0, 0
-    tokens = tokenize(text, own=True)
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
-        if token.text == "(" and token.kind not in {"name", "text"}:
-            depth += 1
-        elif token.text == ")" and token.kind not in {"name", "text"}:
-            depth -= 1
-        called = after is not None and after.text == "(" and after.kind != "name"
-        if token.kind == "name" and depth == 0 and not called and token.text in contrasts:
-            out.append(text[last : token.start])
-            out.append(f"C({quote_for_formulaic(token.text)}, {contrasts[token.text]})")
-            last = token.end
-    return "".join(out) + text[last:]

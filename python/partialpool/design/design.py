@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,10 @@ class Factor:
         seen = np.unique(take(labels.codes, rows))
         unknown = [str(labels.levels[c]) for c in seen if c >= 0 and new[c] < 0]
         return np.ascontiguousarray(codes), unknown
+
+
+#: In `Design.given`, an array of weights or of an offset that a stored fit did not keep.
+NOT_KEPT: Final = ()
 
 
 @dataclass(frozen=True)

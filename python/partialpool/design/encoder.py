@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.design.column_plan import Part, Plan, plan
 from partialpool.design.contrasts import Contrast, plain_value
 from partialpool.design.members import Basis, Coded, Member, Numeric
-from partialpool.design.plan import Part, Plan, plan
 from partialpool.design.transforms import BASES, Evaluation, State
 from partialpool.errors import DataError, DesignError
 from partialpool.formula import Call, Expr, Name, variables

@@ -117,6 +117,9 @@ class Frame:
         """
         column = self.raw(name)
         if not _numeric_kind(column):
+            values = _numbers_and_gaps(column)
+            if values is not None:
+                return values
             raise DataError(
                 f"column {name!r} holds {describe(column)}, not numbers; convert it, or use it as"
                 " a factor"
@@ -212,6 +215,20 @@ def _numeric_kind(column: Any) -> bool:
     if hasattr(dtype, "is_numeric"):
         return bool(dtype.is_numeric()) or str(dtype) == "Boolean"
     return bool(getattr(dtype, "_is_numeric", False)) or getattr(dtype, "kind", "O") in "iufb"
+
+
+def _numbers_and_gaps(column: Any) -> NDArray[np.float64] | None:
+    """Numbers beside None, which no table's type says they are; None for anything else."""
+    if str(column.dtype) not in {"object", "Null", "Unknown", "Object"}:
+        return None
+    values = column.tolist() if hasattr(column, "tolist") else column.to_list()
+    out = np.full(len(values), np.nan)
+    for i, value in enumerate(values):
+        if isinstance(value, int | float | np.number):
+            out[i] = value
+        elif value is not None and type(value).__name__ not in {"NAType", "NaTType"}:
+            return None
+    return out
 
 
 def _doubles(column: Any) -> NDArray[np.float64]:

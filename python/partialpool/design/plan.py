@@ -1,167 +1,274 @@
-"""How the columns of a sum of terms are made, settled before any row is seen.
+"""What formulaic is given: a formula in names of ours, and how its names are read back.
 
-Each column is a product of parts: a numeric expression, one column of a basis (poly, splines), an
-indicator of a level, or a contrast. Which factors are coded by contrasts and which by all their
-levels follows from marginality (Chambers & Hastie 1992, §2.4.1); order and names of the columns are
-those of patsy and formulaic.
+Inside a call formulaic replaces a name that needs backticks by an alias with random letters, under
+which the state of a transform (its centre, knots, …) is never found again; a column may be called
+as a transform or a word of Python; and two levels may print the same. So formulaic sees neither the
+user's names nor his levels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
-from typing import Protocol
+import ast
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
-from partialpool.formula import Expr
+import numpy as np
+from numpy.typing import NDArray
 
-#: A term's member and whether it is coded by contrasts (`True`) or by all its columns.
-Scoped = tuple[int, bool]
+from partialpool.design.frame import Frame
+from partialpool.errors import DesignError
+from partialpool.formula.expressions import (
+    Call,
+    Expr,
+    Flag,
+    Name,
+    Number,
+    Text,
+    Values,
+    to_formulaic,
+    to_renamed,
+    to_shown,
+    to_text,
+    walk,
+)
+from partialpool.formula.model import written_terms
 
+#: Transforms that look at the data: what they saw is stored under the text of their call.
+STATEFUL = frozenset(("bs", "ns", "cr", "cs", "cc", "poly", "scale", "center", "standardize"))
 
-class Member(Protocol):
-    """What multiplies in a term: a column, a factor, or a transform of a column."""
-
-    @property
-    def name(self) -> str:
-        """As shown in the names of columns."""
-        ...
-
-    @property
-    def spans_intercept(self) -> bool:
-        """Whether its columns add up to a constant, so that they can be coded by contrasts."""
-        ...
-
-    def fields(self, reduced: bool) -> Sequence[str]:
-        """Name of each of its columns; `reduced` by contrasts."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One factor of a column: which member, coded how, which of its columns."""
-
-    member: int
-    reduced: bool
-    field: int
+Levels = tuple[Hashable, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedColumn:
-    """A column of the model matrix; without parts it is the constant 1."""
-
-    name: str
-    term: int
-    parts: tuple[Part, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Columns of a sum of terms.
+class Source:
+    """One column of the table that formulaic gets.
 
     Attributes
     ----------
-    members
-        Each once, in order of first use.
-    term_names
-        "Intercept", "f", "f:x".
-    columns
-        In formulaic's order.
+    variable
+        The user's column.
+    levels
+        Of a factor those of its coding, in order; None for numbers.
+    tokens
+        What stands for each level.
     """
 
-    members: tuple[Member, ...]
-    term_names: tuple[str, ...]
-    columns: tuple[PlannedColumn, ...]
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return tuple(column.name for column in self.columns)
-
-    @cached_property
-    def term_of(self) -> tuple[int, ...]:
-        """Of each column, the place of its term in `term_names`."""
-        return tuple(column.term for column in self.columns)
+    variable: str
+    levels: Levels | None = None
+    tokens: tuple[str, ...] = ()
 
 
-def plan(
-    intercept: bool, terms: Sequence[tuple[Expr, ...]], members: Mapping[Expr, Member]
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A formula for formulaic.
+
+    Attributes
+    ----------
+    text
+        Its text, in safe names.
+    sources
+        The columns of its table by safe name.
+    states
+        formulaic's key of each state → the call that has it, in the user's names.
+    arguments
+        The same keys → the call's argument.
+    """
+
+    text: str
+    sources: Mapping[str, Source]
+    states: Mapping[str, str]
+    arguments: Mapping[str, Expr]
+    _shown: Mapping[str, str] = field(repr=False)
+    _pattern: re.Pattern[str] = field(repr=False)
+
+    def shown(self, name: str) -> str:
+        """A name that formulaic made, in the user's names and levels."""
+        return self._pattern.sub(lambda found: self._shown[found.group()], name)
+
+
+def plan_terms(
+    text: str,
+    levels: Mapping[str, Levels],
+    contrasts: Mapping[str, str],
+    numbers: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Settle the columns of terms.
+    """Plan a written-out right side.
 
     Parameters
     ----------
-    intercept
-        Whether the constant is a term.
-    terms
-        The trees that each term multiplies, by degree.
-    members
-        What each tree is in these data.
+    text
+        `Formula.fixed`, or `RandomTerm.lhs`.
+    levels
+        Of each column that is a factor somewhere in it.
+    contrasts
+        Of factors that are named alone, formulaic's names.
+    numbers
+        Columns of numbers that only C() makes factors.
     """
-    place = {tree: i for i, tree in enumerate(members)}
-    known = tuple(members.values())
-    columns: list[PlannedColumn] = []
-    names: list[str] = []
-    spanned: set[frozenset[Scoped]] = set()
-    if intercept:
-        columns.append(PlannedColumn("Intercept", 0, ()))
-        names.append("Intercept")
-        spanned.add(frozenset())
-    for trees in terms:
-        own = [place[tree] for tree in trees]
-        new = [s for s in _span(own, known) if frozenset(s) not in spanned]
-        spanned.update(frozenset(s) for s in new)
-        for scoped in _simplify(new):
-            columns += _columns(scoped, known, len(names))
-        names.append(":".join(known[i].name for i in own))
-    return Plan(known, tuple(names), tuple(columns))
+    terms = written_terms(text)
+    prefix = _unused_prefix([text, *(str(v) for own in levels.values() for v in own)])
+    sources: dict[str, Source] = {}
+    shown: dict[str, str] = {}
+    numeric: dict[str, str] = {}
+
+    def factor_source(variable: str, own: Levels) -> str:
+        name = f"{prefix}{len(sources)}_"
+        tokens = tuple(f"{prefix}{len(sources)}L{i}_" for i in range(len(own)))
+        sources[name] = Source(variable, own, tokens)
+        shown.update(zip(tokens, map(str, own), strict=True))
+        return name
+
+    def written(factor: Expr) -> str:
+        match factor:
+            case Name(variable) if variable in levels and variable not in numbers:
+                name = factor_source(variable, levels[variable])
+                kind = contrasts.get(variable)
+                piece = name if kind is None else f"C({name}, {kind})"
+            case Call("C", (Name(variable),)):
+                name = factor_source(variable, coded_levels(factor, levels[variable]))
+                kind = _contrast(factor, sources[name])
+                piece = f"C({name}{kind})"
+            case _:
+                for part in walk(factor):
+                    if isinstance(part, Name) and part.name not in numeric:
+                        numeric[part.name] = f"{prefix}{len(sources)}_"
+                        sources[numeric[part.name]] = Source(part.name)
+                        shown[numeric[part.name]] = part.name
+                return to_renamed(factor, numeric)
+        shown[piece] = to_shown(factor)
+        return piece
+
+    pieces = {factor: written(factor) for factor in terms.factors}
+    parts = [":".join(pieces[factor] for factor in term) for term in terms.terms]
+    states: dict[str, str] = {}
+    arguments: dict[str, Expr] = {}
+    for call in (part for factor in terms.factors for part in walk(factor)):
+        if isinstance(call, Call) and call.function in STATEFUL:
+            key = ast.unparse(ast.parse(to_renamed(call, numeric), mode="eval"))
+            states[key], arguments[key] = to_formulaic(call), call.arguments[0]
+    longest = sorted(shown, key=len, reverse=True)
+    # The tokens of levels are too many to be listed.
+    listed = [re.escape(piece) for piece in longest if piece.startswith("C(")]
+    pattern = re.compile("|".join([*listed, rf"{prefix}\d+(?:L\d+)?_"]))
+    whole = " + ".join([str(int(terms.intercept)), *parts])
+    return Plan(whole, sources, states, arguments, shown, pattern)
 
 
-def _span(own: Sequence[int], members: Sequence[Member]) -> list[tuple[Scoped, ...]]:
-    """The independent parts that a term spans: f:g spans 1, f⁻, g⁻ and f⁻:g⁻."""
-    choices = [(((i, True),), ()) if members[i].spans_intercept else (((i, False),),) for i in own]
-    return [tuple(s for choice in chosen for s in choice) for chosen in product(*choices)]
+def _unused_prefix(texts: Sequence[str]) -> str:
+    """The start of safe names: a Python name that nothing of the user's has in it."""
+    number = 0
+    while any(f"v{number}_" in text for text in texts):
+        number += 1
+    return f"v{number}_"
 
 
-def _simplify(parts: Iterable[tuple[Scoped, ...]]) -> list[tuple[Scoped, ...]]:
-    """Join parts by (anything):f⁻ + (anything) = (anything):f, for as long as it applies."""
-    out: list[tuple[Scoped, ...]] = []
-    for part in sorted(parts, key=len):
-        joined = _join(out, part)
-        if joined is None:
-            if frozenset(part) not in {frozenset(p) for p in out}:
-                out.append(part)
-        else:
-            out = _simplify(joined)
-    return out
+def factor_calls(text: str) -> frozenset[str]:
+    """Columns that C() makes factors in a written-out right side."""
+    return frozenset(call.arguments[0].name for call in _codings(text))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _join(
-    known: list[tuple[Scoped, ...]], part: tuple[Scoped, ...]
-) -> list[tuple[Scoped, ...]] | None:
-    for other in known:
-        extra = set(part) - set(other)
-        if len(part) != len(other) + 1 or len(extra) != 1:
-            continue
-        (new,) = extra
-        if new[1]:
-            full = tuple((s[0], False) if s == new else s for s in part)
-            return [*(p for p in known if p is not other), full]
+@lru_cache(maxsize=512)
+def _codings(text: str) -> tuple[Call, ...]:
+    return tuple(
+        f for f in written_terms(text).factors if isinstance(f, Call) and f.function == "C"
+    )
+
+
+def _listed(call: Call) -> tuple[Expr, ...] | None:
+    """The items of C()'s levels=[…]; None where it has none."""
+    for key, value in call.options:
+        if key == "levels" and isinstance(value, Values):
+            return value.items
     return None
 
 
-def _columns(
-    scoped: tuple[Scoped, ...], members: Sequence[Member], term: int
-) -> list[PlannedColumn]:
-    """Every product of the members' columns, those of the first member fastest."""
-    choices = [
-        [(Part(i, reduced, j), name) for j, name in enumerate(members[i].fields(reduced))]
-        for i, reduced in scoped
-    ]
-    out = []
-    for backwards in product(*reversed(choices)):
-        chosen = backwards[::-1]
-        name = ":".join(name for _, name in chosen)
-        out.append(PlannedColumn(name or "Intercept", term, tuple(part for part, _ in chosen)))
+def _same(item: Expr, level: Hashable) -> bool:
+    """Whether a literal means a level: numbers, texts and flags each match their own kind.
+
+    What has no literal of its own, a date for one, is named by its text.
+    """
+    match item:
+        case Flag(value):
+            return isinstance(level, bool | np.bool_) and bool(level) == value
+        case Text(value):
+            named = not isinstance(level, bool | np.bool_ | int | float | np.number)
+            return named and str(level) == value
+        case Number(value):
+            return not isinstance(level, bool | np.bool_ | str) and bool(level == value)
+        case _:
+            return False
+
+
+def _find(item: Expr, levels: Levels) -> int | None:
+    return next((i for i, level in enumerate(levels) if _same(item, level)), None)
+
+
+def coded_levels(call: Call, levels: Levels) -> Levels:
+    """Levels of C() in its order: those listed that the rows have, or all."""
+    listed = _listed(call)
+    if listed is None:
+        return levels
+    places = (_find(item, levels) for item in listed)
+    return tuple(levels[i] for i in places if i is not None)
+
+
+def _contrast(call: Call, source: Source) -> str:
+    """The contrast of C() for formulaic, with its reference level as a token: ", contr.sum"."""
+    assert source.levels is not None  # factors have levels
+    for key, value in call.options:
+        if key != "levels":
+            options = dict(value.options) if isinstance(value, Call) else {}
+            if not isinstance(value, Call) or "base" not in options:
+                return f", {to_formulaic(value)}"
+            at = _find(options["base"], source.levels)
+            if at is None:
+                raise DesignError(
+                    f"`{to_shown(call)}`: {_no_level(options['base'], source.levels)}"
+                )
+            return f", {value.function}(base={source.tokens[at]!r})"
+    return ""
+
+
+def _no_level(item: Expr, levels: Levels) -> str:
+    known = ", ".join(repr(v) for v in levels[:8]) + (", …" if len(levels) > 8 else "")
+    return f"no row has the level {to_text(item)}; the levels are {known or 'none'}"
+
+
+def check_listed(text: str, frame: Frame) -> None:
+    """Refuse C(f, levels=[…]) with a level that the data lack, or one given twice.
+
+    Raises
+    ------
+    DesignError
+        Naming the level.
+    """
+    for call in _codings(text):
+        name, listed = call.arguments[0], _listed(call)
+        if listed is None or not isinstance(name, Name):
+            continue
+        levels = frame.coded(name.name).levels
+        found = [_find(item, levels) for item in listed]
+        for i, (item, at) in enumerate(zip(listed, found, strict=True)):
+            if at is None:
+                raise DesignError(f"`{to_shown(call)}`: {_no_level(item, levels)}")
+            if at in found[:i]:
+                raise DesignError(
+                    f"`{to_shown(call)}`: the level {to_text(item)} is given twice; remove one"
+                )
+
+
+def unlisted(texts: Iterable[str], frame: Frame) -> dict[str, NDArray[np.bool_]]:
+    """Rows whose level a C(f, levels=[…]) leaves out, by the call as it is written."""
+    out: dict[str, NDArray[np.bool_]] = {}
+    for call in (call for text in texts for call in _codings(text)):
+        name, listed = call.arguments[0], _listed(call)
+        if listed is None or not isinstance(name, Name):
+            continue
+        coded = frame.coded(name.name)
+        left_out = [all(not _same(item, v) for item in listed) for v in coded.levels]
+        mask = np.array([*left_out, False], dtype=bool)[coded.codes]
+        if mask.any():
+            out[to_shown(call)] = mask
     return out

@@ -20,9 +20,11 @@ from partialpool.design.columns import (
 )
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
-from partialpool.design.names import refuse_names_of_calls, refuse_same_names
+from partialpool.design.names import refuse_same_names
+from partialpool.design.plan import check_listed, factor_calls, unlisted
 from partialpool.errors import DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
+from partialpool.formula.model import written_terms
 
 
 def build_design(
@@ -73,7 +75,6 @@ def build_design(
     def encode_part(text: str, products: Any, used: Sequence[str]) -> tuple[Encoder, list[Column]]:
         key = (text, tuple(used))
         if key not in encoders:
-            refuse_names_of_calls(text, used)
             encoders[key] = reader.columns(text, products, used, coding)
             refuse_same_names(encoders[key][0])
         return encoders[key]
@@ -116,10 +117,14 @@ def fixed_variables(formula: Formula) -> tuple[str, ...]:
     """Columns of the fixed part."""
     if formula.fixed_products is not None:
         return tuple(dict.fromkeys(v for p in formula.fixed_products for v in p))
-    from partialpool.formula.parser import parse
+    return written_terms(formula.fixed).variables
 
-    named = variables(parse(f"~ {formula.fixed}").right)
-    return tuple(v for v in named if v in formula.variables)  # not the names of contrasts
+
+def written_texts(formula: Formula) -> tuple[str, ...]:
+    """The fixed part and the left sides of the bars that have calls in them."""
+    parts = [(formula.fixed, formula.fixed_products)]
+    parts += [(term.lhs, term.products) for term in formula.random]
+    return tuple(dict.fromkeys(text for text, products in parts if products is None))
 
 
 class _Reader:
@@ -186,13 +191,25 @@ class _Reader:
                 counts[name] = int(np.isnan(vector).sum())
                 mask = np.isnan(vector)
                 incomplete = mask if incomplete is None else incomplete | mask
+        texts = written_texts(self.formula)
+        for text in texts:
+            check_listed(text, self.frame)
+        left_out = unlisted(texts, self.frame)
+        for mask in left_out.values():
+            incomplete = mask if incomplete is None else incomplete | mask
         if incomplete is None:
             return None
         if na == "error":
             where = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
-            raise DataError(f"missing values in {where}; drop those rows, or use na_action='drop'")
+            others = ", ".join(f"`{call}` ({mask.sum()})" for call, mask in left_out.items())
+            found = f"missing values in {where}" if counts else ""
+            found += "; " if counts and left_out else ""
+            found += f"rows of levels not listed in {others}" if left_out else ""
+            raise DataError(f"{found}; drop those rows, or use na_action='drop'")
         rows = np.flatnonzero(~incomplete)
         if len(rows) == 0:
+            if not counts:
+                raise DataError(f"no row has a level that is listed in {' and '.join(left_out)}")
             worst = max(counts, key=counts.__getitem__)
             raise DataError(
                 f"no row is complete: column {worst!r} alone is missing in {counts[worst]} of"
@@ -238,14 +255,14 @@ class _Reader:
         if products is not None and all(self.frame.is_numeric(v) for v in used):
             encoder = ProductColumns(products)
             return encoder, encoder.build({v: self.column(v) for v in used})
-        import pandas as pd
-
         levels: dict[str, tuple[Any, ...]] = {}
-        table: dict[str, Any] = {}
+        codes: dict[str, NDArray[np.int64]] = {}
+        numeric: dict[str, NDArray[np.float64]] = {}
         for name in used:
-            if self.frame.is_numeric(name) and name not in factor_calls(text):
-                table[name] = self.column(name)
-                continue
+            if self.frame.is_numeric(name):
+                numeric[name] = self.column(name)
+                if name not in factor_calls(text):
+                    continue
             coded = self._coded(name)
             if len(coded.levels) < 2:
                 only = f"only {str(coded.levels[0])!r}" if coded.levels else "none"
@@ -253,12 +270,11 @@ class _Reader:
                     f"factor {name!r} has fewer than two levels in the rows used ({only}); take it"
                     " out of the formula"
                 )
-            levels[name] = coded.levels
-            table[name] = pd.Categorical.from_codes(coded.codes, pd.Index(list(coded.levels)))
-        if not table:
-            table["__rows__"] = np.zeros(self.n)
-        encoder = FormulaicColumns(text, used, levels, contrasts)
-        return encoder, encoder.fit(table)
+            levels[name], codes[name] = coded.levels, coded.codes
+        encoder = FormulaicColumns(
+            text, used, levels, contrasts, [v for v in numeric if v in levels]
+        )
+        return encoder, encoder.fit(numeric, codes)
 
     def _coded(self, name: str) -> Coded:
         coded = self.frame.coded(name)
@@ -305,21 +321,6 @@ class _Reader:
 def term_blocks(source: RandomTerm, k: int) -> tuple[int, ...]:
     """Covariance blocks of a term: one, or for `||` one a column (as MixedModels' zerocorr)."""
     return (k,) if source.correlated else (1,) * k
-
-
-def factor_calls(text: str) -> frozenset[str]:
-    """Names that stand as the first argument of C() in a formula's text."""
-    tokens = tokenize_pairs(text)
-    return frozenset(
-        c for a, b, c in zip(tokens, tokens[1:], tokens[2:], strict=False) if (a, b) == ("C", "(")
-    )
-
-
-def tokenize_pairs(text: str) -> list[str]:
-    """Token texts of a formula that we have written out."""
-    from partialpool.formula.tokens import tokenize
-
-    return [token.text for token in tokenize(text, own=True)]
 
 
 def check_factors(factors: Sequence[Factor], n: int) -> None:

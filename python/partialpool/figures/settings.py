@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +84,8 @@ class FitRows:
     """The rows of a fit by column."""
 
     def __init__(self, fit: LinearMixedModel) -> None:
+        from partialpool.models.linear_mixed import LinearMixedModel
+
         design = check_fit(fit)._rows()
         if design.source is None:
             raise ArgumentError("the figure needs the data of the fit, which a pickle leaves out")
@@ -101,6 +103,11 @@ class FitRows:
             *(v for part in design.formula.offsets for v in variables(part)),
         ]
         self._names = tuple(dict.fromkeys(names))
+        # Its mean in each group is added by `averaged`.
+        beside = {k: v for k, v in design.given.items() if k != "offset"}
+        self._without_offset = LinearMixedModel(
+            replace(design, given=beside), fit._products, fit._native, reml=fit.reml
+        )
         given = design.given.get("offset")
         self._given_offset = (
             None
@@ -165,7 +172,7 @@ class FitRows:
         """For each group: the model's predictions along the grid, averaged over its settings."""
 
         def at(rows: dict[str, Any]) -> Vector:
-            return self._fit.predict(rows, random=random, new_levels="population")
+            return self._without_offset.predict(rows, random=random, new_levels="population")
 
         return averaged(at, of, grid)
 
@@ -173,7 +180,7 @@ class FitRows:
         """Least squares of the fixed part."""
         from partialpool.models.baseline import least_squares
 
-        return least_squares(self._fit.design)
+        return least_squares(self._without_offset.design)
 
     def pooled(self, model: LinearModel, of: Sequence[Settings], grid: Vector) -> list[Vector]:
         """For each group: complete pooling's predictions, averaged over its settings."""

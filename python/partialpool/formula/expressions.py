@@ -5,7 +5,7 @@ and no walk over the tree is deeper than the parentheses that were typed.
 """
 
 import keyword
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -136,11 +136,6 @@ def variables(expr: Expr) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.name for part in walk(expr) if isinstance(part, Name)))
 
 
-def functions(expr: Expr) -> tuple[str, ...]:
-    """Transforms that an expression calls, in order of first use."""
-    return tuple(dict.fromkeys(part.function for part in walk(expr) if isinstance(part, Call)))
-
-
 def quote_name(name: str) -> str:
     """A column as R would write it: with backticks unless it is a plain (or dotted) name."""
     plain = name.replace(".", "_")
@@ -166,6 +161,16 @@ def to_text(expr: Expr) -> str:
 def to_formulaic(expr: Expr) -> str:
     """Write a checked factor as formulaic (and so Python's parser) expects it."""
     return _write(expr, 0, quote_for_formulaic, " ** ")
+
+
+def to_shown(expr: Expr) -> str:
+    """A checked factor as names of columns show it: `to_formulaic` without backticks."""
+    return _write(expr, 0, str, " ** ")
+
+
+def to_renamed(expr: Expr, names: Mapping[str, str]) -> str:
+    """Write a checked factor for formulaic with other names of its columns."""
+    return _write(expr, 0, names.__getitem__, " ** ")
 
 
 def _write(expr: Expr, level: int, quote: Callable[[str], str], power: str) -> str:

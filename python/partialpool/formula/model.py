@@ -19,7 +19,7 @@ from partialpool.formula.expressions import (
 )
 from partialpool.formula.parser import Parsed, parse
 from partialpool.formula.random_terms import RandomTerm, check_distinct, random_terms
-from partialpool.formula.terms import Signed, expand
+from partialpool.formula.terms import ExpandedTerms, Signed, expand
 from partialpool.formula.transforms import check_elementwise
 
 
@@ -133,6 +133,13 @@ def parse_random(text: str) -> tuple[RandomTerm, ...]:
     if parsed.left is not None or parsed.bare or parts.fixed or parts.offsets or not parts.bars:
         raise FormulaError(f"`{parsed.text}` must be random terms alone, such as `(1 | g)`")
     return _random(parts.bars)
+
+
+@lru_cache(maxsize=512)
+def written_terms(text: str) -> ExpandedTerms:
+    """Terms of a right side that we wrote out: `Formula.fixed` or `RandomTerm.lhs`."""
+    right = parse(f"~ {text}", ours=True).right
+    return expand(take_apart(right).fixed, "the fixed part")
 
 
 def _build(parsed: Parsed) -> Formula:

@@ -52,13 +52,15 @@ class Parsed:
     bare: bool
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str, ours: bool = False) -> Parsed:
     """Read a formula's text.
 
     Parameters
     ----------
     text
         The formula, with or without a left side.
+    ours
+        Whether the text is one that we wrote out; see `tokenize`.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def parse(text: str) -> Parsed:
     """
     if not isinstance(text, str):
         raise FormulaError(f"a formula must be text, not {type(text).__name__}; write it in quotes")
-    tokens = tokenize(text)
+    tokens = tokenize(text, ours)
     if len(tokens) == 1:
         raise FormulaError("the formula is empty; write for example `y ~ x + (1 | g)`")
     reader = _Reader(text, tokens)

@@ -4,8 +4,6 @@ As in R's `terms()`, each factor (a column or a checked call) is a bit, and a te
 factors that it multiplies, an integer. Terms are ordered by degree, then as they were written.
 """
 
-import keyword
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +22,6 @@ from partialpool.formula.expressions import (
     Power,
     Text,
     Values,
-    functions,
     to_formulaic,
     to_text,
     variables,
@@ -97,26 +94,9 @@ class ExpandedTerms:
         return " + ".join([intercept, *parts] if intercept else parts)
 
     def _check_names(self) -> None:
-        """Refuse the few names that formulaic, which hands calls to Python, would misread."""
-        called: set[str] = set()
-        for factor in self.factors:
-            if isinstance(factor, Name):
-                if factor.name == "1":
-                    raise FormulaError("a column called `1` cannot be told from 1; rename it")
-                continue
-            used = functions(factor)
-            called.update("contr" if name.startswith("contr.") else name for name in used)
-            for name in variables(factor):
-                if keyword.iskeyword(name) or unicodedata.normalize("NFKC", name) != name:
-                    raise FormulaError(
-                        f"the column `{name}` cannot be used inside {used[0]}() because Python"
-                        " would misread its name; rename it"
-                    )
-        for name in self.variables if called else ():
-            if name in called:
-                raise FormulaError(
-                    f"`{name}` is both a column and a transform of this formula; rename the column"
-                )
+        """Refuse the one name that a written-out formula would misread."""
+        if Name("1") in self.factors:
+            raise FormulaError("a column called `1` cannot be told from 1; rename it")
 
 
 def expand(

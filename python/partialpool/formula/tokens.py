@@ -46,17 +46,21 @@ class Token(NamedTuple):
     end: int
 
 
-def tokenize(text: str, *, own: bool = False) -> list[Token]:
+def tokenize(text: str, ours: bool = False) -> list[Token]:
     """Cut a formula into tokens, the last of which is of kind "end".
 
-    Of text that we have written out (`own`), the names are good.
+    Parameters
+    ----------
+    text
+    ours
+        Whether the text is one that we wrote out, which may be longer and have any name.
 
     Raises
     ------
     FormulaError
         For characters, names and lengths that no formula has.
     """
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH and not ours:
         raise FormulaError(
             f"the formula has {len(text):,} characters, more than the {MAX_LENGTH:,} that are read;"
             " shorten it"
@@ -71,7 +75,7 @@ def tokenize(text: str, *, own: bool = False) -> list[Token]:
         if kind == "name":
             if piece in {"TRUE", "FALSE", "True", "False"}:
                 kind = "flag"
-            elif not own:
+            elif not ours:
                 _check_name(piece)
         elif kind == "quoted":
             kind, piece = "name", _quoted_name(piece[1:-1])

@@ -96,7 +96,7 @@ _KINDS: Final[dict[str, tuple[type, ...]]] = {
     "a list of numbers such as [1, 2]": (Values,),
     "a list of levels such as ['a', 'b']": (Values,),
     "a quoted text": (Text,),
-    "a level": (Text, Number),
+    "a level": (Text, Number, Flag),
 }
 _KIND_OF: Final = {
     **dict.fromkeys(("df", "degree", "lower_bound", "upper_bound", "ddof"), "a number"),
@@ -291,7 +291,8 @@ def _literal(option: str, value: Expr) -> Expr:
     """A literal of the kind that the option needs."""
     kind = _KIND_OF[option]
     literal = _plain(value)
-    if option in {"knots", "levels"} and isinstance(literal, Number | Text):
+    single = (Number, Text, Flag) if option == "levels" else (Number, Text)
+    if option in {"knots", "levels"} and isinstance(literal, single):
         literal = Values((literal,))
     fits = isinstance(literal, _KINDS[kind])
     if fits and isinstance(literal, Values):
@@ -313,7 +314,7 @@ def _plain(value: Expr) -> Expr | None:
             return Flag(value.name == "T")
         case Values(items):
             plain = tuple(_plain(item) for item in items)
-            kept = tuple(item for item in plain if isinstance(item, Number | Text))
+            kept = tuple(item for item in plain if isinstance(item, Number | Text | Flag))
             return Values(kept) if len(kept) == len(items) else None
         case _:
             return None

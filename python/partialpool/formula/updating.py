@@ -1,5 +1,7 @@
 """R's `update()`: a new formula in which `.` stands for a side of the old one."""
 
+from collections.abc import Iterable
+
 from partialpool.errors import FormulaError
 from partialpool.formula.expressions import (
     Call,
@@ -8,6 +10,7 @@ from partialpool.formula.expressions import (
     Name,
     Negative,
     Power,
+    quote_name,
     to_text,
     walk,
 )
@@ -17,12 +20,16 @@ from partialpool.formula.model import (
     check_bare,
     check_response,
     parse_formula,
+    parse_random,
     take_apart,
+    written_terms,
 )
 from partialpool.formula.parser import parse
 from partialpool.formula.random_terms import RandomTerm, random_terms
 from partialpool.formula.terms import expand
 from partialpool.formula.transforms import check_elementwise
+
+Key = tuple[str, frozenset[str], bool]
 
 
 def update_formula(old: Formula, new: str) -> Formula:
@@ -35,7 +42,8 @@ def update_formula(old: Formula, new: str) -> Formula:
     new
         `. ~ . - Days + (1 | g)`. On the right, `.` brings the old fixed part, and the old random
         terms and offsets with it; `- (1 | g)` and `- offset(x)` take those away. Without a left
-        side the response stays; without `.` the new side replaces the old one.
+        side the response stays; without `.` the new side replaces the old one. Of `(x || g)`, which
+        stands for `(1 | g) + (0 + x | g)`, either part can be taken away.
 
     Returns
     -------
@@ -64,18 +72,50 @@ def update_formula(old: Formula, new: str) -> Formula:
 
 
 def _merge_random(old: tuple[RandomTerm, ...], added: Parts) -> list[str]:
-    terms = {term.key: term.text for term in old}
+    terms = {term.key: term for term in old}
     for positive, bar in added.bars:
         for term in random_terms(bar):
             if positive:
-                terms.setdefault(term.key, term.text)
+                terms.setdefault(term.key, term)
             elif terms.pop(term.key, None) is None:
-                listed = ", ".join(terms.values()) or "none"
-                raise FormulaError(
-                    f"the random term {term.text} is not in the formula; its random terms are:"
-                    f" {listed}"
-                )
-    return list(terms.values())
+                terms = _split(terms.values(), term)
+    return [term.text for term in terms.values()]
+
+
+def _split(terms: Iterable[RandomTerm], gone: RandomTerm) -> dict[Key, RandomTerm]:
+    """Random terms without a part of one: `(x || g)` less `(1 | g)` is `(0 + x || g)`, as in R."""
+    out: dict[Key, RandomTerm] = {}
+    found = False
+    for term in terms:
+        rest = None if found else _rest(term, gone)
+        found = found or rest is not None
+        for kept in (term,) if rest is None else rest:
+            out[kept.key] = kept
+    if not found:
+        listed = ", ".join(term.text for term in terms) or "none"
+        raise FormulaError(
+            f"the random term {gone.text} is not in the formula; its random terms are: {listed}"
+        )
+    return out
+
+
+def _rest(term: RandomTerm, gone: RandomTerm) -> tuple[RandomTerm, ...] | None:
+    """What is left of a `||` term; None if `gone` is no part of it."""
+    if term.correlated or set(term.group) != set(gone.group):
+        return None
+    whole, part = written_terms(term.lhs), written_terms(gone.lhs)
+    taken = {frozenset(own) for own in part.terms}
+    several = len(taken) + part.intercept > 1
+    inside = taken <= {frozenset(own) for own in whole.terms}
+    if not inside or part.intercept > whole.intercept or (gone.correlated and several):
+        return None
+    left = [":".join(map(to_text, own)) for own in whole.terms if frozenset(own) not in taken]
+    intercept = whole.intercept and not part.intercept
+    if not left and not intercept:
+        return ()
+    sign = "||" if left else "|"
+    group = ":".join(map(quote_name, term.group))
+    return parse_random(f"({' + '.join([str(int(intercept)), *left])} {sign} {group})")
 
 
 def _merge_offsets(old: tuple[Expr, ...], added: Parts) -> list[Expr]:

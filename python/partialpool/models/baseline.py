@@ -13,8 +13,9 @@ from partialpool.design import Design, Frame, build_design
 from partialpool.design.design import group_labels
 from partialpool.design.frame import to_native
 from partialpool.errors import DesignError, FormulaError
-from partialpool.formula import evaluate, parse_formula, variables
+from partialpool.formula import parse_formula
 from partialpool.formula.model import parse_grouped
+from partialpool.models.new_rows import fixed_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,17 +130,22 @@ class LinearModel:
         return 1.0 - self.rss / float(np.sum(w * (y - centre) ** 2))
 
     def predict(self, new: Any = None) -> Vector:
-        """Fitted values, or those of new data."""
+        """Fitted values, or those of new data: NaN where a predictor is missing.
+
+        An offset is that of the new data, in the column that the fit was given.
+        """
         if new is None:
             return self.fitted
         frame = Frame(new)
-        columns = self.design.fixed.of(frame)
+        columns, offset, missing = fixed_rows(self.design, frame)
         kept = [columns[self.design.fixed.names.index(n)] for n in self.names]
         out = np.zeros(frame.length)
         for column, b in zip(kept, self.beta, strict=True):
             out += column * b
-        for part in self.design.formula.offsets:
-            out += evaluate(part, {v: frame.numeric(v) for v in variables(part)})
+        if offset is not None:
+            out += offset
+        if missing is not None:
+            out[missing] = np.nan
         return out
 
     def coefficients(self) -> pd.DataFrame:

@@ -313,7 +313,9 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         Parameters
         ----------
         new
-            Table with the predictors; None for the rows of the fit.
+            Table with the predictors; None for the rows of the fit. Columns that the fit was given
+            as offset or (for "prediction") weights are read in it too; rows with a missing
+            predictor give NaN.
         random
             "all", "none", or the random terms to include, as ``"(1 | Subject)"``.
         new_levels

@@ -7,13 +7,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from partialpool import _core
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor, build_design
-from partialpool.design.columns import columns_from_state
-from partialpool.design.design import Term
+from partialpool.design.columns import columns_from_state, plain_level
+from partialpool.design.design import NOT_KEPT, Term
 from partialpool.errors import ArgumentError, DataError, FileError
 from partialpool.formula import parse_formula
 from partialpool.models.reporting import given
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 FORMAT = "partialpool fit"
-VERSION = 1
+VERSION = 2
 ROW_ARGUMENTS = ("weights", "offset")
 
 
@@ -65,11 +63,15 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
         "dropped": fit.dropped_rows,
         "described": {what: given(fit, what) for what in ROW_ARGUMENTS},
         "columns": {k: v for k in ROW_ARGUMENTS if isinstance(v := design.given.get(k), str)},
+        "arrays": [k for k in ROW_ARGUMENTS if not isinstance(design.given.get(k), str | None)],
         "quantiles": list(fit.residual_quantiles),
         "contrasts": dict(design.contrasts),
         "fixed": design.fixed.state(),
         "factors": [
-            {"levels": [_plain(v) for v in f.levels], "terms": [t.encoder.state() for t in f.terms]}
+            {
+                "levels": [plain_level(v) for v in f.levels],
+                "terms": [t.encoder.state() for t in f.terms],
+            }
             for f in design.factors
         ],
         "native": state,
@@ -80,12 +82,6 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
             archive.writestr("crossproducts.bin", products)
     except OSError as error:
         raise FileError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def load(
@@ -214,5 +210,10 @@ def _design_without_rows(formula: Any, manifest: dict[str, Any], n: int) -> Desi
         total=n,
         kind="pandas",
         contrasts=manifest["contrasts"],
-        given=manifest["columns"],
+        given=_given(manifest),
     )
+
+
+def _given(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Weights and offset as the fit was given them: a column's name, or an array not kept."""
+    return {**manifest["columns"], **dict.fromkeys(manifest["arrays"], NOT_KEPT)}

@@ -12,9 +12,8 @@ from partialpool.design import Design
 from partialpool.design.columns import Column, FormulaicColumns
 from partialpool.design.design import Term
 from partialpool.formula import to_text
-from partialpool.formula.model import take_apart
-from partialpool.formula.parser import parse
-from partialpool.formula.terms import ExpandedTerms, expand
+from partialpool.formula.model import written_terms
+from partialpool.formula.terms import ExpandedTerms
 from partialpool.inference.results import RandomAnova
 from partialpool.models.native import fit_native
 from partialpool.models.refitting import update
@@ -83,7 +82,7 @@ def _by_column(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
 
 def _by_slope(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
     """A correlated term: each of its own terms that is part of no other is taken out."""
-    left = expand(take_apart(parse(f"~ {term.source.lhs}").right).fixed, "a random term")
+    left = written_terms(term.source.lhs)
     if not left.terms:
         return [_fit_without(fit, term.source.text, index, term, [], ())]
     out = []

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from partialpool.design import Frame
 from partialpool.design.columns import FormulaicColumns
 from partialpool.design.design import Encoder
-from partialpool.design.stored import unpack
 from partialpool.errors import PartialPoolError
 from partialpool.formula import Expr, Name, variables
 from partialpool.formula.expressions import to_formulaic
@@ -113,7 +112,7 @@ class Coding:
                 levels = np.array([*self.encoder.levels[name], None], dtype=object)[:-1]
                 table[name] = levels[random.permutation(np.arange(n) % len(levels))]
             elif name in inside:
-                low, high = self._range(name)
+                low, high = self.encoder.bounds(name) or (0.5, 1.5)
                 table[name] = random.uniform(low, high, size=n)
             else:
                 table[name] = random.normal(size=n)
@@ -121,13 +120,6 @@ class Coding:
             return self._blocks(Frame(table), None)
         except PartialPoolError:  # a transform that made-up values do not suit
             return None
-
-    def _range(self, name: str) -> tuple[float, float]:
-        """Values that the transforms of a column accept."""
-        for text, state in unpack(self.encoder.state()["transforms"]).items():
-            if name in text and isinstance(state, Mapping) and "lower_bound" in state:
-                return float(state["lower_bound"]), float(state["upper_bound"])
-        return 0.5, 1.5
 
     def observed(self) -> Blocks:
         """The rows of the data, compressed: the same cross-products in few rows."""
@@ -181,6 +173,7 @@ def _covariate(factor: Expr, encoder: FormulaicColumns) -> Encoder:
         "variables": list(variables(factor)),
         "levels": {},
         "contrasts": {},
+        "example": state["example"],
         "transforms": state["transforms"],
     }
     return FormulaicColumns.from_state(own)

@@ -20,11 +20,9 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.design.columns import FormulaicColumns
 from partialpool.errors import DataError
-from partialpool.formula import Expr, variables
+from partialpool.formula import Expr
 from partialpool.formula.expressions import Call
-from partialpool.formula.model import take_apart
-from partialpool.formula.parser import parse
-from partialpool.formula.terms import expand
+from partialpool.formula.model import written_terms
 from partialpool.inference.fixed.coding import Coding, compress
 from partialpool.inference.fixed.independence import independent_rows
 
@@ -112,9 +110,7 @@ class FixedTerms:
 def fixed_terms(fit: LinearMixedModel) -> FixedTerms:
     """Read the terms of a fit's fixed part."""
     encoder = fit.design.fixed
-    levels = encoder.levels if isinstance(encoder, FormulaicColumns) else {}
-    parts = take_apart(parse(f"~ {fit.design.formula.fixed}").right)
-    expanded = expand(parts.fixed, "the fixed part")
+    expanded = written_terms(fit.design.formula.fixed)
     first = int(expanded.intercept)
     names = encoder.term_names[first:]
     kept = fit._products.kept
@@ -122,7 +118,11 @@ def fixed_terms(fit: LinearMixedModel) -> FixedTerms:
         tuple(i for i, j in enumerate(kept) if encoder.term_of[j] == first + t)
         for t in range(len(names))
     ]
-    categorical = {f: name for f in expanded.factors for name in variables(f) if name in levels}
+    categorical = {
+        f: name
+        for f in expanded.factors
+        if isinstance(encoder, FormulaicColumns) and (name := encoder.factor_of(f)) is not None
+    }
     return FixedTerms(
         names=tuple(names),
         factors=tuple(frozenset(t) for t in expanded.terms),

@@ -15,6 +15,7 @@ import numpy as np
 
 from partialpool.arguments import check_level
 from partialpool.errors import ArgumentError
+from partialpool.formula import Name
 from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
 from partialpool.inference.means.grid import (
     ReferenceGrid,
@@ -149,7 +150,7 @@ def _averaged(
 def _notes(part: FixedPart, keep: Sequence[str], averaged: Sequence[str]) -> tuple[str, ...]:
     out = []
     formula = part.design.formula
-    if formula.response_name not in formula.variables:
+    if not isinstance(formula.response, Name):
         function = formula.response_name.partition("(")[0] or formula.response_name
         out.append(f"Results are given on the {function} (not the response) scale.")
     terms = term_variables(part.design)

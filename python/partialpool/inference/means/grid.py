@@ -152,8 +152,9 @@ def model_rows(
         else:
             table[name] = np.empty(len(values), dtype=object)
             table[name][:] = values
-            if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-                table[name] = table[name].astype(np.int64)
+            kinds = {type(v) for v in values}
+            if kinds == {int} or kinds == {float}:
+                table[name] = np.array(values)
     if not table:
         table["__rows__"] = np.zeros(size)
     frame = Frame(table)
@@ -168,8 +169,13 @@ def model_rows(
 
 def _given_offset(design: Design) -> float:
     """Mean of the offset that was given as an argument, not in the formula."""
-    if design.offset is None or "offset" not in design.given:
+    if "offset" not in design.given:
         return 0.0
+    if design.offset is None:
+        raise ArgumentError(
+            "the rows of this fit are not at hand, so the mean of its offset is not known; load it"
+            " with them: pp.load(path, data=...)"
+        )
     total = float(np.mean(design.offset))
     for part in design.formula.offsets:
         values = {v: covariate_values(design, v) for v in variables(part)}

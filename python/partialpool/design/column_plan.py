@@ -1,0 +1,167 @@
+"""How the columns of a sum of terms are made, settled before any row is seen.
+
+Each column is a product of parts: a numeric expression, one column of a basis (poly, splines), an
+indicator of a level, or a contrast. Which factors are coded by contrasts and which by all their
+levels follows from marginality (Chambers & Hastie 1992, §2.4.1); order and names of the columns are
+those of patsy and formulaic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Protocol
+
+from partialpool.formula import Expr
+
+#: A term's member and whether it is coded by contrasts (`True`) or by all its columns.
+Scoped = tuple[int, bool]
+
+
+class Member(Protocol):
+    """What multiplies in a term: a column, a factor, or a transform of a column."""
+
+    @property
+    def name(self) -> str:
+        """As shown in the names of columns."""
+        ...
+
+    @property
+    def spans_intercept(self) -> bool:
+        """Whether its columns add up to a constant, so that they can be coded by contrasts."""
+        ...
+
+    def fields(self, reduced: bool) -> Sequence[str]:
+        """Name of each of its columns; `reduced` by contrasts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One factor of a column: which member, coded how, which of its columns."""
+
+    member: int
+    reduced: bool
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """A column of the model matrix; without parts it is the constant 1."""
+
+    name: str
+    term: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Columns of a sum of terms.
+
+    Attributes
+    ----------
+    members
+        Each once, in order of first use.
+    term_names
+        "Intercept", "f", "f:x".
+    columns
+        In formulaic's order.
+    """
+
+    members: tuple[Member, ...]
+    term_names: tuple[str, ...]
+    columns: tuple[PlannedColumn, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def term_of(self) -> tuple[int, ...]:
+        """Of each column, the place of its term in `term_names`."""
+        return tuple(column.term for column in self.columns)
+
+
+def plan(
+    intercept: bool, terms: Sequence[tuple[Expr, ...]], members: Mapping[Expr, Member]
+) -> Plan:
+    """Settle the columns of terms.
+
+    Parameters
+    ----------
+    intercept
+        Whether the constant is a term.
+    terms
+        The trees that each term multiplies, by degree.
+    members
+        What each tree is in these data.
+    """
+    place = {tree: i for i, tree in enumerate(members)}
+    known = tuple(members.values())
+    columns: list[PlannedColumn] = []
+    names: list[str] = []
+    spanned: set[frozenset[Scoped]] = set()
+    if intercept:
+        columns.append(PlannedColumn("Intercept", 0, ()))
+        names.append("Intercept")
+        spanned.add(frozenset())
+    for trees in terms:
+        own = [place[tree] for tree in trees]
+        new = [s for s in _span(own, known) if frozenset(s) not in spanned]
+        spanned.update(frozenset(s) for s in new)
+        for scoped in _simplify(new):
+            columns += _columns(scoped, known, len(names))
+        names.append(":".join(known[i].name for i in own))
+    return Plan(known, tuple(names), tuple(columns))
+
+
+def _span(own: Sequence[int], members: Sequence[Member]) -> list[tuple[Scoped, ...]]:
+    """The independent parts that a term spans: f:g spans 1, f⁻, g⁻ and f⁻:g⁻."""
+    choices = [(((i, True),), ()) if members[i].spans_intercept else (((i, False),),) for i in own]
+    return [tuple(s for choice in chosen for s in choice) for chosen in product(*choices)]
+
+
+def _simplify(parts: Iterable[tuple[Scoped, ...]]) -> list[tuple[Scoped, ...]]:
+    """Join parts by (anything):f⁻ + (anything) = (anything):f, for as long as it applies."""
+    out: list[tuple[Scoped, ...]] = []
+    for part in sorted(parts, key=len):
+        joined = _join(out, part)
+        if joined is None:
+            if frozenset(part) not in {frozenset(p) for p in out}:
+                out.append(part)
+        else:
+            out = _simplify(joined)
+    return out
+
+
+def _join(
+    known: list[tuple[Scoped, ...]], part: tuple[Scoped, ...]
+) -> list[tuple[Scoped, ...]] | None:
+    for other in known:
+        extra = set(part) - set(other)
+        if len(part) != len(other) + 1 or len(extra) != 1:
+            continue
+        (new,) = extra
+        if new[1]:
+            full = tuple((s[0], False) if s == new else s for s in part)
+            return [*(p for p in known if p is not other), full]
+    return None
+
+
+def _columns(
+    scoped: tuple[Scoped, ...], members: Sequence[Member], term: int
+) -> list[PlannedColumn]:
+    """Every product of the members' columns, those of the first member fastest."""
+    choices = [
+        [(Part(i, reduced, j), name) for j, name in enumerate(members[i].fields(reduced))]
+        for i, reduced in scoped
+    ]
+    out = []
+    for backwards in product(*reversed(choices)):
+        chosen = backwards[::-1]
+        name = ":".join(name for _, name in chosen)
+        out.append(PlannedColumn(name or "Intercept", term, tuple(part for part, _ in chosen)))
+    return out
