@@ -6,7 +6,9 @@ ends the process, and NumPy's own error names an array's shape.
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
+from typing import Any
 
 from partialpool.errors import ArgumentError, PartialPoolError
 
@@ -25,6 +27,31 @@ CONTAINERS = (
         Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ),
 )
+
+#: Refits that one bootstrap, test or power study may ask for.
+MOST_SIMULATIONS = 10_000_000
+
+
+def whole_number(value: Any, what: str, *, least: int = 1, most: int | None) -> int:
+    """A whole number of any integer type within bounds, as Python's own.
+
+    Raises
+    ------
+    ArgumentError
+        With the bounds.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ArgumentError(f"{what} must be a whole number of at least {least}, not {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:  # an array of numbers, or of one number
+        raise ArgumentError(f"{what} must be one whole number, not {value!r}") from None
+    if number < least:
+        raise ArgumentError(f"{what} must be a whole number of at least {least}, not {number}")
+    if most is not None and number > most:
+        shown = f"{number:,}" if number < 10**30 else "a number of more than 30 digits"
+        raise ArgumentError(f"{what} must be at most {most:,}, not {shown}")
+    return number
 
 
 def memory_limit() -> float:

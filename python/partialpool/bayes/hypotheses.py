@@ -25,6 +25,11 @@ OPERATORS = {
 }
 
 
+#: Characters, and levels of a side's tree, that are read.
+MAX_LENGTH = 10_000
+MAX_DEPTH = 150
+
+
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
     """An inequality and what the posterior says of it.
@@ -69,10 +74,19 @@ def hypothesis(post: Posterior, text: str) -> Hypothesis:
         raise ArgumentError(
             f"a hypothesis is an inequality with one < or >, as 'Days > 0', not {text!r}"
         )
+    if len(text) > MAX_LENGTH:
+        raise ArgumentError(
+            f"the hypothesis has {len(text):,} characters, more than the {MAX_LENGTH:,} that are"
+            " read; shorten it"
+        )
     sign = 1.0 if ">" in text else -1.0
     left, right = re.split(r"[<>]", text)
     with np.errstate(all="ignore"):
-        difference = np.asarray(_value(post, left, text) - _value(post, right, text), dtype=float)
+        try:
+            sides = _value(post, left, text) - _value(post, right, text)
+        except ArithmeticError:
+            raise ArgumentError(f"a constant in {text!r} is no finite number") from None
+        difference = np.asarray(sides, dtype=float)
     difference = np.broadcast_to(difference, post.values.shape[:2])
     if not np.isfinite(difference).all():
         raise ArgumentError(f"{text!r} is not a finite number for every draw")
@@ -98,7 +112,20 @@ def _value(post: Posterior, side: str, text: str) -> Any:
         tree = ast.parse(plain.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ArgumentError(f"cannot read {side.strip()!r} in the hypothesis {text!r}") from None
+    _check_depth(tree)
     return _evaluate(post, tree, {v: k for k, v in order.items()}, text)
+
+
+def _check_depth(tree: ast.expr) -> None:
+    """Limit the tree's depth, so that no walk over it can exhaust Python's stack."""
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [part for node in level for part in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise ArgumentError(
+        f"the hypothesis is nested, or a sum of terms, more than {MAX_DEPTH} deep; shorten it"
+    )
 
 
 def _evaluate(post: Posterior, node: ast.expr, names: dict[str, str], text: str) -> Any:

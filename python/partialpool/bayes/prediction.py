@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
 from partialpool.errors import ArgumentError
+from partialpool.limits import whole_number
 from partialpool.models.native import UNSEEN
 from partialpool.models.prediction import included_columns, mask_columns, new_rows
 
@@ -119,10 +120,10 @@ def predict(
         raise ArgumentError(
             f"new_levels must be 'error', 'population' or 'sample', not {new_levels!r}"
         )
-    if not isinstance(draws, bool) and (not isinstance(draws, int) or draws < 1):
-        raise ArgumentError(f"draws must be True, False or a positive whole number, not {draws!r}")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        raise ArgumentError(f"seed must be a whole number of at least 0, not {seed!r}")
+    if not isinstance(draws, bool):
+        draws = whole_number(draws, "draws (which may be True or False too)", most=None)
+    if seed is not None:
+        seed = whole_number(seed, "seed", least=0, most=None)
     fit = post.fit
     source = post.settings.seed if seed is None else seed
     chosen = spread_draws(post, None if isinstance(draws, bool) else draws)

@@ -20,6 +20,7 @@ from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
+from partialpool.limits import require_memory, whole_number
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import cross_products, fit_native
 from partialpool.progress.bar import visible_console
@@ -27,6 +28,11 @@ from partialpool.progress.bar import visible_console
 #: Columns of a factor that the native kernels of the joint form are made for.
 LARGEST_KERNEL = 6
 METHODS = ("auto", "collapsed", "joint")
+#: Most of each that may be asked for: a tree has up to 2^depth steps, and a chain has a thread.
+MOST_CHAINS = 1_000
+MOST_DRAWS = 100_000_000
+MOST_DEPTH = 20
+MOST_CORES = 1_024
 STATS = (
     "lp",
     "energy",
@@ -110,11 +116,11 @@ def sample(
     Hoffman & Gelman (2014), J. Machine Learning Research 15; nuts-rs (PyMC developers).
     Papaspiliopoulos, Roberts & Sköld (2007), Statistical Science 22, on partly non-centred effects.
     """
-    counts = {"chains": chains, "draws": draws, "max_depth": max_depth}
-    for name, value in {**counts, "warmup": warmup, "cores": 1 if cores is None else cores}.items():
-        least = 0 if name == "warmup" else 1
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ArgumentError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    chains = whole_number(chains, "chains", most=MOST_CHAINS)
+    draws = whole_number(draws, "draws", most=MOST_DRAWS)
+    warmup = whole_number(warmup, "warmup", least=0, most=MOST_DRAWS)
+    max_depth = whole_number(max_depth, "max_depth", most=MOST_DEPTH)
+    cores = None if cores is None else whole_number(cores, "cores", most=MOST_CORES)
     if isinstance(target_accept, bool) or not 0 < target_accept < 1:
         raise ArgumentError(f"target_accept must lie between 0 and 1, not {target_accept!r}")
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
@@ -126,6 +132,13 @@ def sample(
     products = cross_products(design)
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
+    covariances = sum(k * (k + 1) // 2 for f in design.factors for k in f.blocks)
+    width = 2 * (len(products.kept) + covariances + 1 + len(STATS))
+    require_memory(
+        8.0 * chains * draws * width,
+        f"a posterior of {chains:,} chains of {draws:,} draws",
+        "ask for fewer draws",
+    )
     fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
     parameters = Parameters.of(fit)
     table = resolve(priors, defaults(design, products.kept, parameters), parameters)

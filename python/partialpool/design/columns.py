@@ -307,7 +307,7 @@ def with_contrasts(text: str, contrasts: Mapping[str, str]) -> str:
         return text
     out: list[str] = []
     depth, last = 0, 0
-    tokens = tokenize(text)
+    tokens = tokenize(text, longest=None)
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         if token.text == "(" and token.kind not in {"name", "text"}:
             depth += 1

@@ -19,6 +19,7 @@ from partialpool.design.columns import (
 )
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
+from partialpool.design.size import check_columns, check_parameters, random_columns
 from partialpool.errors import ArgumentError, DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 
@@ -108,7 +109,7 @@ def fixed_variables(formula: Formula) -> tuple[str, ...]:
         return tuple(dict.fromkeys(v for p in formula.fixed_products for v in p))
     from partialpool.formula.parser import parse
 
-    named = variables(parse(f"~ {formula.fixed}").right)
+    named = variables(parse(f"~ {formula.fixed}", longest=None).right)
     return tuple(v for v in named if v in formula.variables)  # not the names of contrasts
 
 
@@ -220,6 +221,7 @@ class _Reader:
         self, text: str, products: Any, used: Sequence[str], contrasts: Mapping[str, str]
     ) -> tuple[Encoder, list[Column]]:
         if products is not None and all(self.frame.is_numeric(v) for v in used):
+            check_columns(text, products, {}, self.n)
             encoder = ProductColumns(products)
             return encoder, encoder.build({v: self.column(v) for v in used})
         import pandas as pd
@@ -239,6 +241,7 @@ class _Reader:
                 )
             levels[name] = coded.levels
             table[name] = pd.Categorical.from_codes(coded.codes, pd.Index(list(coded.levels)))
+        check_columns(text, products, levels, self.n)
         if not table:
             table["__rows__"] = np.zeros(self.n)
         encoder = FormulaicColumns(text, used, levels, contrasts)
@@ -256,6 +259,12 @@ class _Reader:
         place[used] = np.arange(len(used))
         return Coded(place[codes], tuple(coded.levels[i] for i in used))
 
+    def _levels(self, source: RandomTerm) -> dict[str, int]:
+        """Levels of the factors before the bar."""
+        called = factor_calls(source.lhs)
+        factors = [v for v in source.variables if v in called or not self.frame.is_numeric(v)]
+        return {name: len(self._coded(name).levels) for name in factors}
+
     def factors(self, encode_part: Any) -> tuple[Factor, ...]:
         grouped: dict[tuple[str, ...], list[RandomTerm]] = {}
         for term in self.formula.random:
@@ -267,6 +276,7 @@ class _Reader:
             columns: list[Column] = []
             blocks: list[int] = []
             for source in sources:
+                check_parameters(source, random_columns(source, self._levels(source)))
                 encoder, own = encode_part(source.lhs, source.products, source.variables)
                 sizes = term_blocks(source, len(own))
                 terms.append(Term(source, encoder, encoder.names, len(columns), sizes))
@@ -303,7 +313,7 @@ def tokenize_pairs(text: str) -> list[str]:
     """Token texts of a formula."""
     from partialpool.formula.tokens import tokenize
 
-    return [token.text for token in tokenize(text)]
+    return [token.text for token in tokenize(text, longest=None)]
 
 
 def check_factors(factors: Sequence[Factor], n: int) -> None:

@@ -24,7 +24,7 @@ from partialpool.formula.expressions import (
     children,
     to_text,
 )
-from partialpool.formula.tokens import Token, normal_text, tokenize
+from partialpool.formula.tokens import MAX_LENGTH, Token, normal_text, tokenize
 
 MAX_DEPTH: Final = 100
 _LARGEST_INTEGER: Final = 2**53  # above, a float says the same and cannot overflow int64
@@ -52,13 +52,15 @@ class Parsed:
     bare: bool
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str, longest: int | None = MAX_LENGTH) -> Parsed:
     """Read a formula's text.
 
     Parameters
     ----------
     text
         The formula, with or without a left side.
+    longest
+        Characters that are read at most; None for a text that we wrote ourselves.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def parse(text: str) -> Parsed:
     """
     if not isinstance(text, str):
         raise FormulaError(f"a formula must be text, not {type(text).__name__}; write it in quotes")
-    tokens = tokenize(text)
+    tokens = tokenize(text, longest)
     if len(tokens) == 1:
         raise FormulaError("the formula is empty; write for example `y ~ x + (1 | g)`")
     reader = _Reader(text, tokens)

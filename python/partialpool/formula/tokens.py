@@ -46,17 +46,23 @@ class Token(NamedTuple):
     end: int
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str, longest: int | None = MAX_LENGTH) -> list[Token]:
     """Cut a formula into tokens, the last of which is of kind "end".
+
+    Parameters
+    ----------
+    text
+    longest
+        Characters that are read at most; None for a text that we wrote ourselves.
 
     Raises
     ------
     FormulaError
         For characters, names and lengths that no formula has.
     """
-    if len(text) > MAX_LENGTH:
+    if longest is not None and len(text) > longest:
         raise FormulaError(
-            f"the formula has {len(text):,} characters, more than the {MAX_LENGTH:,} that are read;"
+            f"the formula has {len(text):,} characters, more than the {longest:,} that are read;"
             " shorten it"
         )
     tokens: list[Token] = []

@@ -13,6 +13,7 @@ from partialpool.design import Design
 from partialpool.design.columns import Column, row_slices, rows_of
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
+from partialpool.limits import MOST_SIMULATIONS, require_memory, whole_number
 
 if TYPE_CHECKING:
     from partialpool import _core
@@ -135,8 +136,10 @@ def law_of_fit(fit: LinearMixedModel) -> Law:
 
 def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
     """See `LinearMixedModel.simulate`."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ArgumentError(f"n must be a positive whole number of simulations, not {n!r}")
+    n = whole_number(n, "n, the number of simulations,", most=MOST_SIMULATIONS)
+    # a column each, and a random stream of about a kilobyte
+    needed = float(n) * (8.0 * fit.nobs + 1024.0)
+    require_memory(needed, f"{n:,} simulations of {fit.nobs:,} rows", "ask for fewer (n)")
     law = law_of_fit(fit)
     # A stream a replicate: the same numbers however many replicates are asked for.
     columns = {}

@@ -6,7 +6,6 @@ number of threads. Replicates whose fit fails are counted by cause and kept.
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
+from partialpool.limits import MOST_SIMULATIONS, require_memory, whole_number
 from partialpool.models.simulation import Law, law_of_fit
 from partialpool.progress.bar import in_slices
 
@@ -37,20 +37,16 @@ KINDS = ("percentile", "basic", "normal")
 # ---- what the native module needs ----------------------------------------------------------------
 
 
-def check_nsim(nsim: Any) -> int:
+def check_nsim(nsim: Any, most: int = MOST_SIMULATIONS) -> int:
     """A positive whole number of simulations."""
-    if isinstance(nsim, bool) or not hasattr(nsim, "__index__") or operator.index(nsim) < 1:
-        raise ArgumentError(f"nsim must be a positive whole number of simulations, not {nsim!r}")
-    return operator.index(nsim)
+    return whole_number(nsim, "nsim, the number of simulations,", most=most)
 
 
 def check_seed(seed: Any) -> int:
     """A seed of 64 bits; drawn from the system where none is given."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or operator.index(seed) < 0:
-        raise ArgumentError(f"seed must be a whole number, 0 or more, not {seed!r}")
-    return operator.index(seed) % 2**64
+    return whole_number(seed, "seed", least=0, most=None) % 2**64
 
 
 def law_of(model: LinearMixedModel | LinearModel) -> _core.LawArgs:
@@ -79,6 +75,11 @@ def model_of(model: LinearMixedModel | LinearModel) -> _core.ModelArgs:
         assert factor.codes is not None  # rows are present
         factors.append((factor.columns, factor.codes))
     return model._native, [design.x[i] for i in model._products.kept], factors, design.weights
+
+
+def _random_width(model: LinearMixedModel | LinearModel) -> int:
+    """Entries of the Λ of all factors."""
+    return sum(len(f.names) ** 2 for f in model.design.factors)
 
 
 def maximum_likelihood(fit: LinearMixedModel) -> LinearMixedModel:
@@ -136,6 +137,8 @@ def refit_simulated(
 
     Interrupted by Ctrl-C, the replicates done so far are returned.
     """
+    width = 2 * sum(len(m.design.fixed.names) + 2 + _random_width(m) for m in models)
+    require_memory(8.0 * nsim * width, f"{nsim:,} simulations", "ask for fewer (nsim)")
     law = null if isinstance(null, tuple) else law_of(null)
     arguments = [model_of(m) for m in models]
     parts: list[list[tuple[Vector, NDArray[np.uint8]]]] = []
