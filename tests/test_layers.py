@@ -19,9 +19,19 @@ PYTHON = ROOT / "python" / "partialpool"
 NUMERICS = ROOT / "crates" / "numerics" / "src"
 
 PACKAGES = (
-    *("errors", "arguments", "typing", "progress", "tables", "families", "formula", "design"),
-    *("crossproducts", "models", "inference", "bayes", "frames", "simulate", "figures", "report"),
-    *("datasets", "cli", "__main__"),
+    *(
+        "errors",
+        "arguments",
+        "limits",
+        "typing",
+        "progress",
+        "tables",
+        "families",
+        "formula",
+        "design",
+    ),
+    *("design", "crossproducts", "models", "inference", "bayes", "frames", "simulate", "figures"),
+    *("report", "datasets", "cli", "__main__"),
 )
 #: Files whose methods lead to what is built on them; their imports are made when they are called.
 DOORS = {

@@ -11,6 +11,8 @@ from partialpool.errors import ArgumentError
 
 #: Seeds are numbers of 64 bits.
 SEEDS = 2**64
+#: Refits that one bootstrap, test or power study may ask for.
+MOST_SIMULATIONS = 10_000_000
 #: R's spellings, folded, of what is called otherwise here.
 SPELLINGS = {
     "kr": "kenwardroger",
@@ -44,18 +46,21 @@ def check_seed(value: object, name: str = "seed") -> int:
     return seed
 
 
-def check_count(value: object, name: str, least: int = 1) -> int:
-    """A whole number that is not below the least."""
+def check_count(value: object, name: str, least: int = 1, most: int | None = None) -> int:
+    """A whole number within bounds."""
     count = _whole(value)
     if count is None or count < least:
         what = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
         raise ArgumentError(f"{name} must be {what}, not {value!r}")
+    if most is not None and count > most:
+        shown = f"{count:,}" if count < 10**30 else "a number of more than 30 digits"
+        raise ArgumentError(f"{name} must be at most {most:,}, not {shown}")
     return count
 
 
-def check_nsim(value: object) -> int:
+def check_nsim(value: object, most: int = MOST_SIMULATIONS) -> int:
     """A positive number of simulations."""
-    return check_count(value, "nsim")
+    return check_count(value, "nsim, the number of simulations,", most=most)
 
 
 def check_share(value: object, name: str) -> float:

@@ -13,8 +13,34 @@ __all__ = [
 ]
 
 
+#: A message is not longer than this, a piece of it without blanks not longer than that.
+LONGEST_MESSAGE = 2_000
+LONGEST_PIECE = 200
+
+
+def shortened(text: str, most: int = LONGEST_PIECE) -> str:
+    """Text of at most `most` characters: the middle of a longer one gives way to "…"."""
+    if len(text) <= most:
+        return text
+    tail = most // 4
+    return f"{text[: most - tail - 1]}…{text[-tail:]}"
+
+
 class PartialPoolError(Exception):
-    """Base class of every error that the library raises on purpose."""
+    """Base class of every error that the library raises on purpose.
+
+    Names and labels of any length may stand in a message, which stays readable all the same.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(_readable(a) if isinstance(a, str) else a for a in arguments))
+
+
+def _readable(message: str) -> str:
+    if len(message) <= LONGEST_PIECE:
+        return message
+    pieces = [shortened(piece) for piece in message.split(" ")]
+    return shortened(" ".join(pieces), LONGEST_MESSAGE)
 
 
 class FormulaError(PartialPoolError):

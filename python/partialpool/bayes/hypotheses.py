@@ -29,6 +29,11 @@ NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?")
 WORD = re.compile(rf"{NUMBER.pattern}|\w+")
 
 
+#: Characters, and levels of a side's tree, that are read.
+MAX_LENGTH = 10_000
+MAX_DEPTH = 150
+
+
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
     """An inequality and what the posterior says of it.
@@ -72,6 +77,11 @@ def hypothesis(post: Posterior, text: str) -> Hypothesis:
     wanted = f"a hypothesis is an inequality with one < or >, as 'Days > 0', not {text!r}"
     if not isinstance(text, str):
         raise ArgumentError(wanted)
+    if len(text) > MAX_LENGTH:
+        raise ArgumentError(
+            f"the hypothesis has {len(text):,} characters, more than the {MAX_LENGTH:,} that are"
+            " read; shorten it"
+        )
     try:
         return _tested(post, text, wanted)
     except RecursionError:
@@ -85,7 +95,10 @@ def _tested(post: Posterior, text: str, wanted: str) -> Hypothesis:
     sign = 1.0 if ">" in plain else -1.0
     left, right = (_tree(side, text) for side in re.split(r"[<>]", plain))
     with np.errstate(all="ignore"):
-        difference = _evaluate(post, left, names, text) - _evaluate(post, right, names, text)
+        try:
+            difference = _evaluate(post, left, names, text) - _evaluate(post, right, names, text)
+        except ArithmeticError:
+            raise ArgumentError(f"a constant in {text!r} is no finite number") from None
     difference = np.broadcast_to(np.asarray(difference, dtype=float), post.values.shape[:2])
     if not np.isfinite(difference).all():
         raise ArgumentError(f"{text!r} is not a finite number for every draw")
@@ -171,9 +184,23 @@ def _is_arithmetic(name: str, variables: Sequence[str]) -> bool:
 
 def _tree(side: str, text: str) -> ast.expr:
     try:
-        return ast.parse(side.strip(), mode="eval").body
+        tree = ast.parse(side.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ArgumentError(f"cannot read {side.strip()!r} in the hypothesis {text!r}") from None
+    _check_depth(tree)
+    return tree
+
+
+def _check_depth(tree: ast.expr) -> None:
+    """Limit the tree's depth, so that no walk over it can exhaust Python's stack."""
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [part for node in level for part in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise ArgumentError(
+        f"the hypothesis is nested, or a sum of terms, more than {MAX_DEPTH} deep; shorten it"
+    )
 
 
 def _check(node: ast.expr, words: dict[str, str], variables: Sequence[str], text: str) -> None:

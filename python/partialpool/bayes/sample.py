@@ -21,6 +21,7 @@ from partialpool.bayes.reading import read_design
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
+from partialpool.limits import require_memory
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.progress.bar import visible_console
@@ -28,6 +29,11 @@ from partialpool.progress.bar import visible_console
 #: Columns of a factor that the native kernels of the joint form are made for.
 LARGEST_KERNEL = 6
 METHODS = ("auto", "collapsed", "joint")
+#: Most of each that may be asked for: a tree has up to 2^depth steps, and a chain has a thread.
+MOST_CHAINS = 1_000
+MOST_DRAWS = 100_000_000
+MOST_DEPTH = 20
+MOST_CORES = 1_024
 STATS = (
     "lp",
     "energy",
@@ -112,10 +118,11 @@ def sample(
     Hoffman & Gelman (2014), J. Machine Learning Research 15; nuts-rs (PyMC developers).
     Papaspiliopoulos, Roberts & Sköld (2007), Statistical Science 22, on partly non-centred effects.
     """
-    chains, draws = check_count(chains, "chains"), check_count(draws, "draws")
-    max_depth = check_count(max_depth, "max_depth")
-    warmup = check_count(warmup, "warmup", least=0)
-    cores = None if cores is None else check_count(cores, "cores")
+    chains = check_count(chains, "chains", most=MOST_CHAINS)
+    draws = check_count(draws, "draws", most=MOST_DRAWS)
+    max_depth = check_count(max_depth, "max_depth", most=MOST_DEPTH)
+    warmup = check_count(warmup, "warmup", least=0, most=MOST_DRAWS)
+    cores = None if cores is None else check_count(cores, "cores", most=MOST_CORES)
     target_accept = check_share(target_accept, "target_accept")
     seed, method = check_seed(seed), check_choice(method, "method", METHODS)
     keep_random = check_flag(keep_random, "keep_random")
@@ -124,6 +131,13 @@ def sample(
     products = cross_products(design)
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
+    covariances = sum(k * (k + 1) // 2 for f in design.factors for k in f.blocks)
+    width = 2 * (len(products.kept) + covariances + 1 + len(STATS))
+    require_memory(
+        8.0 * chains * draws * width,
+        f"a posterior of {chains:,} chains of {draws:,} draws",
+        "ask for fewer draws",
+    )
     fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
     parameters = Parameters.of(fit)
     table = resolve(priors, defaults(design, products.kept, parameters), parameters)

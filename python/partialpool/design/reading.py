@@ -22,6 +22,7 @@ from partialpool.design.design import Design, Encoder, Factor, Term, group_label
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.names import refuse_same_names
 from partialpool.design.plan import check_listed, factor_calls, unlisted
+from partialpool.design.size import check_columns, check_parameters, random_columns
 from partialpool.errors import DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 from partialpool.formula.model import written_terms
@@ -253,6 +254,7 @@ class _Reader:
         self, text: str, products: Any, used: Sequence[str], contrasts: Mapping[str, str]
     ) -> tuple[Encoder, list[Column]]:
         if products is not None and all(self.frame.is_numeric(v) for v in used):
+            check_columns(text, products, {}, self.n)
             encoder = ProductColumns(products)
             return encoder, encoder.build({v: self.column(v) for v in used})
         levels: dict[str, tuple[Any, ...]] = {}
@@ -271,6 +273,7 @@ class _Reader:
                     " out of the formula"
                 )
             levels[name], codes[name] = coded.levels, coded.codes
+        check_columns(text, products, levels, self.n)
         encoder = FormulaicColumns(
             text, used, levels, contrasts, [v for v in numeric if v in levels]
         )
@@ -288,6 +291,12 @@ class _Reader:
         place[used] = np.arange(len(used))
         return Coded(place[codes], tuple(coded.levels[i] for i in used))
 
+    def _levels(self, source: RandomTerm) -> dict[str, int]:
+        """Levels of the factors before the bar."""
+        called = factor_calls(source.lhs)
+        factors = [v for v in source.variables if v in called or not self.frame.is_numeric(v)]
+        return {name: len(self._coded(name).levels) for name in factors}
+
     def factors(self, encode_part: Any) -> tuple[Factor, ...]:
         grouped: dict[tuple[str, ...], list[RandomTerm]] = {}
         for term in self.formula.random:
@@ -299,6 +308,7 @@ class _Reader:
             columns: list[Column] = []
             blocks: list[int] = []
             for source in sources:
+                check_parameters(source, random_columns(source, self._levels(source)))
                 encoder, own = encode_part(source.lhs, source.products, source.variables)
                 sizes = term_blocks(source, len(own))
                 terms.append(Term(source, encoder, encoder.names, len(columns), sizes))

@@ -52,7 +52,7 @@ class Parsed:
     bare: bool
 
 
-def parse(text: str, ours: bool = False) -> Parsed:
+def parse(text: str, *, ours: bool = False) -> Parsed:
     """Read a formula's text.
 
     Parameters
@@ -69,7 +69,13 @@ def parse(text: str, ours: bool = False) -> Parsed:
     """
     if not isinstance(text, str):
         raise FormulaError(f"a formula must be text, not {type(text).__name__}; write it in quotes")
-    tokens = tokenize(text, ours)
+    try:
+        return _parse(text, tokenize(text, ours=ours))
+    except RecursionError:  # where the caller's own stack is nearly full
+        raise FormulaError("the formula is nested too deeply; remove parentheses") from None
+
+
+def _parse(text: str, tokens: list[Token]) -> Parsed:
     if len(tokens) == 1:
         raise FormulaError("the formula is empty; write for example `y ~ x + (1 | g)`")
     reader = _Reader(text, tokens)

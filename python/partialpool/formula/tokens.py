@@ -46,7 +46,7 @@ class Token(NamedTuple):
     end: int
 
 
-def tokenize(text: str, ours: bool = False) -> list[Token]:
+def tokenize(text: str, *, ours: bool = False) -> list[Token]:
     """Cut a formula into tokens, the last of which is of kind "end".
 
     Parameters

@@ -110,6 +110,9 @@ _KIND_OF: Final = {
     "base": "a level",
 }
 _CONSTANT_LIMIT: Final = 1e15
+#: Columns that one basis may have, and the largest degree of its polynomials.
+MAX_BASIS: Final = 1_000
+MAX_DEGREE: Final = 100
 
 
 def check_factor(expr: Expr) -> Expr:
@@ -299,6 +302,12 @@ def _literal(option: str, value: Expr) -> Expr:
         fits = bool(literal.items) and (
             option == "levels" or all(isinstance(item, Number) for item in literal.items)
         )
+    if option in {"df", "degree"} and isinstance(literal, Number):
+        most = MAX_DEGREE if option == "degree" else MAX_BASIS
+        if literal.value > most:
+            raise FormulaError(
+                f"`{option}` is {literal.value}, above the {most:,} that are offered; lower it"
+            )
     if not fits or literal is None:
         raise FormulaError(f"the option `{option}` must be {kind}, not `{to_text(value)}`")
     return literal

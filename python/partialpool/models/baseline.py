@@ -229,20 +229,22 @@ def least_squares(design: Design) -> LinearModel:
 
 def _independent(x: Vector) -> tuple[list[int], Vector, Vector]:
     """Columns independent of the earlier ones, and the QR factors of these."""
-    _, r = np.linalg.qr(x)
+    q, whole = np.linalg.qr(x)
     kept = list(range(x.shape[1]))
-    if x.shape[1] > x.shape[0] or _deficient(r, x):
-        kept = []
-        for j in range(x.shape[1]):
-            trial = x[:, [*kept, j]]
-            if len(kept) < x.shape[0] and not _deficient(np.linalg.qr(trial)[1], trial):
-                kept.append(j)
-    q, r = np.linalg.qr(x[:, kept])
+    length = np.linalg.norm(x, axis=0)
+    r = whole
+    # One column at a time is left out: those after it are seen without its direction only then.
+    # R has the columns' lengths and angles, and fewer rows.
+    while kept:
+        deficient = np.abs(np.diag(r)) <= ALIAS_TOLERANCE * length[kept[: len(r)]]
+        if not deficient.any():
+            break
+        del kept[int(np.argmax(deficient))]
+        r = np.asarray(np.linalg.qr(whole[:, kept], mode="r"))
+    kept = kept[: x.shape[0]]
+    if len(kept) < x.shape[1]:
+        q, r = np.linalg.qr(x[:, kept])
     return kept, q, r
-
-
-def _deficient(r: Vector, x: Vector) -> bool:
-    return bool((np.abs(np.diag(r)) <= ALIAS_TOLERANCE * np.linalg.norm(x, axis=0)).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,8 +317,9 @@ def lm_list(formula: str, data: Any, *, na_action: str = "drop") -> LinearModelL
     models: dict[Any, LinearModel] = {}
     failed: dict[Any, str] = {}
     y = design.response
-    for code, level in enumerate(coded.levels):
-        rows = np.flatnonzero(coded.codes == code)
+    order = np.argsort(coded.codes, kind="stable")
+    ends = np.cumsum(np.bincount(coded.codes, minlength=len(coded.levels)))[:-1]
+    for level, rows in zip(coded.levels, np.split(order, ends), strict=True):
         part = replace(
             design,
             y=y[rows],

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from partialpool.models.terms import FittedTerm
 
 
+#: Aliased columns that are named.
+LISTED = 20
+
+
 def given(fit: LinearMixedModel, what: str) -> str | None:
     """The summary's words on prior weights or an offset; None where there are none."""
     if fit.design.y is None:
@@ -78,7 +82,9 @@ def notes(fit: LinearMixedModel) -> tuple[str, ...]:
     """Sentences under the tables: what was dropped, expanded, singular, not converged."""
     out: list[str] = []
     if fit.aliased:
-        out.append(f"fixed-effect model matrix is rank deficient: dropped {', '.join(fit.aliased)}")
+        listed = ", ".join(fit.aliased[:LISTED])
+        more = f" and {len(fit.aliased) - LISTED:,} more" if len(fit.aliased) > LISTED else ""
+        out.append(f"fixed-effect model matrix is rank deficient: dropped {listed}{more}")
     for term in fit.terms:
         if len(term.blocks) > 1:
             parts = [

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_count, check_flag, check_seed
+from partialpool.arguments import MOST_SIMULATIONS, check_count, check_flag, check_seed
 from partialpool.design import Design
 from partialpool.design.columns import Column, row_slices, rows_of
 from partialpool.design.frame import to_native
+from partialpool.limits import require_memory
 
 if TYPE_CHECKING:
     from partialpool import _core
@@ -131,7 +132,11 @@ def law_of_fit(fit: LinearMixedModel) -> Law:
 
 def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
     """See `LinearMixedModel.simulate`."""
-    n, new_random = check_count(n, "n"), check_flag(new_random, "new_random")
+    n = check_count(n, "n, the number of simulations,", most=MOST_SIMULATIONS)
+    new_random = check_flag(new_random, "new_random")
+    # a column each, and a random stream of about a kilobyte
+    needed = float(n) * (8.0 * fit.nobs + 1024.0)
+    require_memory(needed, f"{n:,} simulations of {fit.nobs:,} rows", "ask for fewer (n)")
     law = law_of_fit(fit)
     # A stream a replicate: the same numbers however many replicates are asked for.
     columns = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from partialpool.arguments import check_choice, check_count
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
+from partialpool.limits import require_memory
 
 Codes = NDArray[np.int64]
 BACKENDS = ("pandas", "polars", "pyarrow")
+#: What a cell of a design takes while the frame is made.
+BYTES = 64
 
 
 def make_design(
@@ -66,6 +70,7 @@ def make_design(
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
         raise ArgumentError(f"the name {twice[0]!r} is used twice in the design; rename one")
+    _check_size(nests, between, within, int(replicates))
     labels, cells = _cells(nests)
     # Rows: each cell of the groups, times the combinations within it, times the replicates.
     combinations = list(product(*within.values()))
@@ -90,6 +95,26 @@ def make_design(
     for i, (name, values) in enumerate(within.items()):
         columns[name] = _column([combinations[c][i] for c in codes], values)
     return _table(columns, backend)
+
+
+def _check_size(
+    nests: Mapping[str, tuple[str | None, int | list[Any]]],
+    between: Mapping[str, Mapping[str, list[Any]]],
+    within: Mapping[str, list[Any]],
+    replicates: int,
+) -> None:
+    """Refuse a design of more rows than memory holds, before any is made."""
+    sizes = [size if isinstance(size, int) else len(size) for _, size in nests.values()]
+    rows = prod(sizes) * prod(len(v) for v in within.values()) * replicates
+    dealt = sum(prod(len(v) for v in own.values()) for own in between.values())
+    columns = len(nests) + len(within) + sum(len(own) for own in between.values())
+    largest = max(rows, sum(sizes), dealt)
+    shown = f"{largest:,}" if largest < 10**30 else "more than 10^30"
+    require_memory(
+        float(min(columns * BYTES * largest, 10**30)),
+        f"a design of {shown} rows or combinations",
+        "ask for fewer levels or replicates",
+    )
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:

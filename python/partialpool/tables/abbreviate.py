@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from partialpool.errors import shortened
+
 
 def abbreviate(names: Sequence[str], minlength: int) -> list[str]:
     """Shorten names to `minlength` characters, or as many as keep them distinct.
@@ -19,7 +21,9 @@ def abbreviate(names: Sequence[str], minlength: int) -> list[str]:
     list of str
         Distinct where `names` are distinct.
     """
-    full = list(dict.fromkeys(name.strip(" ") for name in names))
+    # What is taken out letter by letter is not of any length.
+    names = [shortened(name.strip(" ")) for name in names]
+    full = list(dict.fromkeys(names))
     short = {name: name for name in full}
     pending = full
     while pending:
@@ -28,7 +32,7 @@ def abbreviate(names: Sequence[str], minlength: int) -> list[str]:
         clashing = {s for s in short.values() if s in seen or seen.add(s)}
         pending = [name for name in full if short[name] in clashing]
         minlength += 1
-    return [short[name.strip(" ")] for name in names]
+    return [short[name] for name in names]
 
 
 def _shorten(name: str, minlength: int) -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from partialpool.errors import shortened
+
 LINE_WIDTH = 80
+#: Names of columns and levels are shortened in tables to so many characters.
+LONGEST_LABEL = 200
 
 
 def display_width(text: str) -> int:
@@ -24,6 +28,11 @@ def pad(text: str, width: int, *, right: bool) -> str:
     """Fill with blanks to `width` terminal columns, on the left when aligned `right`."""
     blanks = " " * (width - display_width(text))
     return blanks + text if right else text + blanks
+
+
+def short_labels(texts: Sequence[str]) -> list[str]:
+    """Texts as they are shown: the middle of very long ones is left out."""
+    return [shortened(t, LONGEST_LABEL) for t in texts]
 
 
 def matrix_lines(
@@ -50,6 +59,10 @@ def matrix_lines(
     -------
     list of str
     """
+    row_names, header = (
+        [shortened(t, LONGEST_LABEL) for t in part] for part in (row_names, header)
+    )
+    columns = [[shortened(t, LONGEST_LABEL) for t in column] for column in columns]
     stub_width = max((display_width(r) for r in row_names), default=0)
     stub = [pad(r, stub_width, right=False) for r in ("", *row_names)]
     blocks: list[list[str]] = []
@@ -64,6 +77,7 @@ def matrix_lines(
 
 def vector_lines(names: Sequence[str], texts: Sequence[str]) -> list[str]:
     """Lay out a short named vector as R prints it: names over values, one common width."""
+    names, texts = short_labels(names), short_labels(texts)
     w = max(display_width(t) for t in (*names, *texts))
     return [" ".join(pad(t, w, right=True) for t in row) for row in (names, texts)]
 

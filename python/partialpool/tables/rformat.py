@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from partialpool.tables.layout import matrix_lines
+from partialpool.tables.layout import matrix_lines, short_labels
 
 MACHINE_EPS = 2.0**-52
 LEGEND = "0 ‘***’ 0.001 ‘**’ 0.01 ‘*’ 0.05 ‘.’ 0.1 ‘ ’ 1"
@@ -200,6 +200,9 @@ class CellTable:
     header: tuple[str, ...]
     columns: tuple[tuple[str, ...], ...]
     legend: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "row_names", tuple(short_labels(self.row_names)))
 
     def lines(self) -> list[str]:
         """The table, right-aligned, as R prints a coefficient table, with its legend."""

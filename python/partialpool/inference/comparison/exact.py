@@ -19,12 +19,17 @@ from partialpool.errors import ArgumentError, DesignError
 from partialpool.inference.comparison.comparable import require_mixed, require_same_data
 from partialpool.inference.comparison.nesting import require_nested, same_fixed_part
 from partialpool.inference.intervals.bootstrap import maximum_likelihood
+from partialpool.limits import require_memory
 from partialpool.models.baseline import LinearModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from partialpool.models.linear_mixed import LinearMixedModel
+
+
+#: Draws of a null distribution that may be asked for.
+MOST_DRAWS = 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +148,7 @@ def exact_lrt(
     groups crossed with 12, 5 % tests rejected 6.2 % (SE 1.0) and this one 7.8 % (SE 1.1).
     """
     require_mixed(fit, "the model")
-    nsim, seed = check_nsim(nsim), check_seed(seed)
+    nsim, seed = check_nsim(nsim, MOST_DRAWS), check_seed(seed)
     require_one_variance(fit, "exact_lrt")
     if not isinstance(null, LinearModel):
         full, small = _pair(null)
@@ -192,7 +197,7 @@ def exact_rlrt(
         For models of different data.
     """
     require_mixed(fit, "the model")
-    nsim, seed = check_nsim(nsim), check_seed(seed)
+    nsim, seed = check_nsim(nsim, MOST_DRAWS), check_seed(seed)
     require_one_variance(fit, "exact_rlrt")
     if models is None or isinstance(models, LinearModel):
         if models is not None:
@@ -237,6 +242,7 @@ def _test(
     seed: int,
     note: str,
 ) -> ExactTest:
+    require_memory(3 * 8.0 * nsim, f"a null distribution of {nsim:,} draws", "ask for fewer (nsim)")
     try:
         sample = _core.null_draws(fit._products, dropped, nsim, seed)
     except _core.MemoryLimitError as error:

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 CONSISTENT = 1e-8
+#: Characters of a hypothesis that are read.
+MAX_LENGTH = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +171,11 @@ def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
         # Names are shown without the backticks that they need in a formula.
         texts = [text.replace("`", "") for text in texts]
     for text in texts:
+        if len(text) > MAX_LENGTH:
+            raise ArgumentError(
+                f"a hypothesis has {len(text):,} characters, more than the {MAX_LENGTH:,} that are"
+                " read; shorten it, or give contrasts as numbers"
+            )
         parts = [part.strip() for part in text.split(",")]
         listed = len(parts) > 1 and all(part in known or part in terms.names for part in parts)
         pieces += parts if listed else [text]

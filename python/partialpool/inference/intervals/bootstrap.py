@@ -18,6 +18,7 @@ from partialpool import _core
 from partialpool.arguments import check_choice, check_level, check_nsim, check_seed
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
+from partialpool.limits import require_memory
 from partialpool.models.simulation import Law, law_of_fit
 from partialpool.progress.bar import in_slices
 
@@ -63,6 +64,11 @@ def model_of(model: LinearMixedModel | LinearModel) -> _core.ModelArgs:
         assert factor.codes is not None  # rows are present
         factors.append((factor.columns, factor.codes))
     return model._native, [design.x[i] for i in model._products.kept], factors, design.weights
+
+
+def _random_width(model: LinearMixedModel | LinearModel) -> int:
+    """Entries of the Λ of all factors."""
+    return sum(len(f.names) ** 2 for f in model.design.factors)
 
 
 def maximum_likelihood(fit: LinearMixedModel) -> LinearMixedModel:
@@ -120,6 +126,8 @@ def refit_simulated(
 
     Interrupted by Ctrl-C, the replicates done so far are returned.
     """
+    width = 2 * sum(len(m.design.fixed.names) + 2 + _random_width(m) for m in models)
+    require_memory(8.0 * nsim * width, f"{nsim:,} simulations", "ask for fewer (nsim)")
     law = null if isinstance(null, tuple) else law_of(null)
     arguments = [model_of(m) for m in models]
     parts: list[list[tuple[Vector, NDArray[np.uint8]]]] = []

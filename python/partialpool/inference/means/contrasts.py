@@ -63,8 +63,17 @@ def contrast_set(method: Any, labels: Sequence[str], ref: Any = None) -> Contras
     return _custom(method, len(labels))
 
 
+#: Pairs of means times means: some 580 means.
+MOST_CELLS = 100_000_000
+
+
 def _pairs(labels: Sequence[str], method: str) -> ContrastSet:
     k = len(labels)
+    if k * k * (k - 1) // 2 > MOST_CELLS:
+        raise ArgumentError(
+            f"{k:,} means have {k * (k - 1) // 2:,} pairs, too many to compare; compare fewer (at="
+            "{...}), or each with one of them ('trt_vs_ctrl')"
+        )
     names, rows = [], []
     for a in range(k):
         for b in range(a + 1, k):

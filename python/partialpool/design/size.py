@@ -1,0 +1,138 @@
+"""How many columns a part of a formula will have, and the refusal of too many in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from partialpool.errors import DesignError
+from partialpool.formula import Call, Chain, Expr, Name, Number, RandomTerm, to_text, variables
+from partialpool.formula.expressions import ADD, quote_name
+from partialpool.formula.parser import parse
+from partialpool.limits import gib, require_memory
+
+#: Most columns of a fixed part: its p x p matrices are formed many times.
+MOST_COLUMNS = 5_000
+#: Matrices of p x p doubles that a fit and its summary hold at the same time.
+MATRICES = 16
+#: Most covariance parameters of a random term.
+MOST_PARAMETERS = 1_000
+#: Most terms that are handed to formulaic, whose work on each grows with the others.
+MOST_TERMS = 1_000
+#: Below this there is nothing to look up for.
+FEW_COLUMNS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """A term with at least so many columns, and the factors in it with their levels."""
+
+    text: str
+    columns: int
+    factors: tuple[tuple[str, int], ...]
+
+
+def check_columns(
+    text: str,
+    products: Sequence[tuple[str, ...]] | None,
+    levels: Mapping[str, Sequence[object]],
+    n: int,
+) -> None:
+    """Refuse more columns than can be fitted to n rows.
+
+    Raises
+    ------
+    DesignError
+        One line that names the widest term.
+    """
+    count = {name: len(own) for name, own in levels.items()}
+    widths = [_of_names(p, count) for p in products] if products is not None else _read(text, count)
+    total = sum(w.columns for w in widths)
+    if total <= FEW_COLUMNS:
+        return
+    if products is None and len(widths) > MOST_TERMS:
+        raise DesignError(
+            f"the formula has {len(widths):,} terms when it is written out; with factors or"
+            f" transforms at most {MOST_TERMS:,} are fitted, lower the order of its interactions"
+        )
+    widest = max(widths, key=lambda w: w.columns)
+    what, advice = _words(widest, total)
+    if len(widest.factors) == 1 and widest.factors[0][1] >= n and len(widths) <= 2:
+        raise DesignError(f"{what} for {n:,} rows and so would leave no residual; {advice}")
+    needed = 8.0 * (n * total + MATRICES * total**2)
+    if total > MOST_COLUMNS:
+        raise DesignError(
+            f"{what}: the {total:,} columns need {gib(needed)}, and at most {MOST_COLUMNS:,}"
+            f" columns are fitted; {advice}"
+        )
+    require_memory(needed, f"{what}: a fit of the {total:,} columns", advice, DesignError)
+
+
+def check_parameters(source: RandomTerm, k: int) -> None:
+    """Refuse a random term of more columns than its covariance can be estimated for."""
+    size = k * (k + 1) // 2 if source.correlated else k
+    if size > MOST_PARAMETERS:
+        raise DesignError(
+            f"{source.text} has {k:,} columns and so {size:,} covariance parameters, more than the"
+            f" {MOST_PARAMETERS:,} that are estimated; use fewer columns in the bar"
+            + (", or ||" if source.correlated else "")
+        )
+
+
+def random_columns(source: RandomTerm, levels: Mapping[str, int]) -> int:
+    """Columns that the left side of a bar has at least."""
+    if source.products is not None:
+        return sum(_of_names(p, levels).columns for p in source.products)
+    return sum(w.columns for w in _read(source.lhs, levels))
+
+
+def _words(widest: Width, total: int) -> tuple[str, str]:
+    if len(widest.factors) == 1 and 2 * widest.columns > total:
+        name, own = widest.factors[0]
+        return (
+            f"the fixed factor {name!r} has {own:,} levels",
+            f"did you mean (1 | {quote_name(name)})?",
+        )
+    if 2 * widest.columns > total:
+        listed = ", ".join(f"{name!r} ({own:,} levels)" for name, own in widest.factors)
+        what = f"the fixed term `{widest.text}` has {widest.columns:,} columns"
+        return f"{what} ({listed})" if listed else what, "take it out, or simplify it"
+    return "the fixed part has many columns", "lower the order of its interactions"
+
+
+def _of_names(names: Sequence[str], levels: Mapping[str, int]) -> Width:
+    factors = tuple((name, levels[name]) for name in names if name in levels)
+    return Width(":".join(names), prod(own - 1 for _, own in factors), factors)
+
+
+def _read(text: str, levels: Mapping[str, int]) -> list[Width]:
+    """The terms of formulaic's text."""
+    tree = parse(f"~ {text}", ours=True).right
+    parts = [tree]
+    if isinstance(tree, Chain) and tree.level == ADD:
+        parts = [tree.first, *(part for _, part in tree.rest)]
+    return [_of_tree(part, levels) for part in parts]
+
+
+def _of_tree(term: Expr, levels: Mapping[str, int]) -> Width:
+    atoms = [term.first, *(part for _, part in term.rest)] if isinstance(term, Chain) else [term]
+    columns, factors = 1, []
+    for atom in atoms:
+        name = next(iter(variables(atom)), "")
+        if name in levels and (isinstance(atom, Name) or getattr(atom, "function", "") == "C"):
+            columns *= levels[name] - 1
+            factors.append((name, levels[name]))
+        elif isinstance(atom, Call):
+            columns *= _of_call(atom)
+    return Width(to_text(term), columns, tuple(factors))
+
+
+def _of_call(call: Call) -> int:
+    """Columns of a basis, from the number that was written."""
+    given = dict(call.options)
+    for key in ("df", "degree", ""):
+        value = given.get(key)
+        if isinstance(value, Number) and call.function in {"poly", "bs", "ns", "cr", "cs", "cc"}:
+            return max(int(value.value), 1)
+    return 1
