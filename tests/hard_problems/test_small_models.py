@@ -1,4 +1,4 @@
-"""Small models at the edge come back: searches are bounded in evaluations and tell their verdict."""
+"""Small models at the edge come back: searches are bounded in evaluations and say what they saw."""
 
 import warnings
 

@@ -140,7 +140,7 @@ fn downhill_curvature(search: &mut Search, at: &Point, h: &[f64]) -> Option<Poin
     for t in [0.5, 0.1, 0.02, -0.5, -0.1, -0.02] {
         let x: Vec<f64> = (0..m).map(|i| at.x[i] + t * unit[i] * vectors[i * m]).collect();
         if let Some((f, g)) = search.evaluate(&x) {
-            if f < at.f - 1e-9 && best.as_ref().is_none_or(|b| f < b.f) {
+            if f < at.f - search.rounding(f).max(1e-9) && best.as_ref().is_none_or(|b| f < b.f) {
                 best = Some(Point { x, f, g });
             }
         }
@@ -176,7 +176,7 @@ fn second_look(search: &mut Search, best: Found) -> Found {
             break;
         }
         if let Ok(found) = descend(search, &lam, EARLY) {
-            if found.f < best.f - 1e-8 {
+            if found.f < best.f - search.rounding(best.f).max(1e-8) {
                 best = found;
             }
         }

@@ -291,7 +291,8 @@ pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: us
         let x: Vec<f64> = at.x.iter().zip(&d).map(|(a, b)| a + b).collect();
         let Some((f, g)) = objective.evaluate(&x) else { break };
         let (old, new) = (dot(&at.g, &at.g), dot(&g, &g));
-        if new.is_nan() || new >= old || f > at.f + 1e-9 * (1.0 + at.f.abs()) {
+        let slack = (1e-9 * (1.0 + at.f.abs())).max(2.0 * objective.rounding(f));
+        if new.is_nan() || new >= old || f > at.f + slack {
             break;
         }
         at = Point { x, f, g };
