@@ -291,7 +291,10 @@ pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: us
         let x: Vec<f64> = at.x.iter().zip(&d).map(|(a, b)| a + b).collect();
         let Some((f, g)) = objective.evaluate(&x) else { break };
         let (old, new) = (dot(&at.g, &at.g), dot(&g, &g));
-        let slack = (1e-9 * (1.0 + at.f.abs())).max(2.0 * objective.rounding(f));
+        // A step that takes nearly all of the gradient leads to the minimum, whatever rounding makes of the value.
+        let nearly_all = new < 1e-4 * old;
+        let slack = if nearly_all { 1e-6 } else { 1e-9 } * (1.0 + at.f.abs());
+        let slack = slack.max(2.0 * objective.rounding(f));
         if new.is_nan() || new >= old || f > at.f + slack {
             break;
         }
