@@ -1,8 +1,9 @@
-"""Small models at the edge: `small_model(seed)` gives formula, table and arguments, always the same.
+"""Small models at the edge: `small_model(seed)` gives the same formula and table always.
 
-Several terms on one factor, `||` with nesting, crossed with nested factors; 8 to 120 rows; factors of
-two levels, or of nearly as many as rows; columns nearly collinear, constant but for a row, on scales
-from 1e-8 to 1e8; responses that the model nearly reproduces, or that it has nothing to do with.
+Several terms on one factor, `||` with nesting, crossed with nested factors; 8 to 120 rows;
+factors of two levels, or of nearly as many as rows; columns nearly collinear, constant but for a
+row, on scales from 1e-8 to 1e8; responses that the model nearly reproduces, or that it has nothing
+to do with.
 """
 
 from __future__ import annotations
@@ -90,9 +91,8 @@ def _column(rng: np.random.Generator, n: int, frame: pd.DataFrame) -> Vector:
         x = frame["x"].to_numpy(dtype=float)
         out = x + 10 ** rng.uniform(-9, -2) * (x.std() + 1e-300) * rng.normal(size=n)
     elif kind == "by level":
-        out = rng.normal(size=n)[frame["g"].to_numpy()] + rng.choice([0.0, 1e-6]) * rng.normal(
-            size=n
-        )
+        out = rng.normal(size=n)[frame["g"].to_numpy()]
+        out += rng.choice([0.0, 1e-6]) * rng.normal(size=n)
     elif kind == "few values":
         out = rng.integers(0, 2, n).astype(float)
     elif kind == "one row":

@@ -210,3 +210,15 @@ def test_bad_scales_do_not_hurt(scale: float, mean: float, sloped: pd.DataFrame)
     assert fit.convergence.converged
     assert fit.criterion == pytest.approx(plain.criterion, abs=1e-6)
     assert fit.is_singular == plain.is_singular
+
+
+def test_a_search_whose_gain_rounding_swallows_ends() -> None:
+    """10⁵ rows in all but as many groups: one pair of rows tells the variances apart."""
+    rng = np.random.default_rng(0)
+    n = 100_000
+    g = np.concatenate([np.arange(n - 1), rng.integers(0, n - 1, 1)])
+    x = rng.normal(size=n)
+    y = 1 + 2 * x + 0.5 * rng.normal(size=n - 1)[g] + rng.normal(size=n)
+    verdict = pp.lmer("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}).convergence
+    assert verdict.converged
+    assert verdict.evaluations < 60

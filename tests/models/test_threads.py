@@ -14,7 +14,13 @@ g, h = rng.integers(0, 3_000, n), rng.integers(0, 90, n)
 x = rng.normal(size=n)
 y = x + rng.normal(size=3_000)[g] + rng.normal(size=90)[h] * x + rng.normal(size=n)
 data = {"y": y, "x": x, "g": g, "h": h, "w": rng.uniform(0.5, 2, n)}
-for formula, weights in (("y ~ x + (x | g)", None), ("y ~ x + (1 | g) + (0 + x | h)", "w")):
+data["k"] = rng.integers(0, 500, n)
+models = (
+    ("y ~ x + (x | g)", None),
+    ("y ~ x + (1 | g) + (0 + x | h)", "w"),
+    ("y ~ x + (1 | g) + (1 | k)", None),
+)
+for formula, weights in models:
     fit = pp.lmer(formula, data, weights=weights)
     numbers = [fit.criterion, fit.sigma, *fit.beta, *fit.theta, *fit.covariance.ravel()]
     numbers += [fit.fitted.sum(), fit.hatvalues.sum()]

@@ -52,13 +52,14 @@ def judge(search: tuple[float, float, float, int], criterion: float) -> Converge
     gradient, low, high, evaluations = search
     if not gradient <= GRADIENT_TOLERANCE:
         message = (
-            f"the fit may not have converged: gradient norm {gradient:.1e} (should be below"
-            f" {GRADIENT_TOLERANCE:.0e}); rescale predictors or simplify the random effects"
+            f"the fit may not have converged: gradient norm {gradient:.1e} after {evaluations}"
+            f" evaluations (should be below {GRADIENT_TOLERANCE:.0e}); rescale predictors or"
+            " simplify the random effects"
         )
     elif low < CURVATURE_TOLERANCE * max(high, 1e-3 * (1 + abs(criterion))):
         message = (
-            f"the fit may have stopped at a saddle: smallest Hessian eigenvalue {low:.1e};"
-            " simplify the random effects"
+            f"the fit may have stopped at a saddle: smallest Hessian eigenvalue {low:.1e} after"
+            f" {evaluations} evaluations; simplify the random effects"
         )
     else:
         message = f"converged: gradient norm {gradient:.1e} after {evaluations} evaluations"

@@ -10,8 +10,6 @@ use crate::products::crossproducts::CrossProducts;
 
 /// Rows of a partial sum over the random effects.
 const ROWS_PER_SUM: usize = 1024;
-/// Roundings that a long sum adds up to: the root of its terms.
-const LONGEST_SUM: f64 = 32.0;
 
 /// The criterion at one value of Λ, with everything that its derivatives need.
 #[derive(Debug, Clone)]
@@ -69,7 +67,9 @@ impl Profiled {
         let (c, nu) = (cp.c(), self.nu(cp));
         let lost = cp.xx[c * c - 1] / self.r2;
         let size = self.blocked.logdet.abs() + self.criterion.abs() + nu * (1.0 + lost);
-        LONGEST_SUM * f64::EPSILON * size
+        // Errors of a sum add up to about the root of its terms.
+        let terms = cp.q().clamp(16, ROWS_PER_SUM) as f64;
+        terms.sqrt() * f64::EPSILON * size
     }
 
     /// Evaluate the criterion at Λ (square matrices, a factor each).

@@ -5,7 +5,7 @@ use crate::criterion::objective::Search;
 use crate::fit::fit::SINGULAR_TOLERANCE;
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
-use crate::search::optimise::Point;
+use crate::search::optimise::{Objective, Point};
 
 /// Directions of a block without variance: eigenvectors of ΛΛᵀ, as rows over all k columns.
 pub(crate) fn null_directions(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
@@ -64,7 +64,7 @@ pub(crate) fn leave_boundary(search: &mut Search, at: &Point) -> Option<Point> {
                 }
             }
         }
-        if best.as_ref().is_some_and(|b| b.f < at.f - 1e-9) {
+        if best.as_ref().is_some_and(|b| b.f < at.f - search.rounding(b.f).max(1e-9)) {
             return best;
         }
     }

@@ -17,6 +17,17 @@ const EARLY: usize = 3;
 /// Decrease of the criterion that is still worth a step before the last ones.
 const TOLERANCE: f64 = 1e-9;
 
+/// Evaluations that a fit may make, its last look at the point found apart: some ten times what hard
+/// problems need.
+fn most_evaluations(search: &Search) -> usize {
+    let m = search.cp.n_theta();
+    if search.dear() {
+        400 + 40 * m
+    } else {
+        2000 + 100 * m
+    }
+}
+
 /// A minimum found: Λ of each factor, the criterion, and the Hessian there if the frame was straight.
 struct Found {
     lam: Vec<Vec<f64>>,
@@ -28,6 +39,7 @@ impl Fit {
     /// Maximise the (restricted) likelihood. `start`: raw Λ of each factor in the caller's order.
     pub fn optimise(cp: Arc<CrossProducts>, reml: bool, start: Option<&[Vec<f64>]>) -> Result<Self, NumericsError> {
         let mut search = Search::new(&cp, reml)?;
+        search.limit = most_evaluations(&search);
         let lam = match start {
             Some(raw) => working_lambda(&cp, raw)?,
             None => starting_values(&cp),
@@ -74,6 +86,9 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
     let mut straight = None;
     for _ in 0..8 {
         for _ in 0..40 {
+            if search.spent() {
+                break;
+            }
             // Valleys bend where Σ is nearly singular: a new frame every few steps straightens them.
             let narrow = search.nearly_singular(&point.x);
             if narrow {
@@ -86,6 +101,9 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
             if done || before - point.f < TOLERANCE * (1.0 + before.abs()) {
                 break;
             }
+        }
+        if search.spent() {
+            break;
         }
         if let Some(next) = leave_boundary(search, &point) {
             (point, done) = (next, false);
@@ -122,7 +140,7 @@ fn downhill_curvature(search: &mut Search, at: &Point, h: &[f64]) -> Option<Poin
     for t in [0.5, 0.1, 0.02, -0.5, -0.1, -0.02] {
         let x: Vec<f64> = (0..m).map(|i| at.x[i] + t * unit[i] * vectors[i * m]).collect();
         if let Some((f, g)) = search.evaluate(&x) {
-            if f < at.f - 1e-9 && best.as_ref().is_none_or(|b| f < b.f) {
+            if f < at.f - search.rounding(f).max(1e-9) && best.as_ref().is_none_or(|b| f < b.f) {
                 best = Some(Point { x, f, g });
             }
         }
@@ -154,8 +172,11 @@ fn second_look(search: &mut Search, best: Found) -> Found {
     }
     let mut best = best;
     for lam in starts {
+        if search.spent() {
+            break;
+        }
         if let Ok(found) = descend(search, &lam, EARLY) {
-            if found.f < best.f - 1e-8 {
+            if found.f < best.f - search.rounding(best.f).max(1e-8) {
                 best = found;
             }
         }

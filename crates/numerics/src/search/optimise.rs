@@ -115,13 +115,18 @@ fn line_search(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<P
     best
 }
 
-/// The step along `d` if the slope along it at least halves: what tells where the criterion's rounding
-/// is larger than what there is to gain.
+/// A step along `d` that leaves less of the slope: what tells where the criterion's rounding is larger
+/// than what there is to gain.
 fn flatter(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<Point> {
-    let x: Vec<f64> = at.x.iter().zip(d).map(|(x, d)| x + d).collect();
-    let (f, g) = objective.evaluate(&x)?;
-    let gains = dot(&g, d).abs() < 0.5 * dot(&at.g, d).abs() && f <= at.f + 2.0 * objective.rounding(f);
-    gains.then_some(Point { x, f, g })
+    let slope = dot(&at.g, d).abs();
+    for t in [1.0, 0.3, 0.1] {
+        let x: Vec<f64> = at.x.iter().zip(d).map(|(x, d)| x + t * d).collect();
+        let Some((f, g)) = objective.evaluate(&x) else { continue };
+        if dot(&g, d).abs() < (1.0 - 0.5 * t) * slope && f <= at.f + 2.0 * objective.rounding(f) {
+            return Some(Point { x, f, g });
+        }
+    }
+    None
 }
 
 /// No step longer than twice the point, which is of order one in a whitened basis.
@@ -286,7 +291,11 @@ pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: us
         let x: Vec<f64> = at.x.iter().zip(&d).map(|(a, b)| a + b).collect();
         let Some((f, g)) = objective.evaluate(&x) else { break };
         let (old, new) = (dot(&at.g, &at.g), dot(&g, &g));
-        if new.is_nan() || new >= old || f > at.f + 1e-9 * (1.0 + at.f.abs()) {
+        // A step that takes nearly all of the gradient leads to the minimum, whatever rounding makes of the value.
+        let nearly_all = new < 1e-4 * old;
+        let slack = if nearly_all { 1e-6 } else { 1e-9 } * (1.0 + at.f.abs());
+        let slack = slack.max(2.0 * objective.rounding(f));
+        if new.is_nan() || new >= old || f > at.f + slack {
             break;
         }
         at = Point { x, f, g };
