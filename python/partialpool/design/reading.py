@@ -19,7 +19,7 @@ from partialpool.design.columns import (
 )
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
-from partialpool.design.plan import check_listed, factor_calls, unlisted
+from partialpool.design.plan import check_listed, factor_calls, transformed, unlisted
 from partialpool.errors import ArgumentError, DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 from partialpool.formula.model import written_terms
@@ -255,7 +255,7 @@ class _Reader:
         codes: dict[str, NDArray[np.int64]] = {}
         numeric: dict[str, NDArray[np.float64]] = {}
         for name in used:
-            if self.frame.is_numeric(name):
+            if self.frame.is_numeric(name) or name in transformed(text):
                 numeric[name] = self.column(name)
                 if name not in factor_calls(text):
                     continue
