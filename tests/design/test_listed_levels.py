@@ -100,13 +100,17 @@ def test_a_reference_level_that_is_not_there_is_named() -> None:
         pp.lm("y ~ C(f, contr.treatment(base='q'))", table(["a", "b", "c"]))
 
 
-def test_levels_of_dropped_rows_are_no_strangers() -> None:
+def test_levels_of_dropped_rows_are_no_strangers(tmp_path: Path) -> None:
     data = table(["a", "b", "c"])
     data.loc[data["f"] == "b", "x"] = np.nan
     fit = pp.lmer("y ~ f * x + (1 | g)", data)
     assert "f[T.b]" not in fit.fixed_names
     np.testing.assert_array_equal(np.isnan(fit.predict(data)), data["f"] == "b")
     assert np.isfinite(fit.anova().p_value).all()
+    listed = pp.lmer("y ~ C(f, levels=['c', 'a']) + (1 | g)", table(["a", "b", "c"]))
+    listed.report(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "a level listed in C(f, levels=" in page
     means = pp.emmeans(
         pp.lmer("y ~ C(f, levels=['c', 'a']) + (1 | g)", table(["a", "b", "c"])), "f"
     )

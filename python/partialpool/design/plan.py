@@ -31,6 +31,7 @@ from partialpool.formula.expressions import (
     to_renamed,
     to_shown,
     to_text,
+    variables,
     walk,
 )
 from partialpool.formula.model import written_terms
@@ -167,6 +168,13 @@ def _unused_prefix(texts: Sequence[str]) -> str:
 def factor_calls(text: str) -> frozenset[str]:
     """Columns that C() makes factors in a written-out right side."""
     return frozenset(call.arguments[0].name for call in _codings(text))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@lru_cache(maxsize=512)
+def transformed(text: str) -> frozenset[str]:
+    """Columns that stand in calls other than C(), and so must hold numbers."""
+    calls = [f for f in written_terms(text).factors if isinstance(f, Call) and f.function != "C"]
+    return frozenset(v for call in calls for v in variables(call))
 
 
 @lru_cache(maxsize=512)

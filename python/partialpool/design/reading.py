@@ -21,7 +21,7 @@ from partialpool.design.columns import (
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.names import refuse_same_names
-from partialpool.design.plan import check_listed, factor_calls, unlisted
+from partialpool.design.plan import check_listed, factor_calls, transformed, unlisted
 from partialpool.design.size import check_columns, check_parameters, random_columns
 from partialpool.errors import DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
@@ -261,7 +261,7 @@ class _Reader:
         codes: dict[str, NDArray[np.int64]] = {}
         numeric: dict[str, NDArray[np.float64]] = {}
         for name in used:
-            if self.frame.is_numeric(name):
+            if self.frame.is_numeric(name) or name in transformed(text):
                 numeric[name] = self.column(name)
                 if name not in factor_calls(text):
                     continue

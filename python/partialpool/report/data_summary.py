@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from partialpool.design.columns import take
 from partialpool.design.frame import Frame
-from partialpool.design.reading import fixed_variables
+from partialpool.design.plan import unlisted
+from partialpool.design.reading import fixed_variables, written_texts
 from partialpool.models.random_effects import by_group
 from partialpool.report.wording import count, listed, number
 from partialpool.tables.rformat import CellTable
@@ -174,3 +175,11 @@ def _missing(fit: LinearMixedModel, frame: Frame) -> Iterator[str]:
         mask = frame.missing(name)
         if mask is not None:
             yield f"{name} in {count(int(mask.sum()), 'row')}"
+    for what in ("weights", "offset"):
+        values = design.given.get(what)
+        if values is not None and not isinstance(values, str):
+            gone = int(np.isnan(np.asarray(values, dtype=np.float64)).sum())
+            if gone:
+                yield f"the given {what} in {count(gone, 'row')}"
+    for call, mask in unlisted(written_texts(design.formula), frame).items():
+        yield f"a level listed in {call} in {count(int(mask.sum()), 'row')}"
