@@ -20,7 +20,6 @@ SPELLINGS = {
     "norm": "normal",
     "boot": "boot",
     "bootstrap": "boot",
-    "lme4": "asymptotic",
 }
 
 
