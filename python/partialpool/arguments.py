@@ -22,7 +22,6 @@ SPELLINGS = {
     "norm": "normal",
     "boot": "boot",
     "bootstrap": "boot",
-    "lme4": "asymptotic",
 }
 
 

@@ -153,7 +153,7 @@ def test_the_method_is_chosen_by_cost_and_said(penicillin):
 
 
 def test_methods_that_cannot_be_are_refused(penicillin):
-    with pytest.raises(ArgumentError, match="one of auto, collapsed, joint, not 'gibbs'"):
+    with pytest.raises(ArgumentError, match="one of 'auto', 'collapsed', 'joint', not 'gibbs'"):
         pp.sample(CROSSED, penicillin, method="gibbs")
     wide = "y ~ x + (x + z + I(x * z) + I(z * z) + I(z * z * z) + I(x * x) | g)"
     with pytest.raises(ArgumentError, match=r"at most 6 random coefficients .* g has 7"):

@@ -197,7 +197,7 @@ def test_refuses_other_types(type_, fit_of):
         fit_of("irrigation").anova(type_)
 
 
-@pytest.mark.parametrize("ddf", ["KR", "", None, "lme4"])
+@pytest.mark.parametrize("ddf", ["KRR", "", None, "lme4"])
 def test_refuses_other_methods(ddf, fit_of):
     fit = fit_of("irrigation")
     for ask in (fit.anova, fit.drop1, lambda ddf: fit.test("variety", ddf)):

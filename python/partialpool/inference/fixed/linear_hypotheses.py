@@ -316,7 +316,7 @@ class _Reader:
 
 def _is_arithmetic(name: str, names: tuple[str, ...]) -> bool:
     """Whether a coefficient's name, as `a - b`, can be read as numbers and other coefficients."""
-    if name.isidentifier():
+    if name.isidentifier() or name == "(Intercept)":
         return False
     try:
         _Reader(name, tuple(n for n in names if n != name)).equations()
