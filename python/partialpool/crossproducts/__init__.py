@@ -18,6 +18,7 @@ from partialpool.errors import DesignError
 from partialpool.formula import parse_formula
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.lmer import require_random
+from partialpool.models.identification import settled
 from partialpool.models.native import cross_products, fit_native
 
 
@@ -114,6 +115,7 @@ class CrossProducts:
         check_factors(self.design.factors, self.nobs)
         response = self.design.formula.response_name
         native = fit_native(self.native, reml, response=response)
+        native = settled(self.native, native, self.design, reml)
         nan = float("nan")
         stored = {"quantiles": [nan] * 5, "dropped": 0}
         model = LinearMixedModel(self.design, self.native, native, reml=reml, stored=stored)

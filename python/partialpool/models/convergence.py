@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.design import Design, Factor
+from partialpool.models.identification import Identification, listed
 
 #: Norm of the exact gradient over 1 + |criterion| above which a fit has not converged.
 GRADIENT_TOLERANCE = 1e-6
@@ -33,6 +34,8 @@ class Convergence:
         Of criterion and gradient together.
     message
         The verdict in a sentence.
+    identified
+        Whether the data determine every variance and covariance; if not, the message names them.
     """
 
     converged: bool
@@ -40,11 +43,16 @@ class Convergence:
     min_eigenvalue: float
     evaluations: int
     message: str
+    identified: bool = True
 
 
-def read_convergence(native: _core.Fit) -> Convergence:
-    """The verdict on a fit."""
-    return judge(native.convergence, native.criterion)
+def read_convergence(native: _core.Fit, undetermined: Sequence[str] = ()) -> Convergence:
+    """The verdict on a fit, and what its data do not determine."""
+    verdict = judge(native.convergence, native.criterion)
+    if not undetermined:
+        return verdict
+    message = f"{verdict.message}; {'; '.join(undetermined)}"
+    return replace(verdict, message=message, identified=False)
 
 
 def judge(search: tuple[float, float, float, int], criterion: float) -> Convergence:
@@ -66,18 +74,24 @@ def judge(search: tuple[float, float, float, int], criterion: float) -> Converge
     return Convergence(ok, float(gradient), float(low), int(evaluations), message)
 
 
-def singular_sentences(design: Design, native: _core.Fit) -> tuple[str, ...]:
-    """For each covariance block of deficient rank, which direction has no variance."""
+def singular_sentences(
+    design: Design, native: _core.Fit, found: Identification
+) -> tuple[str, ...]:
+    """For each covariance block of deficient rank, which direction has no variance.
+
+    A variance that the data do not determine is zero by our choice, and not said to be.
+    """
     out: list[str] = []
     info = zip(design.factors, native.null_directions, native.lambdas, strict=True)
-    for factor, (directions, _), lam in info:
+    for index, (factor, (directions, _), lam) in enumerate(info):
         k = len(factor.names)
         full = np.array(lam).reshape(k, k)
         start = 0
         for size in factor.blocks:
             own = slice(start, start + size)
             lost = sum(1 for d in directions if any(abs(v) > 0 for v in d[own]))
-            if lost:
+            chosen = sum(found.variance_open(index, i) for i in range(start, start + size))
+            if lost > chosen:
                 out.append(_sentence(factor, own, full[own, own], lost))
             start += size
     return tuple(out)
@@ -103,16 +117,10 @@ def _sentence(factor: Factor, own: slice, lam: NDArray[np.float64], lost: int) -
     determined = set(np.argsort(left, kind="stable")[:lost].tolist())
     lacking = [n for i, n in enumerate(names) if i in determined]
     others = [n for i, n in enumerate(names) if i not in determined]
-    return f"{_no_variance(lacking, group)} given {_listed(others)}; {span}"
+    return f"{_no_variance(lacking, group)} given {listed(others)}; {span}"
 
 
 def _no_variance(names: Sequence[str], group: str) -> str:
     if len(names) == 1:
         return f"variance of {names[0]} | {group} is 0"
-    return f"variances of {_listed(names)} | {group} are 0"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """As in "a, b and c"."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"variances of {listed(names)} | {group} are 0"

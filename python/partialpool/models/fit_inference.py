@@ -5,27 +5,66 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from partialpool.models.fit_tables import as_fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from partialpool.inference.fixed.kenward_roger import KenwardRoger
+    from partialpool.inference.fixed.open_contrasts import OpenContrasts
     from partialpool.inference.fixed.satterthwaite import Satterthwaite
     from partialpool.inference.intervals.profile import Profile
     from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
+    from partialpool.models.identification import Identification
 
 
 class Inference:
     """Methods of a fit that test its fixed and random effects, and bound its parameters."""
 
     @cached_property
+    def identification(self) -> Identification:
+        """Which variances and covariances the data determine."""
+        from partialpool.models.identification import identification
+
+        fit = as_fit(self)
+        return identification(fit._products, fit.design)
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the data determine every variance and covariance (see `convergence`)."""
+        return self.identification.complete
+
+    @cached_property
+    def open_contrasts(self) -> OpenContrasts | None:
+        """Contrasts of fixed effects that hang on what is not determined; None: there are none."""
+        from partialpool.inference.fixed.open_contrasts import open_contrasts
+
+        fit = as_fit(self)
+        return open_contrasts(fit._native, self.identification.working, len(fit.beta))
+
+    def undetermined(self, contrasts: Any) -> NDArray[np.bool_]:
+        """Whether the data leave open the variance (or more) of contrasts of fixed effects, (k, p).
+
+        Such a contrast has no standard error, no df, no test and no interval.
+        """
+        rows = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
+        found = None if self.is_identified else self.open_contrasts
+        return np.zeros(len(rows), dtype=bool) if found is None else found.rows(rows)
+
+    @cached_property
     def satterthwaite(self) -> Satterthwaite:
         """Ingredients of Satterthwaite's method (see `inference.fixed.satterthwaite`)."""
         from partialpool.inference.fixed.satterthwaite import satterthwaite
+        from partialpool.models.identification import parameter_units
 
         fit = as_fit(self)
-        return satterthwaite(fit._native, len(fit.beta))
+        if fit.is_identified:
+            return satterthwaite(fit._native, len(fit.beta))
+        units = parameter_units(fit.identification, fit._native)
+        return satterthwaite(fit._native, len(fit.beta), fit.open_contrasts, units)
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
@@ -35,7 +74,8 @@ class Inference:
 
         fit = as_fit(self)
         check_ddf(fit, "kenward-roger")
-        return kenward_roger(fit._native, len(fit.beta))
+        null = None if fit.is_identified else fit.identification.working
+        return kenward_roger(fit._native, len(fit.beta), null)
 
     def anova(self, type: int = 3, ddf: str = "satterthwaite") -> AnovaTable:
         """F tests of the terms of the fixed part, as lmerTest's ``anova``.

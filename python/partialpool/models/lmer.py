@@ -11,6 +11,7 @@ from partialpool.design import Design, build_design
 from partialpool.errors import ArgumentError, DesignError, FormulaError
 from partialpool.formula import Formula, parse_formula
 from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.identification import settled
 from partialpool.models.native import cross_products, fit_native
 
 
@@ -90,6 +91,7 @@ def fit_design(
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
     native = fit_native(products, reml, start, response=design.formula.response_name)
+    native = settled(products, native, design, reml)
     model = LinearMixedModel(design, products, native, reml=reml, data_name=data_name)
     model.warn_if_not_converged()
     return model

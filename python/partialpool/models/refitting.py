@@ -10,6 +10,7 @@ import numpy as np
 from partialpool.design.columns import take
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import update_formula
+from partialpool.models.identification import settled
 from partialpool.models.native import fit_native
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
         raise ArgumentError(f"reml must be True or False, not {reml!r}")
     design = fit._rows()
     native = fit_native(fit._products, reml, response=design.formula.response_name)
+    native = settled(fit._products, native, design, reml)
     model = LinearMixedModel(design, fit._products, native, reml=reml, data_name=fit.data_name)
     model.warn_if_not_converged()
     return model

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.models.identification import listed
 from partialpool.models.summary import Summary, VarianceRow
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
         std_error, df = rows["std_error"], rows["df"]
         statistic, p_value = rows["statistic"], rows["p_value"]
         title += ". t-tests use Kenward-Roger's method"
+    hidden = fit.undetermined(np.eye(len(se)))
+    std_error, statistic = np.where(hidden, np.nan, std_error), np.where(hidden, np.nan, statistic)
+    if df is not None and p_value is not None:
+        df, p_value = np.where(hidden, np.nan, df), np.where(hidden, np.nan, p_value)
     return Summary(
         title=title,
         formula=fit.formula,
@@ -47,7 +52,7 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
         statistic=statistic,
         df=df,
         p_value=p_value,
-        correlation=fit.covariance / np.outer(se, se),
+        correlation=np.where(hidden[:, None] | hidden, np.nan, fit.covariance / np.outer(se, se)),
         dropped=fit.dropped_rows,
         weights=given(fit, "weights"),
         offset=given(fit, "offset"),
@@ -108,6 +113,10 @@ def _block_rows(
     sd = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = np.clip(covariance / np.outer(sd, sd), -1.0, 1.0)
+    first = term.columns.start + own.start
+    for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
+        if fit.identification.correlation_open(term.index, first + int(i), first + int(j)):
+            correlation[i, j] = np.nan
     return [
         VarianceRow(
             label, name, float(sd[i] ** 2), float(sd[i]), tuple(correlation[i, :i].tolist())
@@ -130,6 +139,18 @@ def notes(fit: LinearMixedModel) -> tuple[str, ...]:
             out.append(f"{term.text} is {' + '.join(parts)}")
     if fit.is_singular:
         out.append(f"boundary (singular) fit: {'; '.join(fit.singular_directions)}")
+    if not fit.is_identified:
+        out.append(f"not identified: {'; '.join(fit.undetermined_sentences)}{consequences(fit)}")
     if not fit.convergence.converged:
         out.append(fit.convergence.message)
     return tuple(out)
+
+
+def consequences(fit: LinearMixedModel) -> str:
+    """What a fit that is not identified shows in place of what the data leave open."""
+    hidden = fit.undetermined(np.eye(len(fit.beta)))
+    names = [n for n, h in zip(fit.fixed_names, hidden, strict=True) if h]
+    shown = "; of the values that fit the data as well, one with zeros is shown"
+    if not names:
+        return shown
+    return f"{shown}; there are no standard errors and tests of {listed(names)}"

@@ -95,6 +95,20 @@ def select(
     return tuple(dict.fromkeys(chosen))
 
 
+def undetermined(fit: LinearMixedModel, parameter: Parameter) -> bool:
+    """Whether the data leave a parameter open: it has no interval."""
+    found = fit.identification
+    if found.complete:
+        return False
+    if parameter.kind == "sd":
+        return found.variance_open(*parameter.at)
+    if parameter.kind == "cor":
+        return found.correlation_open(*parameter.at)
+    if parameter.kind == "sigma":
+        return found.residual_open
+    return bool(fit.undetermined(np.eye(len(fit.beta))[parameter.at[0]])[0])
+
+
 def values(
     wanted: Sequence[Parameter], sigma: Vector, beta: Vector, lambdas: Sequence[Vector]
 ) -> Vector:

@@ -103,7 +103,8 @@ class MarginalMeans:
     def std_error(self) -> Vector:
         """Standard errors, (m,)."""
         variance = np.einsum("ij,jk,ik->i", self._kept, self.part.vcov, self._kept)
-        return np.sqrt(np.maximum(variance, 0.0))
+        std_error = np.sqrt(np.maximum(variance, 0.0))
+        return np.where(self.part.hidden(self._kept), np.nan, std_error)
 
     @cached_property
     def df(self) -> Vector:
