@@ -57,14 +57,14 @@ def marginaleffects_model(fit: Any, *, ddf: str = "satterthwaite") -> Any:
     names = tuple(dict.fromkeys((*response, *design.fixed.variables)))
 
     hidden = part.hidden(np.eye(len(part.beta)))
-    vcov = np.where(hidden[:, None] | hidden, np.nan, part.vcov)
+    known = np.where(hidden[:, None] | hidden, np.nan, part.vcov)
 
     class PartialPoolModel(ModelAbstract):
         """The fixed part of a fit."""
 
         def get_vcov(self, vcov: Any = True) -> Any:
             if vcov is True:
-                return vcov
+                return known
             if vcov is False or vcov is None:
                 return None
             raise ArgumentError(
@@ -87,7 +87,7 @@ def marginaleffects_model(fit: Any, *, ddf: str = "satterthwaite") -> Any:
         formula=f"{design.formula.response_name} ~ {design.formula.fixed}",
         modeldata=model_data(part, names),
         package="partialpool",
-        vcov=vcov,
+        vcov=known,
         variable_names=list(names),
     )
     return PartialPoolModel(fit, vault)

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.design import Design, Factor
-from partialpool.models.identification import Identification, listed
+from partialpool.design import Design
+from partialpool.models.identification import Identification, listed, lower_factor
 
 #: Norm of the exact gradient over 1 + |criterion| above which a fit has not converged.
 GRADIENT_TOLERANCE = 1e-6
 #: Smallest Hessian eigenvalue over the largest below which the point is a saddle.
 CURVATURE_TOLERANCE = -1e-5
+#: Standard deviations over the residual's, in columns of unit size, that are zero (lme4's too).
+SINGULAR_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def judge(search: tuple[float, float, float, int], criterion: float) -> Converge
 
 
 def singular_sentences(
-    design: Design, native: _core.Fit, found: Identification
+    design: Design, native: _core.Fit, found: Identification | None = None
 ) -> tuple[str, ...]:
     """For each covariance block of deficient rank, which direction has no variance.
 
@@ -90,17 +92,25 @@ def singular_sentences(
         for size in factor.blocks:
             own = slice(start, start + size)
             lost = sum(1 for d in directions if any(abs(v) > 0 for v in d[own]))
-            chosen = sum(found.variance_open(index, i) for i in range(start, start + size))
-            if lost > chosen:
-                out.append(_sentence(factor, own, full[own, own], lost))
+            closed = [
+                i
+                for i in range(start, start + size)
+                if found is None or not found.variance_open(index, i)
+            ]
+            names, part = factor.names[own], full[own, own]
+            if found is not None and lost and len(closed) < size:
+                names = tuple(factor.names[i] for i in closed)
+                part = lower_factor((full @ full.T)[np.ix_(closed, closed)])
+                rms = np.array([found.rms[index][i] for i in closed])
+                lost = int(np.sum(np.linalg.svd(part * rms[:, None])[1] < SINGULAR_TOLERANCE))
+            if lost:
+                out.append(_sentence(names, factor.name, part, lost))
             start += size
     return tuple(out)
 
 
-def _sentence(factor: Factor, own: slice, lam: NDArray[np.float64], lost: int) -> str:
-    names = factor.names[own]
+def _sentence(names: Sequence[str], group: str, lam: NDArray[np.float64], lost: int) -> str:
     k = len(names)
-    group = factor.name
     sd = np.sqrt(np.square(lam).sum(axis=1))
     zero = [n for n, s in zip(names, sd, strict=True) if s == 0]
     if k == 1:

@@ -175,7 +175,7 @@ def representative(
     matrices = _matrices(found, values, factors)
     if matrices is None:
         return None
-    return [_factor(m).ravel().tolist() for m in matrices]
+    return [lower_factor(m).ravel().tolist() for m in matrices]
 
 
 def _matrices(found: Identification, values: Array, like: Sequence[Array]) -> list[Array] | None:
@@ -196,7 +196,7 @@ def _matrices(found: Identification, values: Array, like: Sequence[Array]) -> li
     return raw
 
 
-def _factor(covariance: Array) -> Array:
+def lower_factor(covariance: Array) -> Array:
     """Lower-triangular factor; a column without anything left is zero."""
     k = len(covariance)
     out = np.zeros((k, k))
@@ -239,8 +239,14 @@ def _entry(e: CovarianceEntry, design: Design) -> str:
     return f"the covariance of {names[e.column]} and {names[e.row]} | {group}"
 
 
-def _column(factor: int, i: int, design: Design) -> str:
-    return f"{design.factors[factor].names[i]} | {design.factors[factor].name}"
+def _column(index: int, i: int, design: Design) -> str:
+    """As "Days | Subject", with its term where the factor has several columns of that name."""
+    factor = design.factors[index]
+    text = f"{factor.names[i]} | {factor.name}"
+    if factor.names.count(factor.names[i]) == 1:
+        return text
+    (term,) = (t for t in factor.terms if t.start <= i < t.start + len(t.names))
+    return f"{text} of {term.source.text}"
 
 
 def _fixed_part(e: CovarianceEntry, design: Design) -> str:
@@ -259,7 +265,9 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def settled(products: _core.CrossProducts, native: _core.Fit, design: Design, reml: bool) -> _core.Fit:
+def settled(
+    products: _core.CrossProducts, native: _core.Fit, design: Design, reml: bool
+) -> _core.Fit:
     """A fit, at the representative of the points that the data cannot tell apart from it."""
     lambdas = representative(identification(products, design), native.lambdas)
     if lambdas is None:

@@ -150,7 +150,7 @@ def consequences(fit: LinearMixedModel) -> str:
     """What a fit that is not identified shows in place of what the data leave open."""
     hidden = fit.undetermined(np.eye(len(fit.beta)))
     names = [n for n, h in zip(fit.fixed_names, hidden, strict=True) if h]
-    shown = "; of the values that fit the data as well, one with zeros is shown"
+    shown = "; those shown are one choice among many that fit the data equally well"
     if not names:
         return shown
     return f"{shown}; there are no standard errors and tests of {listed(names)}"

@@ -62,7 +62,7 @@ struct Projected<'a> {
     /// ZᵀX, `q x p`, and (XᵀX)⁻¹ by its Cholesky factor.
     zx: Vec<f64>,
     root: Vec<f64>,
-    /// Diagonal of ZᵀZ.
+    /// Of each random effect, the largest entry of its level's block of ZᵀZ.
     size: Vec<f64>,
     probes: usize,
 }
@@ -75,7 +75,10 @@ impl<'a> Projected<'a> {
         small::cholesky(&mut root, p)?;
         let mut size = Vec::with_capacity(cp.q());
         for (f, zz) in cp.factors.iter().zip(&cp.zz) {
-            size.extend(zz.chunks_exact(f.k * f.k).flat_map(|b| (0..f.k).map(|a| b[a * f.k + a])));
+            for block in zz.chunks_exact(f.k * f.k) {
+                let largest = (0..f.k).map(|a| block[a * f.k + a]).fold(0.0, f64::max);
+                size.extend(std::iter::repeat_n(largest, f.k));
+            }
         }
         let probes = 2 + cp.factors.iter().map(|f| f.k).max().unwrap_or(0);
         Ok(Projected { cp, zx, root, size, probes })
@@ -95,7 +98,7 @@ impl<'a> Projected<'a> {
         out
     }
 
-    /// Random a, each row over the diagonal of ZᵀZ.
+    /// Random a, each row over its level's size.
     fn probe(&self) -> Vec<f64> {
         let (h, mut hash) = (self.probes, Hash(1));
         let row = |d: &f64| -> Vec<f64> {
@@ -105,7 +108,7 @@ impl<'a> Projected<'a> {
         self.size.iter().flat_map(row).collect()
     }
 
-    /// Sums with random signs of the rows, each over the diagonal of ZᵀZ, and over √levels.
+    /// Sums with random signs of the rows, each over its level's size, and over √levels.
     fn gather(&self, m: &[f64], levels: usize) -> Vec<f64> {
         let (h, mut hash) = (self.probes, Hash(2));
         let mut out = vec![0.0; SUMS * h];
@@ -172,7 +175,8 @@ fn null_space(vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
         }
     }
     let (values, basis) = small::symmetric_eigen(&gram, m);
-    let kept = values.iter().enumerate().filter(|(_, v)| **v < TOLERANCE);
+    let largest = values.last().copied().unwrap_or(0.0).max(1.0);
+    let kept = values.iter().enumerate().filter(|(_, v)| **v < TOLERANCE * largest);
     kept.map(|(j, _)| (0..m).map(|i| basis[i * m + j]).collect()).collect()
 }
 

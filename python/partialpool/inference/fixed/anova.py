@@ -42,7 +42,9 @@ def anova(fit: LinearMixedModel, type_: Any = 3, ddf: str = "satterthwaite") -> 
     tested = hypotheses(fit, chosen)
     notes: tuple[str, ...] = ()
     if chosen == 3 and (empty := empty_cells(fit)):
-        notes = (f"Missing cells for: {', '.join(empty)}. Interpret type III hypotheses with care.",)
+        notes = (
+            f"Missing cells for: {', '.join(empty)}. Interpret type III hypotheses with care.",
+        )
     return _table(fit, heading, tested, ddf, notes=notes)
 
 

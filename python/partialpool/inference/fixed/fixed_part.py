@@ -107,9 +107,7 @@ def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
     kept = tuple(model._products.kept)
     vcov, df = covariance_and_df(model, ddf)
     null, scale = _null_space(model.design, kept)
-    return FixedPart(
-        model.design, kept, model.beta, vcov, df, ddf, null, scale, model.undetermined
-    )
+    return FixedPart(model.design, kept, model.beta, vcov, df, ddf, null, scale, model.undetermined)
 
 
 def covariance_and_df(fit: LinearMixedModel, ddf: str) -> tuple[Vector, Callable[[Vector], float]]:

@@ -154,7 +154,9 @@ def kenward_roger(native: _core.Fit, p: int, null: Array | None = None) -> Kenwa
     vcov = sigma2 * native.unscaled_covariance.reshape(p, p)
     seen = _complement(null, size)
     weights = np.zeros((size, size))
-    weights[np.ix_(seen, seen)] = 2.0 * _inverse(information.reshape(size, size)[np.ix_(seen, seen)])
+    weights[np.ix_(seen, seen)] = 2.0 * _inverse(
+        information.reshape(size, size)[np.ix_(seen, seen)]
+    )
     upper = weights[np.triu_indices(size)] * np.where(np.equal(*np.triu_indices(size)), 1.0, 2.0)
     stacked = np.stack(curvatures).reshape(len(curvatures), p, p)
     adjusted = vcov + 2.0 * sigma2 * np.einsum("r,rij->ij", upper, stacked)

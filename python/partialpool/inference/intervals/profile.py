@@ -124,9 +124,7 @@ def profile(
     known = parameters(fit)
     wanted = [p for p in select(known, parm) if not undetermined(fit, p)]
     if not wanted:
-        raise ArgumentError(
-            f"there is nothing to profile: {'; '.join(fit.undetermined_sentences)}"
-        )
+        raise ArgumentError(f"there is nothing to profile: {'; '.join(fit.undetermined_sentences)}")
     cutoff = float(np.sqrt(chi2.ppf(1 - ALPHA_MAX, len(known))))
     zetas = (cutoff * np.arange(1, STEPS + 1) / STEPS).tolist()
     done: list[Parameter] = []
