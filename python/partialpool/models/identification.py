@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 
 #: Coefficients below this share of a direction's largest are rounding.
 ZERO = 1e-6
+#: Searches for a representative; differences of the criterion that are none, and the share of n
+#: times the largest relative variance that its rounding may be.
+ROUNDS, SAME, ROUNDING = 3, 1e-8, 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,19 +272,31 @@ def settled(
     products: _core.CrossProducts, native: _core.Fit, design: Design, reml: bool
 ) -> _core.Fit:
     """A fit, at the representative of the points that the data cannot tell apart from it."""
-    lambdas = representative(identification(products, design), native.lambdas)
-    if lambdas is None:
-        return native
-    try:
-        there = products.fit(reml, lambdas)
-    except _core.CoreError:  # the fit as it is has the same likelihood
-        return native
-    worse = there.criterion - native.criterion
-    moved = any(
-        np.abs(np.subtract(a, b)).max() > 1e-3 * np.abs(b).max() + 1e-12
-        for a, b in zip(there.lambdas, lambdas, strict=True)
-    )
-    return native if moved or worse > 1e-8 * (1.0 + abs(native.criterion)) else there
+    found = identification(products, design)
+    for _ in range(ROUNDS):
+        lambdas = representative(found, native.lambdas)
+        if lambdas is None:
+            break
+        try:
+            there = products.fit(reml, lambdas)
+        except _core.CoreError:  # the fit as it is has the same likelihood
+            break
+        # By ML a direction that fixed effects take is not flat. Where a search has run far along one
+        # that is, what it found lower is rounding.
+        allowed = SAME + ROUNDING * products.n * _largest(found, native)
+        if there.criterion - native.criterion > allowed * (1.0 + abs(native.criterion)):
+            break
+        native = there
+    return native
+
+
+def _largest(found: Identification, native: _core.Fit) -> float:
+    """The largest variance over σ², in columns of unit size."""
+    out = 0.0
+    for lam, rms in zip(native.lambdas, found.rms, strict=True):
+        scaled = np.reshape(lam, (len(rms), -1)) * np.array(rms)[:, None]
+        out = max(out, float(np.square(scaled).sum(axis=1).max()))
+    return out
 
 
 def parameter_units(found: Identification, native: _core.Fit) -> Array:

@@ -16,11 +16,11 @@ use crate::inference::variance_traces::ones;
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
 
-/// A combination of the parameters with singular value below this (squared), over what each level
-/// adds by itself, is none: rounding leaves 1e-28, one differing row among 10⁶ levels 1e-6.
-const TOLERANCE: f64 = 1e-13;
+/// A combination of the parameters with singular value below this, over what each level adds by
+/// itself, is none: rounding leaves 1e-14, one differing row among 10⁶ levels 1e-3.
+const TOLERANCE: f64 = 1e-9;
 /// How much the criterion may differ, over the rows and itself, between two points that are one.
-const SAME: f64 = 1e-10;
+const SAME: f64 = 1e-9;
 /// Sums into which the products are gathered, with random signs: many more than parameters.
 const SUMS: usize = 1024;
 
@@ -164,20 +164,74 @@ pub fn undetermined(cp: &CrossProducts) -> Result<(Vec<Undetermined>, Vec<Vec<f6
 }
 
 /// The vectors' coefficients that give zero, orthonormal.
+///
+/// Orthogonalised first, then by one-sided Jacobi rotations: singular values are not squared, so that
+/// nearly collinear columns do not blur the direction.
 fn null_space(vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let m = vectors.len();
-    let mut gram = vec![0.0; m * m];
-    for r in 0..m {
-        for s in 0..=r {
-            let v: f64 = vectors[r].iter().zip(&vectors[s]).map(|(a, b)| a * b).sum();
-            gram[r * m + s] = v;
-            gram[s * m + r] = v;
+    let mut columns = triangle(vectors);
+    let mut turned: Vec<Vec<f64>> = (0..m).map(|i| (0..m).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+    for _ in 0..60 {
+        let mut done = true;
+        for i in 0..m {
+            for j in i + 1..m {
+                let (a, b, c) =
+                    (dot(&columns[i], &columns[i]), dot(&columns[j], &columns[j]), dot(&columns[i], &columns[j]));
+                if c.abs() <= 1e-15 * (a * b).sqrt() {
+                    continue;
+                }
+                done = false;
+                let tau = (b - a) / (2.0 * c);
+                let t = if tau >= 0.0 { 1.0 } else { -1.0 } / (tau.abs() + (1.0 + tau * tau).sqrt());
+                let cosine = 1.0 / (1.0 + t * t).sqrt();
+                rotate(&mut columns, (i, j), cosine, t * cosine);
+                rotate(&mut turned, (i, j), cosine, t * cosine);
+            }
+        }
+        if done {
+            break;
         }
     }
-    let (values, basis) = small::symmetric_eigen(&gram, m);
-    let largest = values.last().copied().unwrap_or(0.0).max(1.0);
-    let kept = values.iter().enumerate().filter(|(_, v)| **v < TOLERANCE * largest);
-    kept.map(|(j, _)| (0..m).map(|i| basis[i * m + j]).collect()).collect()
+    let sizes: Vec<f64> = columns.iter().map(|c| dot(c, c).sqrt()).collect();
+    let largest = sizes.iter().fold(1.0f64, |s, v| s.max(*v));
+    turned.into_iter().zip(sizes).filter(|(_, s)| *s < TOLERANCE * largest).map(|(t, _)| t).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Vectors of m coordinates with the same inner products: the R of their QR decomposition.
+fn triangle(vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let m = vectors.len();
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(m);
+    let mut out = Vec::with_capacity(m);
+    for v in vectors {
+        let (mut rest, mut r) = (v.clone(), vec![0.0; m]);
+        for _ in 0..2 {
+            for (q, r) in basis.iter().zip(&mut r) {
+                let along = dot(q, &rest);
+                *r += along;
+                rest.iter_mut().zip(q).for_each(|(x, q)| *x -= along * q);
+            }
+        }
+        let size = dot(&rest, &rest).sqrt();
+        r[basis.len()] = size;
+        if size > 0.0 {
+            rest.iter_mut().for_each(|x| *x /= size);
+        }
+        basis.push(rest);
+        out.push(r);
+    }
+    out
+}
+
+/// Turn two of the vectors in their plane.
+fn rotate(vectors: &mut [Vec<f64>], (i, j): (usize, usize), cosine: f64, sine: f64) {
+    let (head, tail) = vectors.split_at_mut(j);
+    for (a, b) in head[i].iter_mut().zip(&mut tail[0]) {
+        (*a, *b) = (cosine * *a - sine * *b, sine * *a + cosine * *b);
+    }
 }
 
 /// What a direction has beyond those that leave σ² alone; None if that is nothing.
