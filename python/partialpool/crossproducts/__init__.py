@@ -16,9 +16,9 @@ from partialpool.design.design import Encoder
 from partialpool.design.reading import check_factors
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula
+from partialpool.models.identification import settled
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.lmer import require_random
-from partialpool.models.identification import settled
 from partialpool.models.native import cross_products, fit_native
 
 

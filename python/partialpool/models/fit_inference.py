@@ -32,6 +32,13 @@ class Inference:
         fit = as_fit(self)
         return identification(fit._products, fit.design)
 
+    @cached_property
+    def undetermined_sentences(self) -> tuple[str, ...]:
+        """One sentence for each direction of the variances that the data do not determine."""
+        from partialpool.models.identification import identification_sentences
+
+        return identification_sentences(self.identification, as_fit(self).design)
+
     @property
     def is_identified(self) -> bool:
         """Whether the data determine every variance and covariance (see `convergence`)."""

@@ -229,7 +229,8 @@ def _sentence(found: Identification, row: Array, design: Design) -> str:
         # In units of the data, not of each column's root mean square.
         sizes = row[changed] / found.sizes[changed]
         total = len(entries) == 2 and abs(sizes[0] + sizes[1]) <= 1e-6 * np.abs(sizes).max()
-        return f"{said}the variances of {names}, only {'their sum' if total else 'combinations of them'}"
+        known = "their sum" if total else "combinations of them"
+        return f"{said}the variances of {names}, only {known}"
     return f"{said}{listed([_entry(e, design) for e in entries])}, only combinations of them"
 
 
@@ -281,8 +282,8 @@ def settled(
             there = products.fit(reml, lambdas)
         except _core.CoreError:  # the fit as it is has the same likelihood
             break
-        # By ML a direction that fixed effects take is not flat. Where a search has run far along one
-        # that is, what it found lower is rounding.
+        # By ML a direction that fixed effects take is not flat. Where a search has run far along
+        # one that is, what it found lower is rounding.
         allowed = SAME + ROUNDING * products.n * _largest(found, native)
         if there.criterion - native.criterion > allowed * (1.0 + abs(native.criterion)):
             break

@@ -17,7 +17,6 @@ from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
 from partialpool.models.fit_inference import Inference
 from partialpool.models.fit_tables import FitTables
-from partialpool.models.identification import identification_sentences
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
 
@@ -228,11 +227,6 @@ class LinearMixedModel(Inference, FitTables):
     def convergence(self) -> Convergence:
         """Exact gradient norm, smallest Hessian eigenvalue, evaluations, and the verdict."""
         return read_convergence(self._native, self.undetermined_sentences)
-
-    @cached_property
-    def undetermined_sentences(self) -> tuple[str, ...]:
-        """One sentence for each variance or covariance that the data do not determine."""
-        return identification_sentences(self.identification, self.design)
 
     @cached_property
     def singular_directions(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from partialpool._core import CrossProducts
 from partialpool.design import Design, build_design
 from partialpool.errors import ArgumentError, DesignError, FormulaError
 from partialpool.formula import Formula, parse_formula
-from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.identification import settled
+from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import cross_products, fit_native
 
 

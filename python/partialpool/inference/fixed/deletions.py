@@ -48,16 +48,19 @@ def deletions(fit: LinearMixedModel) -> Hypotheses:
     if all(len(rows) < 2 for rows in found.values()):
         return found
     third = hypotheses(fit, 3)
-    return {name: third[name] if _same(rows, third[name]) else rows for name, rows in found.items()}
+    # In the metric of the covariance, which knows no units.
+    root = np.linalg.cholesky(fit.covariance)
+    return {
+        name: third[name] if _same(rows @ root, third[name] @ root) else rows
+        for name, rows in found.items()
+    }
 
 
 def _same(a: Array, b: Array) -> bool:
     """Whether two sets of independent rows span the same space."""
     if a.shape != b.shape or len(a) < 2:
         return False
-    scale = np.maximum(np.abs(a).max(axis=0), np.abs(b).max(axis=0))
-    scale = np.where(scale > 0.0, scale, 1.0)
-    first, second = np.linalg.qr((a / scale).T)[0], np.linalg.qr((b / scale).T)[0]
+    first, second = np.linalg.qr(a.T)[0], np.linalg.qr(b.T)[0]
     outside = second - first @ (first.T @ second)
     return bool(np.linalg.norm(outside, axis=0).max() < SAME)
 

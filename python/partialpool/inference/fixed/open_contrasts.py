@@ -62,11 +62,11 @@ def open_contrasts(native: _core.Fit, directions: Array, p: int) -> OpenContrast
         return None
     _, slopes, curvatures = _core.kenward_roger(native)
     size = directions.shape[1]
-    root = np.linalg.cholesky(native.unscaled_covariance.reshape(p, p))
+    root = np.asarray(np.linalg.cholesky(native.unscaled_covariance.reshape(p, p)), np.float64)
 
     def inside(flat: list[Array]) -> Array:
         half = np.linalg.solve(root, np.stack(flat).reshape(-1, p, p))
-        return np.linalg.solve(root, np.swapaxes(half, 1, 2))
+        return np.asarray(np.linalg.solve(root, np.swapaxes(half, 1, 2)), dtype=np.float64)
 
     first, second = inside(slopes), inside(curvatures)
     alone = np.linalg.norm(first, axis=(1, 2))

@@ -116,7 +116,8 @@ def profile(
     Returns
     -------
     Profile
-        Without parameters that the data do not determine; interrupted by Ctrl-C, with the parameters done so far.
+        Without parameters that the data do not determine; interrupted by Ctrl-C, with the
+        parameters done so far.
     """
     from scipy.stats import chi2
 
