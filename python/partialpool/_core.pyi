@@ -127,6 +127,14 @@ def kenward_roger(fit: Fit, /) -> tuple[Vector, list[Vector], list[Vector]]:
 def fixed_root(fit: Fit, /) -> Vector:
     """S with SᵀS = XᵀWX for the p columns kept, p²."""
 
+def undetermined(
+    products: CrossProducts, /
+) -> tuple[list[tuple[list[float], list[list[float]]]], list[list[float]], list[int]]:
+    """Directions along which the restricted likelihood is constant whatever the response: each as
+    coefficients of `kenward_roger`'s parameters and as a raw k x k matrix a factor; the root mean
+    square of each raw column, a list a factor; and the factors in the order of these parameters.
+    """
+
 def null_spectrum(
     cp: CrossProducts, /
 ) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]: ...

@@ -1,10 +1,11 @@
 //! What tests need of a fit.
 
+use numerics::inference::identification;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
 use crate::interrupt::{interruptible, MANY_EFFECTS};
-use crate::{raise, PyFit};
+use crate::{raise, PyCrossProducts, PyFit};
 
 type Arrays<'py> = Vec<Bound<'py, PyArray1<f64>>>;
 
@@ -25,4 +26,15 @@ pub fn kenward_roger<'py>(
 #[pyfunction]
 pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Bound<'py, PyArray1<f64>>> {
     Ok(fit.inner.cp.fixed_root().map_err(raise)?.into_pyarray(py))
+}
+
+/// Directions of the covariance parameters that no response determines (see `_core.pyi`).
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub fn undetermined(
+    py: Python<'_>,
+    products: &PyCrossProducts,
+) -> PyResult<(Vec<(Vec<f64>, Vec<Vec<f64>>)>, Vec<Vec<f64>>, Vec<usize>)> {
+    let (found, sizes) = py.detach(|| identification::undetermined(&products.inner)).map_err(raise)?;
+    Ok((found.into_iter().map(|d| (d.working, d.raw)).collect(), sizes, products.inner.order.clone()))
 }

@@ -358,6 +358,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(encode, m)?)?;
     m.add_function(wrap_pyfunction!(inference::kenward_roger, m)?)?;
     m.add_function(wrap_pyfunction!(inference::fixed_root, m)?)?;
+    m.add_function(wrap_pyfunction!(inference::undetermined, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::null_spectrum, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::null_draws, m)?)?;
     m.add_function(wrap_pyfunction!(simulation::simulated_response, m)?)?;

@@ -129,6 +129,7 @@ def _fixed(
     part = fixed_part(fit, ddf)
     size = len(part.beta)
     se = np.sqrt(np.diag(part.vcov))
+    se[part.hidden(np.eye(size))] = np.nan
     df = np.array([part.df(row) for row in np.eye(size)])
     statistic = part.beta / se
     p = two_sided(statistic, df)

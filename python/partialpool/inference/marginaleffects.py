@@ -54,12 +54,15 @@ def marginaleffects_model(fit: Any, *, ddf: str = "satterthwaite") -> Any:
         raise ArgumentError("this fit has no data at hand; fit it again to use marginaleffects")
     names = tuple(dict.fromkeys((*design.response_columns, *design.fixed.variables)))
 
+    hidden = part.hidden(np.eye(len(part.beta)))
+    known = np.where(hidden[:, None] | hidden, np.nan, part.vcov)
+
     class PartialPoolModel(ModelAbstract):
         """The fixed part of a fit."""
 
         def get_vcov(self, vcov: Any = True) -> Any:
             if vcov is True:
-                return part.vcov
+                return known
             if vcov is False or vcov is None:
                 return None
             raise ArgumentError(
@@ -82,7 +85,7 @@ def marginaleffects_model(fit: Any, *, ddf: str = "satterthwaite") -> Any:
         formula=f"{design.formula.response_name} ~ {design.formula.fixed}",
         modeldata=model_data(part, names),
         package="partialpool",
-        vcov=part.vcov,
+        vcov=known,
         variable_names=list(names),
     )
     return PartialPoolModel(fit, vault)

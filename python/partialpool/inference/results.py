@@ -55,6 +55,8 @@ class AnovaTable:
         Of each row the hypothesis L β = 0 that it tests, (q, p).
     model
         Formula printed under the heading, if any.
+    notes
+        Sentences printed below: cells without data.
     """
 
     method: str
@@ -63,6 +65,7 @@ class AnovaTable:
     sigma2: float
     contrasts: Mapping[str, Array]
     model: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def statistic(self) -> Array:
@@ -113,7 +116,7 @@ class AnovaTable:
         head = [self.method]
         if self.model is not None:
             head += ["", "Model:", self.model]
-        return "\n".join([*head, *anova_lines(self.terms, self.shown_columns())])
+        return "\n".join([*head, *anova_lines(self.terms, self.shown_columns()), *self.notes])
 
     __repr__ = __str__
 
@@ -122,6 +125,7 @@ class AnovaTable:
         from partialpool.tables.html import tables_html
 
         lines = [] if self.model is None else [("Model:", self.model)]
+        lines += [("", note) for note in self.notes]
         cells = anova_cells(self.terms, self.shown_columns())
         return tables_html(self.method, [("", cells)], lines=lines)
 

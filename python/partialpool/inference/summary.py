@@ -30,6 +30,10 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
         std_error, df = rows["std_error"], rows["df"]
         statistic, p_value = rows["statistic"], rows["p_value"]
         title += ". t-tests use Kenward-Roger's method"
+    hidden = fit.undetermined(np.eye(len(se)))
+    std_error, statistic = np.where(hidden, np.nan, std_error), np.where(hidden, np.nan, statistic)
+    if df is not None and p_value is not None:
+        df, p_value = np.where(hidden, np.nan, df), np.where(hidden, np.nan, p_value)
     return Summary(
         title=title,
         formula=fit.formula,
@@ -45,7 +49,7 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
         statistic=statistic,
         df=df,
         p_value=p_value,
-        correlation=fit.covariance / np.outer(se, se),
+        correlation=np.where(hidden[:, None] | hidden, np.nan, fit.covariance / np.outer(se, se)),
         dropped=fit.dropped_rows,
         weights=given(fit, "weights"),
         offset=given(fit, "offset"),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.design import Design, Factor
+from partialpool.design import Design
+from partialpool.models.identification import Identification, listed, lower_factor
 
 #: Norm of the exact gradient over 1 + |criterion| above which a fit has not converged.
 GRADIENT_TOLERANCE = 1e-6
 #: Smallest Hessian eigenvalue over the largest below which the point is a saddle.
 CURVATURE_TOLERANCE = -1e-5
+#: Standard deviations over the residual's, in columns of unit size, that are zero (lme4's too).
+SINGULAR_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Convergence:
         Of criterion and gradient together.
     message
         The verdict in a sentence.
+    identified
+        Whether the data determine every variance and covariance; if not, the message names them.
     """
 
     converged: bool
@@ -40,11 +45,16 @@ class Convergence:
     min_eigenvalue: float
     evaluations: int
     message: str
+    identified: bool = True
 
 
-def read_convergence(native: _core.Fit) -> Convergence:
-    """The verdict on a fit."""
-    return judge(native.convergence, native.criterion)
+def read_convergence(native: _core.Fit, undetermined: Sequence[str] = ()) -> Convergence:
+    """The verdict on a fit, and what its data do not determine."""
+    verdict = judge(native.convergence, native.criterion)
+    if not undetermined:
+        return verdict
+    message = f"{verdict.message}; {'; '.join(undetermined)}"
+    return replace(verdict, message=message, identified=False)
 
 
 def judge(search: tuple[float, float, float, int], criterion: float) -> Convergence:
@@ -67,27 +77,41 @@ def judge(search: tuple[float, float, float, int], criterion: float) -> Converge
     return Convergence(ok, float(gradient), float(low), int(evaluations), message)
 
 
-def singular_sentences(design: Design, native: _core.Fit) -> tuple[str, ...]:
-    """For each covariance block of deficient rank, which direction has no variance."""
+def singular_sentences(
+    design: Design, native: _core.Fit, found: Identification | None = None
+) -> tuple[str, ...]:
+    """For each covariance block of deficient rank, which direction has no variance.
+
+    A variance that the data do not determine is zero by our choice, and not said to be.
+    """
     out: list[str] = []
     info = zip(design.factors, native.null_directions, native.lambdas, strict=True)
-    for factor, (directions, _), lam in info:
+    for index, (factor, (directions, _), lam) in enumerate(info):
         k = len(factor.names)
         full = np.array(lam).reshape(k, k)
         start = 0
         for size in factor.blocks:
             own = slice(start, start + size)
             lost = sum(1 for d in directions if any(abs(v) > 0 for v in d[own]))
+            closed = [
+                i
+                for i in range(start, start + size)
+                if found is None or not found.variance_open(index, i)
+            ]
+            names, part = factor.names[own], full[own, own]
+            if found is not None and lost and len(closed) < size:
+                names = tuple(factor.names[i] for i in closed)
+                part = lower_factor((full @ full.T)[np.ix_(closed, closed)])
+                rms = np.array([found.rms[index][i] for i in closed])
+                lost = int(np.sum(np.linalg.svd(part * rms[:, None])[1] < SINGULAR_TOLERANCE))
             if lost:
-                out.append(_sentence(factor, own, full[own, own], lost))
+                out.append(_sentence(names, factor.name, part, lost))
             start += size
     return tuple(out)
 
 
-def _sentence(factor: Factor, own: slice, lam: NDArray[np.float64], lost: int) -> str:
-    names = factor.names[own]
+def _sentence(names: Sequence[str], group: str, lam: NDArray[np.float64], lost: int) -> str:
     k = len(names)
-    group = factor.name
     sd = np.sqrt(np.square(lam).sum(axis=1))
     zero = [n for n, s in zip(names, sd, strict=True) if s == 0]
     if k == 1:
@@ -104,16 +128,10 @@ def _sentence(factor: Factor, own: slice, lam: NDArray[np.float64], lost: int) -
     determined = set(np.argsort(left, kind="stable")[:lost].tolist())
     lacking = [n for i, n in enumerate(names) if i in determined]
     others = [n for i, n in enumerate(names) if i not in determined]
-    return f"{_no_variance(lacking, group)} given {_listed(others)}; {span}"
+    return f"{_no_variance(lacking, group)} given {listed(others)}; {span}"
 
 
 def _no_variance(names: Sequence[str], group: str) -> str:
     if len(names) == 1:
         return f"variance of {names[0]} | {group} is 0"
-    return f"variances of {_listed(names)} | {group} are 0"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """As in "a, b and c"."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"variances of {listed(names)} | {group} are 0"

@@ -11,16 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from partialpool.arguments import check_choice
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from partialpool.inference.fixed.kenward_roger import KenwardRoger
+    from partialpool.inference.fixed.open_contrasts import OpenContrasts
     from partialpool.inference.fixed.satterthwaite import Satterthwaite
     from partialpool.inference.influence import Influence
     from partialpool.inference.intervals.profile import Profile
     from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
+    from partialpool.models.identification import Identification
     from partialpool.models.linear_mixed import LinearMixedModel
     from partialpool.models.summary import Summary
 
@@ -36,12 +41,53 @@ class InferenceDoors:
     """Methods of a fit that test its fixed and random effects, and bound its parameters."""
 
     @cached_property
+    def identification(self) -> Identification:
+        """Which variances and covariances the data determine."""
+        from partialpool.models.identification import identification
+
+        fit = as_fit(self)
+        return identification(fit._products, fit.design)
+
+    @cached_property
+    def undetermined_sentences(self) -> tuple[str, ...]:
+        """One sentence for each direction of the variances that the data do not determine."""
+        from partialpool.models.identification import identification_sentences
+
+        return identification_sentences(self.identification, as_fit(self).design)
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the data determine every variance and covariance (see `convergence`)."""
+        return self.identification.complete
+
+    @cached_property
+    def open_contrasts(self) -> OpenContrasts | None:
+        """Contrasts of fixed effects that hang on what is not determined; None: there are none."""
+        from partialpool.inference.fixed.open_contrasts import open_contrasts
+
+        fit = as_fit(self)
+        return open_contrasts(fit._native, self.identification.working, len(fit.beta))
+
+    def undetermined(self, contrasts: Any) -> NDArray[np.bool_]:
+        """Whether the data leave open the variance (or more) of contrasts of fixed effects, (k, p).
+
+        Such a contrast has no standard error, no df, no test and no interval.
+        """
+        rows = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
+        found = None if self.is_identified else self.open_contrasts
+        return np.zeros(len(rows), dtype=bool) if found is None else found.rows(rows)
+
+    @cached_property
     def satterthwaite(self) -> Satterthwaite:
         """Ingredients of Satterthwaite's method (see `inference.fixed.satterthwaite`)."""
         from partialpool.inference.fixed.satterthwaite import satterthwaite
+        from partialpool.models.identification import parameter_units
 
         fit = as_fit(self)
-        return satterthwaite(fit._native, len(fit.beta))
+        if fit.is_identified:
+            return satterthwaite(fit._native, len(fit.beta))
+        units = parameter_units(fit.identification, fit._native)
+        return satterthwaite(fit._native, len(fit.beta), fit.open_contrasts, units)
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
@@ -51,7 +97,8 @@ class InferenceDoors:
 
         fit = as_fit(self)
         check_ddf(fit, "kenward-roger")
-        return kenward_roger(fit._native, len(fit.beta))
+        null = None if fit.is_identified else fit.identification.working
+        return kenward_roger(fit._native, len(fit.beta), null)
 
     def summary(self, ddf: str = "satterthwaite") -> Summary:
         """Everything lme4's and lmerTest's summary prints.

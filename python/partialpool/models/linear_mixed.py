@@ -225,12 +225,12 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
     @property
     def convergence(self) -> Convergence:
         """Exact gradient norm, smallest Hessian eigenvalue, evaluations, and the verdict."""
-        return read_convergence(self._native)
+        return read_convergence(self._native, self.undetermined_sentences)
 
     @cached_property
     def singular_directions(self) -> tuple[str, ...]:
         """One sentence for each term whose random effects span fewer dimensions than it has."""
-        return singular_sentences(self.design, self._native)
+        return singular_sentences(self.design, self._native, self.identification)
 
     @property
     def is_singular(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from partialpool.crossproducts import crossproducts
 from partialpool.design.reading import check_factors
+from partialpool.models.identification import settled
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 
@@ -27,6 +28,7 @@ class CrossProducts(crossproducts.CrossProducts):
         check_factors(self.design.factors, self.nobs)
         response = self.design.formula.response_name
         native = fit_native(self.native, reml, response=response)
+        native = settled(self.native, native, self.design, reml)
         nan = float("nan")
         stored = {"quantiles": [nan] * 5, "dropped": 0}
         model = LinearMixedModel(self.design, self.native, native, reml=reml, stored=stored)

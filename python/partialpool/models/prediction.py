@@ -78,6 +78,8 @@ def _with_interval(
             for f, ((columns, _), used) in enumerate(zip(factors, active, strict=True)):
                 if not used:
                     variance += _marginal_variance(fit, f, columns, n)
+    if not fit.is_identified and not all(active):
+        variance[_open_rows(fit, x, n, active)] = np.nan
     half = np.sqrt(variance, out=variance)
     half *= float(norm.ppf(0.5 + level / 2)) * fit.sigma
     if rows.unknown is not None:
@@ -85,6 +87,20 @@ def _with_interval(
     lower = mean - half
     upper = np.add(mean, half, out=half)
     return to_native({"fit": mean, "lower": lower, "upper": upper}, rows.kind)
+
+
+def _open_rows(fit: LinearMixedModel, x: Any, n: int, active: list[bool]) -> Any:
+    """Rows whose interval hangs on what the data do not determine.
+
+    With all random effects none does: what fixed effects take from a term, or one term from
+    another, stays in the sum.
+    """
+    open_factors = {e.factor for e in fit.identification.open_entries if e.row == e.column}
+    if any(active) and open_factors:
+        return np.ones(n, dtype=bool)
+    columns = [np.broadcast_to(np.asarray(x[i], dtype=float), (n,)) for i in range(len(x))]
+    rows, back = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
+    return fit.undetermined(rows)[back.ravel()]
 
 
 def _marginal_variance(fit: LinearMixedModel, index: int, columns: Any, n: int) -> Any:

@@ -16,6 +16,7 @@ from partialpool.design.reading import build_design, fixed_variables
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import Formula, update_formula, variables
 from partialpool.formula.expressions import Name
+from partialpool.models.identification import settled
 from partialpool.models.native import fit_native
 from partialpool.models.reporting import given
 
@@ -144,6 +145,7 @@ def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
     reml = check_flag(reml, "reml")
     design = fit._rows()
     native = fit_native(fit._products, reml, response=design.formula.response_name)
+    native = settled(fit._products, native, design, reml)
     model = LinearMixedModel(design, fit._products, native, reml=reml, data_name=fit.data_name)
     model.warn_if_not_converged()
     return model

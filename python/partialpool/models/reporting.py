@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.models.identification import listed
 from partialpool.models.summary import VarianceRow
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ def _block_rows(
     sd = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = np.clip(covariance / np.outer(sd, sd), -1.0, 1.0)
+    first = term.columns.start + own.start
+    for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
+        if fit.identification.correlation_open(term.index, first + int(i), first + int(j)):
+            correlation[i, j] = np.nan
     return [
         VarianceRow(
             label, name, float(sd[i] ** 2), float(sd[i]), tuple(correlation[i, :i].tolist())
@@ -94,6 +99,18 @@ def notes(fit: LinearMixedModel) -> tuple[str, ...]:
             out.append(f"{term.text} is {' + '.join(parts)}")
     if fit.is_singular:
         out.append(f"boundary (singular) fit: {'; '.join(fit.singular_directions)}")
+    if not fit.is_identified:
+        out.append(f"not identified: {'; '.join(fit.undetermined_sentences)}{consequences(fit)}")
     if not fit.convergence.converged:
         out.append(fit.convergence.message)
     return tuple(out)
+
+
+def consequences(fit: LinearMixedModel) -> str:
+    """What a fit that is not identified shows in place of what the data leave open."""
+    hidden = fit.undetermined(np.eye(len(fit.beta)))
+    names = [n for n, h in zip(fit.fixed_names, hidden, strict=True) if h]
+    shown = "; those shown are one choice among many that fit the data equally well"
+    if not names:
+        return shown
+    return f"{shown}; there are no standard errors and tests of {listed(names)}"

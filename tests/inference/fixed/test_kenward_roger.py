@@ -6,7 +6,8 @@ import partialpool as pp
 import pytest
 from numpy.testing import assert_allclose
 from partialpool.errors import ArgumentError, DataError
-from partialpool.inference.fixed.kenward_roger import kenward_roger
+from partialpool.inference.fixed.kenward_roger import _df_and_scaling, kenward_roger
+from partialpool.inference.fixed.tails import f_tail
 
 from tests.references import REFERENCE
 
@@ -306,3 +307,60 @@ def test_kenward_roger_of_an_ml_fit_is_refused(fit_of):
     for ask in (fit.summary, lambda ddf: fit.anova(ddf=ddf), lambda ddf: fit.test("Days", ddf)):
         with pytest.raises(ArgumentError, match="Kenward-Roger's method is for REML fits"):
             ask("kenward-roger")
+
+
+@pytest.mark.parametrize("q", [1, 2, 3, 7])
+@pytest.mark.parametrize("df", [1.0, 2.0, 3.0, 4.0, 5.0, 12.0, 1e3])
+def test_df_of_an_exact_f_test_pass_through_every_limit(q, df):
+    """A₁ and A₂ of an F test that is exact: 2q²/m and 2q/m (Kenward & Roger 1997, section 3)."""
+    found, scaling = _df_and_scaling(q, 2 * q**2 / df, 2 * q / df)
+    assert_allclose(found, df, rtol=1e-9)
+    # pbkrtest leaves F as it is at 2 df.
+    assert_allclose(scaling, 1.0, rtol=1e-9)
+
+
+def test_moments_that_no_f_distribution_has_give_no_test():
+    for a1, a2 in [(40.0, 1.0), (1e3, 1.0), (1.0, 50.0), (0.0, 1.0), (9.0, 9.0)]:
+        df, _ = _df_and_scaling(3, a1, a2)
+        assert np.isnan(df) or df > 0
+    assert _df_and_scaling(2, 0.0, 0.0) == (np.inf, 1.0)
+    assert f_tail(2.0, 3, np.inf) == pytest.approx(0.1116102, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_randomised_blocks_have_whole_df(seed):
+    """3 treatments in 3 blocks: the F test is exact, with (3 - 1)(3 - 1) = 4 df."""
+    rng = np.random.default_rng(seed)
+    block, treatment = np.divmod(np.arange(9), 3)
+    data = pd.DataFrame({"block": block.astype(str), "treatment": treatment.astype(str)})
+    data["y"] = rng.normal(size=3)[block] * 3 + rng.normal(size=9)
+    fit = pp.lmer("y ~ treatment + (1 | block)", data)
+    if fit.is_singular:
+        return
+    table = fit.anova(3, "kenward-roger")
+    assert_allclose(table.ddf, 4.0, rtol=1e-6)
+    means = data.groupby("treatment")["y"].mean()
+    residual = (
+        data["y"] - data.groupby("block")["y"].transform("mean") - data["treatment"].map(means)
+    )
+    exact = 3 * means.var() / (((residual - residual.mean()) ** 2).sum() / 4)
+    assert_allclose(table.statistic, exact, rtol=1e-5)
+    assert_allclose(fit.summary("kenward-roger").coefficients["df"].iloc[1:], 4.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("plots", [2, 3, 5])
+def test_split_plots_have_whole_df(plots):
+    """Whole plots of two treatments, split in two: (w - 1) 2 df between, the same within."""
+    rng = np.random.default_rng(plots)
+    whole = np.repeat(np.arange(2 * plots), 2)
+    data = pd.DataFrame(
+        {
+            "plot": whole.astype(str),
+            "a": np.where(whole < plots, "x", "y"),
+            "b": np.tile(["u", "v"], 2 * plots),
+        }
+    )
+    data["y"] = rng.normal(size=2 * plots)[whole] * 3 + rng.normal(size=4 * plots)
+    fit = pp.lmer("y ~ a * b + (1 | plot)", data)
+    assert not fit.is_singular
+    assert_allclose(fit.anova(3, "kenward-roger").ddf, 2.0 * (plots - 1), rtol=1e-6)

@@ -2,6 +2,7 @@
 
 pub mod constrained;
 pub mod exact_null;
+pub mod identification;
 pub mod kenward_roger;
 pub mod profile;
 pub(crate) mod satterthwaite;

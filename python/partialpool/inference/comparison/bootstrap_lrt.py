@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from partialpool.arguments import check_nsim, check_seed
 from partialpool.errors import ConvergenceError
 from partialpool.inference.comparison.comparable import require_mixed, require_model
+from partialpool.inference.comparison.likelihood_ratio import open_parameters
 from partialpool.inference.comparison.nesting import require_nested
 from partialpool.inference.intervals.bootstrap import (
     failure_lines,
@@ -91,6 +92,8 @@ class BootstrapTest:
         mean, variance = float(self.sample.mean()), float(self.sample.var(ddof=1))
         corrected = df * stat / mean if mean > 0 else np.nan
         # F(df, ddf) whose mean ddf/(ddf - 2) is that of LRT/df.
+        if df == 0:
+            df = np.nan  # what the larger model has more of is not determined
         ratio = mean / df
         ddf = 2 * ratio / (ratio - 1) if ratio > 1 else np.nan
         nan = np.nan
@@ -201,7 +204,7 @@ def pb_test(
     return BootstrapTest(
         method="parametric bootstrap likelihood-ratio test",
         statistic=statistic,
-        df=large.npar - null.npar,
+        df=large.npar - open_parameters(large) - null.npar + open_parameters(null),
         p_value=p,
         std_error=float(np.sqrt(p * (1 - p) / used)),
         nsim=used,

@@ -68,7 +68,7 @@ def anova(*models: Model, refit: bool = True) -> ModelComparison:
         notes = (f"refitted by ML instead of REML: {', '.join(refitted)}",)
     npar = np.array([float(m.npar) for m in ordered])
     nobs = ordered[0].nobs
-    statistic, df, p_value = _tests(loglik, npar)
+    statistic, df, p_value = _tests(loglik, npar - [open_parameters(m) for m in ordered])
     return ModelComparison(
         method="Likelihood-ratio tests" + ("" if by_ml else " by restricted likelihood"),
         notes=notes,
@@ -94,6 +94,11 @@ def _tests(loglik: np.ndarray, npar: np.ndarray) -> tuple[np.ndarray, np.ndarray
     df = np.diff(npar)
     p_value = np.where(df > 0, chi2.sf(statistic, np.maximum(df, 1.0)), np.nan)
     return tuple(np.concatenate([nan, v]) for v in (statistic, df, p_value))  # type: ignore[return-value]
+
+
+def open_parameters(model: Model) -> int:
+    """Parameters that the data do not determine: they are no degrees of freedom."""
+    return 0 if isinstance(model, LinearModel) else len(model.identification.directions)
 
 
 def _loglik(model: Model) -> float:

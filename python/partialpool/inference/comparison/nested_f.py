@@ -63,7 +63,7 @@ def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
         response = large.design.formula.response_name
         native = fit_native(large._products, True, response=response)
         notes = ("refitted by REML instead of ML",)
-    method = kenward_roger(native, len(large.beta))
+    method = kenward_roger(native, len(large.beta), large.identification.working)
     kept = independent_rows(contrasts @ np.linalg.cholesky(method.vcov))
     contrasts = contrasts[kept]
     out = method.f_test(contrasts, contrasts @ native.beta - rhs[kept])

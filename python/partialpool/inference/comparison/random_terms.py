@@ -15,6 +15,7 @@ from partialpool.formula import to_text
 from partialpool.formula.model import written_terms
 from partialpool.formula.terms import ExpandedTerms
 from partialpool.inference.results import RandomAnova
+from partialpool.models.identification import identification, settled
 from partialpool.models.native import fit_native
 from partialpool.models.refitting import update
 
@@ -29,6 +30,8 @@ class Reduced:
     label: str
     criterion: float
     npar: int
+    #: Of these, how many the data do not determine.
+    open: int = 0
 
 
 def ranova(fit: LinearMixedModel) -> RandomAnova:
@@ -36,7 +39,7 @@ def ranova(fit: LinearMixedModel) -> RandomAnova:
 
     A term with slopes loses each of these in turn, its intercept is left out only where nothing
     else is in it; ``(x || g)`` loses each of its independent parts. Models are compared by REML if
-    the fit is by REML.
+    the fit is by REML. Parameters that the data do not determine are not counted in `df`.
 
     References
     ----------
@@ -52,7 +55,9 @@ def ranova(fit: LinearMixedModel) -> RandomAnova:
         reduced += make(fit, fitted.index, term)
     npar = np.array([fit.npar, *(r.npar for r in reduced)], dtype=float)
     loglik = -0.5 * np.array([fit.criterion, *(r.criterion for r in reduced)])
-    statistic, df = 2 * (loglik[0] - loglik), npar[0] - npar
+    open_parameters = len(fit.identification.directions)
+    seen = npar - np.array([open_parameters, *(r.open for r in reduced)])
+    statistic, df = 2 * (loglik[0] - loglik), seen[0] - seen
     p_value = np.where(df > 0, chi2.sf(statistic, np.maximum(df, 1.0)), np.nan)
     statistic[0], df[0] = np.nan, np.nan
     return RandomAnova(
@@ -134,14 +139,17 @@ def _fit_without(
         factors[index] = replace(factor, columns=tuple(columns), blocks=tuple(sizes))
     else:
         del factors[index]
-    return Reduced(
-        label, _criterion(replace(design.with_rows(), factors=tuple(factors)), fit), npar
-    )
+    smaller = replace(design.with_rows(), factors=tuple(factors))
+    criterion, unseen = _criterion(smaller, fit)
+    return Reduced(label, criterion, npar, unseen)
 
 
-def _criterion(design: Design, fit: LinearMixedModel) -> float:
+def _criterion(design: Design, fit: LinearMixedModel) -> tuple[float, int]:
+    """Of a smaller model, and how many of its parameters the data do not determine."""
     products = cross_products(design)
-    return fit_native(products, fit.reml, response=design.formula.response_name).criterion
+    native = fit_native(products, fit.reml, response=design.formula.response_name)
+    native = settled(products, native, design, fit.reml)
+    return native.criterion, len(identification(products, design).directions)
 
 
 def _fit_changed(
@@ -152,4 +160,4 @@ def _fit_changed(
     group = term.source.text.rpartition("|")[2]
     new = f"({' + '.join(['0', *rest]) if rest else '1'} |{group}"
     smaller = update(fit, f". ~ . - {term.source.text} + {new}", None, {})
-    return Reduced(label, smaller.criterion, smaller.npar)
+    return Reduced(label, smaller.criterion, smaller.npar, len(smaller.identification.directions))

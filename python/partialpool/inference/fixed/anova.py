@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.inference.fixed.hypotheses import Hypotheses, fixed_terms, hypotheses, marginal
+from partialpool.inference.fixed.deletions import deletions, empty_cells
+from partialpool.inference.fixed.hypotheses import Hypotheses, hypotheses
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test
 from partialpool.inference.results import AnovaTable, FTest
 
@@ -39,22 +40,32 @@ def anova(fit: LinearMixedModel, type_: Any = 3, ddf: str = "satterthwaite") -> 
     ddf = check_ddf(fit, ddf)
     method = METHODS[ddf]
     heading = f"Type {ROMAN[chosen]} Analysis of Variance Table with {method}"
-    return _table(fit, heading, hypotheses(fit, chosen), ddf)
+    tested = hypotheses(fit, chosen)
+    notes: tuple[str, ...] = ()
+    if chosen == 3 and (empty := empty_cells(fit)):
+        notes = (
+            f"Missing cells for: {', '.join(empty)}. Interpret type III hypotheses with care.",
+        )
+    return _table(fit, heading, tested, ddf, notes=notes)
 
 
 def drop1(fit: LinearMixedModel, ddf: str = "satterthwaite") -> AnovaTable:
     """Tests of each term that is part of no other, as if it were dropped from the model."""
     ddf = check_ddf(fit, ddf)
     method = METHODS[ddf]
-    terms = fixed_terms(fit)
-    own = marginal(fit, terms)
-    chosen = {terms.names[i]: own[terms.names[i]] for i in terms.droppable}
+    chosen = deletions(fit)
     heading = f"Single term deletions using {method}:"
     return _table(fit, heading, chosen, ddf, model=fit.formula)
 
 
 def _table(
-    fit: LinearMixedModel, heading: str, tested: Hypotheses, ddf: str, model: str | None = None
+    fit: LinearMixedModel,
+    heading: str,
+    tested: Hypotheses,
+    ddf: str,
+    *,
+    model: str | None = None,
+    notes: tuple[str, ...] = (),
 ) -> AnovaTable:
     return AnovaTable(
         method=heading,
@@ -63,10 +74,11 @@ def _table(
         sigma2=fit.sigma**2,
         contrasts=tested,
         model=model,
+        notes=notes,
     )
 
 
 def _test(fit: LinearMixedModel, rows: Any, ddf: str) -> FTest:
-    if len(rows) == 0:  # a term without a column of its own has nothing to test
+    if len(rows) == 0:  # nothing of the term is not in the others, too
         return FTest(np.nan, 0, np.nan, np.nan)
     return f_test(fit, rows, rows @ fit.beta, ddf)

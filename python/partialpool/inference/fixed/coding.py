@@ -59,6 +59,8 @@ class Coding:
     term_of, cell_of
         Of each column under treatment coding, its term (-1 for the intercept) and its place among
         the cells' indicators.
+    cells
+        Of each term the places of its levels (0 for a covariate of one column), a tuple a cell.
     """
 
     terms: FixedTerms
@@ -69,6 +71,7 @@ class Coding:
     rows: Any
     term_of: tuple[int, ...]
     cell_of: tuple[int, ...]
+    cells: tuple[tuple[tuple[int, ...], ...], ...]
 
     @classmethod
     def of(cls, fit: LinearMixedModel, terms: FixedTerms) -> Coding:
@@ -82,6 +85,7 @@ class Coding:
             if f not in terms.categorical
         }
         term_of, cell_of, place = [], [], 0
+        cells: list[tuple[tuple[int, ...], ...]] = []
         if terms.intercept:
             term_of, cell_of, place = [-1], [0], 1
         for i, own in enumerate(terms.ordered):
@@ -90,6 +94,7 @@ class Coding:
             term_of += [i] * len(coded)
             cell_of += [place + index[cell] for cell in coded]
             place += len(full)
+            cells.append(tuple(full))
         return cls(
             terms,
             encoder,
@@ -99,6 +104,7 @@ class Coding:
             fit.design.rows,
             tuple(term_of),
             tuple(cell_of),
+            tuple(cells),
         )
 
     def made_up(self) -> Blocks | None:

@@ -46,6 +46,8 @@ class FixedPart:
         Orthonormal basis of the null space of X, (P, d); None if X has full rank.
     scale
         Norms of X's columns, to which `null` refers, (P,).
+    undetermined
+        Which of k contrasts, (k, p), hang on variances that the data do not determine.
     """
 
     design: Design
@@ -56,6 +58,13 @@ class FixedPart:
     method: str
     null: Vector | None
     scale: Vector | None
+    undetermined: Callable[[Vector], NDArray[np.bool_]] | None = None
+
+    def hidden(self, contrasts: Vector) -> NDArray[np.bool_]:
+        """Which of k contrasts, (k, p), have no standard error and no test."""
+        if self.undetermined is None:
+            return np.zeros(len(contrasts), dtype=bool)
+        return self.undetermined(contrasts)
 
     def estimable(self, rows: Vector) -> NDArray[np.bool_]:
         """Whether each row of (m, P), a linear function of all columns, can be estimated."""
@@ -98,7 +107,7 @@ def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
     kept = tuple(model._products.kept)
     vcov, df = covariance_and_df(model, ddf)
     null, scale = _null_space(model.design, kept)
-    return FixedPart(model.design, kept, model.beta, vcov, df, ddf, null, scale)
+    return FixedPart(model.design, kept, model.beta, vcov, df, ddf, null, scale, model.undetermined)
 
 
 def covariance_and_df(fit: LinearMixedModel, ddf: str) -> tuple[Vector, Callable[[Vector], float]]:
@@ -106,7 +115,7 @@ def covariance_and_df(fit: LinearMixedModel, ddf: str) -> tuple[Vector, Callable
     if ddf == "satterthwaite":
         return fit.covariance, fit.satterthwaite.df
     if ddf == "asymptotic":
-        return fit.covariance, lambda _: float("inf")
+        return fit.covariance, lambda row: float("nan" if fit.undetermined(row)[0] else "inf")
     return kenward_roger_covariance(fit)
 
 

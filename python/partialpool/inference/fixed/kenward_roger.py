@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.inference.fixed.open_contrasts import OpenContrasts, open_contrasts
+from partialpool.inference.fixed.tails import f_tail
 
 Array = NDArray[np.float64]
 
 #: Directions of the covariance parameters with less information than this, relative to the
 #: diagonal, are left out (pbkrtest turns to a pseudo-inverse there too, on an absolute scale).
 INFORMATION_TOLERANCE = 1e-10
-#: pbkrtest's limits in its degrees of freedom and in the scaling.
-ZERO_RATIO, ZERO_FACTOR, NEAR_TWO = 1e-14, 1e-10, 0.01
+#: pbkrtest's limits in its degrees of freedom (of V₀; here of each factor) and in the scaling.
+ZERO_FACTOR, NEAR_TWO = 1e-10, 0.01
+#: Difference of two numbers, over the larger, that is their rounding.
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,15 @@ class KenwardRoger:
         ΦP_rΦ = minus the derivative of Φ in σ² and the others over σ², (m + 1, p, p).
     weights
         W, asymptotic covariance of the covariance parameters, (m + 1, m + 1).
+    open_contrasts
+        Contrasts that the data do not determine; None if there are none.
     """
 
     vcov: Array
     adjusted: Array
     slopes: Array
     weights: Array
+    open_contrasts: OpenContrasts | None = None
 
     def df(self, contrast: Array) -> float:
         """Degrees of freedom of one contrast, (p,)."""
@@ -74,6 +81,8 @@ class KenwardRoger:
 
     def degrees_of_freedom(self, contrasts: Array) -> tuple[float, float]:
         """Denominator degrees of freedom and scaling of q independent contrasts, (q, p)."""
+        if self.open_contrasts is not None and self.open_contrasts.together(contrasts):
+            return float("nan"), float("nan")
         q = len(contrasts)
         used = np.flatnonzero(contrasts.any(axis=0))
         rows, block = contrasts[:, used], np.ix_(used, used)
@@ -88,44 +97,91 @@ class KenwardRoger:
 
     def f_test(self, contrasts: Array, difference: Array) -> KenwardRogerF:
         """Test that L β = c, for independent rows L, (q, p), and their difference L b - c, (q,)."""
-        from scipy.stats import f as fisher
-
         q = len(contrasts)
         ddf, scaling = self.degrees_of_freedom(contrasts)
+        if self.open_contrasts is not None and np.isnan(ddf):
+            return KenwardRogerF(np.nan, np.nan, q, np.nan, np.nan, np.nan)
         root = np.linalg.cholesky(contrasts @ self.adjusted @ contrasts.T)
         statistic = float(np.sum(np.linalg.solve(root, difference) ** 2)) / q
-        scaled, unscaled = fisher.sf([scaling * statistic, statistic], q, ddf)
+        scaled, unscaled = f_tail([scaling * statistic, statistic], q, ddf)
         return KenwardRogerF(statistic, scaling, q, ddf, float(scaled), float(unscaled))
 
 
 def _df_and_scaling(q: int, a1: float, a2: float) -> tuple[float, float]:
-    """Kenward & Roger (1997), section 3, from A₁ and A₂."""
+    """Kenward & Roger (1997), section 3, from A₁ and A₂.
+
+    The df are 4 + (q + 2) / (qρ - 1) with qρ = r² V₀ / V₂; written with one fraction, they pass
+    through 4 where V₂ is 0 (ρ infinite), as pbkrtest's do, and through 2 where r is 0 / 0. They are
+    NaN where no F distribution has the moments: df that are not positive.
+    """
     if a2 <= 0.0:
         return float("inf"), 1.0
+    if q == 1:
+        # All of the below in closed form, A₁ being A₂: its zeros cancel one another.
+        return 2.0 / a2, 1.0
     b = (a1 + 6.0 * a2) / (2.0 * q)
     g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
     d = 3.0 * q + 2.0 * (1.0 - g)
+    if d == 0.0:
+        return float("nan"), float("nan")
     c1, c2, c3 = g / d, (q - g) / d, (q + 2 - g) / d
     v0, v1, v2 = 1.0 + c1 * b, 1.0 - c2 * b, 1.0 - c3 * b
-    v0 = 0.0 if abs(v0) < ZERO_FACTOR else v0
     rest = 1.0 - a2 / q
-    ratio = 1.0 if abs(rest) < ZERO_RATIO and abs(v1) < ZERO_RATIO else rest / v1
-    rho = ratio**2 * v0 / v2 / q
-    ddf = 4.0 + (q + 2) / (q * rho - 1.0)
+    v0, v1, v2, rest = (0.0 if abs(v) < ZERO_FACTOR else v for v in (v0, v1, v2, rest))
+    if v1 == 0.0:
+        # 0 / 0 is 1, as in pbkrtest; else ρ is infinite, and nothing is left but 4.
+        above, below = (v0, v2) if rest == 0.0 else (1.0, 0.0)
+    else:
+        above, below = (rest / v1) ** 2 * v0, v2
+    excess = above - below
+    if abs(excess) <= ROUNDING * max(abs(above), abs(below)):
+        return (float("inf"), rest) if above else (float("nan"), float("nan"))
+    ddf = 4.0 + (q + 2) * below / excess
+    if ddf <= 0.0:
+        return float("nan"), float("nan")
     return ddf, 1.0 if abs(ddf - 2.0) < NEAR_TWO else ddf * rest / (ddf - 2.0)
 
 
-def kenward_roger(native: _core.Fit, p: int) -> KenwardRoger:
-    """The method's ingredients at a REML fit's optimum."""
+def kenward_roger(native: _core.Fit, p: int, null: Array | None = None) -> KenwardRoger:
+    """The method's ingredients at a REML fit's optimum.
+
+    Parameters
+    ----------
+    null
+        Directions of the parameters that the data do not determine, (d, m + 1).
+    """
     information, slopes, curvatures = _core.kenward_roger(native)
     size = len(slopes)
     sigma2 = native.sigma**2
     vcov = sigma2 * native.unscaled_covariance.reshape(p, p)
-    weights = 2.0 * _inverse(information.reshape(size, size))
+    seen = _complement(null, size)
+    weights = np.zeros((size, size))
+    weights[np.ix_(seen, seen)] = 2.0 * _inverse(
+        information.reshape(size, size)[np.ix_(seen, seen)]
+    )
     upper = weights[np.triu_indices(size)] * np.where(np.equal(*np.triu_indices(size)), 1.0, 2.0)
     stacked = np.stack(curvatures).reshape(len(curvatures), p, p)
     adjusted = vcov + 2.0 * sigma2 * np.einsum("r,rij->ij", upper, stacked)
-    return KenwardRoger(vcov, adjusted, sigma2 * np.stack(slopes).reshape(size, p, p), weights)
+    found = None if null is None else open_contrasts(native, null, p)
+    slopes_of = sigma2 * np.stack(slopes).reshape(size, p, p)
+    return KenwardRoger(vcov, adjusted, slopes_of, weights, found)
+
+
+def _complement(null: Array | None, size: int) -> list[int]:
+    """Parameters that are determined once the others are held: one less for each direction.
+
+    For what is determined any generalised inverse of the information serves, and this one does
+    not mix parameters of different sizes.
+    """
+    seen = list(range(size))
+    rest = np.zeros((0, size)) if null is None else null.copy()
+    while len(rest):
+        row, column = np.unravel_index(int(np.argmax(np.abs(rest))), rest.shape)
+        pivot = rest[row] / rest[row, column]
+        rest = np.delete(rest, row, axis=0)
+        rest = rest - np.outer(rest[:, column], pivot)
+        seen.remove(int(column))
+    return seen
 
 
 def _inverse(information: Array) -> Array:

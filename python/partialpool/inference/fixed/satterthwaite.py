@@ -7,18 +7,23 @@ analytic here, numeric in lmerTest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from partialpool import _core
+from partialpool.inference.fixed.open_contrasts import OpenContrasts
+from partialpool.inference.fixed.tails import f_tail
 from partialpool.inference.results import FTest
 
 #: lmerTest drops directions whose curvature is below this, in its parametrisation.
 EIGENVALUE_TOLERANCE = 1e-8
 #: Directions of a contrast matrix with less variance than this share of the largest are left out.
 RANK_TOLERANCE = 2.0**-26
+#: Of a model that is not identified: curvature of a parameter over the largest, and eigenvalues of
+#: the Hessian with unit diagonal, that are zero.
+NULL_CURVATURE, NULL_EIGENVALUE = 1e-9, 1e-6
 #: Degrees of freedom closer than this are taken as equal.
 EQUAL_DF = 1e-8
 
@@ -35,18 +40,24 @@ class Satterthwaite:
         Its derivatives in the m covariance parameters and σ, (m + 1, p, p).
     information
         Asymptotic covariance of those parameters, (m + 1, m + 1).
+    open_contrasts
+        Contrasts that the data do not determine; None if there are none.
     """
 
     vcov: NDArray[np.float64]
     jacobian: NDArray[np.float64]
     information: NDArray[np.float64]
+    open_contrasts: OpenContrasts | None = None
 
     def df(self, contrast: NDArray[np.float64]) -> float:
         """ν = 2 (lᵀVl)² / (gᵀAg), with g the gradient of lᵀVl, for one contrast l, (p,)."""
         return float(self.dfs(contrast[None, :])[0])
 
     def dfs(self, contrasts: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """ν of each row of L, (k, p); of each coefficient where L is None."""
+        """ν of each row of L, (k, p); of each coefficient where L is None.
+
+        NaN for a contrast that the data do not determine.
+        """
         if contrasts is None:
             variance = np.diag(self.vcov)
             gradient = np.diagonal(self.jacobian, axis1=1, axis2=2)
@@ -59,6 +70,9 @@ class Satterthwaite:
         spread = np.sum((self.information @ gradient) * gradient, axis=0)
         out = np.full(len(spread), np.inf)
         np.divide(2.0 * variance**2, spread, out=out, where=spread > 0)
+        if self.open_contrasts is not None:
+            rows = np.eye(len(self.vcov)) if contrasts is None else contrasts
+            out[self.open_contrasts.rows(rows)] = np.nan
         return out
 
     def f_test(self, contrasts: NDArray[np.float64], difference: NDArray[np.float64]) -> FTest:
@@ -68,15 +82,15 @@ class Satterthwaite:
         freedom ν give that of F as 2E / (E - q) with E = Σ ν/(ν - 2), and 2 if any ν is not above
         2 (Kuznetsova et al. 2017, section 3.2).
         """
-        from scipy.stats import f as fisher
-
         values, vectors = np.linalg.eigh(contrasts @ self.vcov @ contrasts.T)
         kept = values > max(RANK_TOLERANCE * float(values[-1]), 0.0)
         rotated = vectors[:, kept].T
         q = int(kept.sum())
+        if self.open_contrasts is not None and self.open_contrasts.together(contrasts):
+            return FTest(np.nan, q, np.nan, np.nan)
         statistic = float(np.sum((rotated @ difference) ** 2 / values[kept])) / q
         ddf = joint_df(self.dfs(rotated @ contrasts))
-        return FTest(statistic, q, ddf, float(fisher.sf(statistic, q, ddf)))
+        return FTest(statistic, q, ddf, float(f_tail(statistic, q, ddf)))
 
 
 def quadratic_forms(rows: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,10 +112,40 @@ def joint_df(nu: NDArray[np.float64]) -> float:
     return 2.0 * (len(nu) + excess) / excess
 
 
-def satterthwaite(native: _core.Fit, p: int) -> Satterthwaite:
-    """The method's ingredients at a fit's optimum."""
+def satterthwaite(
+    native: _core.Fit,
+    p: int,
+    open_contrasts: OpenContrasts | None = None,
+    units: NDArray[np.float64] | None = None,
+) -> Satterthwaite:
+    """The method's ingredients at a fit's optimum.
+
+    Parameters
+    ----------
+    open_contrasts
+        Contrasts that the data do not determine.
+    units
+        Of θ and σ, (m + 1,), where some directions of them have no curvature: there these are
+        told from others by relative size.
+    """
     hessian, jacobian = native.satterthwaite()
-    return ingredients(native.sigma, native.unscaled_covariance, hessian, jacobian, p)
+    out = ingredients(native.sigma, native.unscaled_covariance, hessian, jacobian, p)
+    if units is None:
+        return out
+    information = _without_null(np.reshape(hessian, (len(units), -1)), units)
+    return replace(out, information=information, open_contrasts=open_contrasts)
+
+
+def _without_null(hessian: NDArray[np.float64], units: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Twice the pseudo-inverse of a Hessian that has exact null directions."""
+    scaled = hessian * np.outer(units, units)
+    diagonal = np.diag(scaled)
+    seen = diagonal > NULL_CURVATURE * diagonal.max()
+    size = np.where(seen, units / np.sqrt(np.where(seen, diagonal, 1.0)), 0.0)
+    values, vectors = np.linalg.eigh(hessian * np.outer(size, size))
+    kept = values > NULL_EIGENVALUE
+    half = size[:, None] * vectors[:, kept]
+    return 2.0 * (half / values[kept]) @ half.T
 
 
 def ingredients(

@@ -48,6 +48,8 @@ def f_test(fit: LinearMixedModel, contrasts: Array, difference: Array, ddf: str)
 
     kept = _independent(fit, contrasts)
     rows = contrasts[kept]
+    if fit.undetermined(rows).any():
+        return FTest(np.nan, len(kept), np.nan, np.nan)
     root = np.linalg.cholesky(rows @ fit.covariance @ rows.T)
     wald = float(np.sum(np.linalg.solve(root, difference[kept]) ** 2))
     q = len(kept)
@@ -66,6 +68,8 @@ def t_rows(fit: LinearMixedModel, contrasts: Array, rhs: Array, ddf: str) -> dic
     else:
         method = fit.satterthwaite if ddf == "satterthwaite" else fit.kenward_roger
         df = np.array([method.df(row) for row in contrasts])
+    hidden = fit.undetermined(contrasts)
+    std_error, df = np.where(hidden, np.nan, std_error), np.where(hidden, np.nan, df)
     statistic = (estimate - rhs) / std_error
     return {
         "estimate": estimate,

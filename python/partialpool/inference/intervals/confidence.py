@@ -15,7 +15,7 @@ from partialpool.inference.intervals.bootstrap import (
     interval_frame,
     maximum_likelihood,
 )
-from partialpool.inference.intervals.parameters import Parameter, parameters, select
+from partialpool.inference.intervals.parameters import Parameter, parameters, select, undetermined
 from partialpool.inference.intervals.profile import profile_intervals
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def confint(
         return _wald(fit, wanted, level, oldnames)
     result = bootstrap(fit, nsim=nsim, seed=seed, wanted=wanted, oldnames=oldnames)
     table = result.confint(boot_type, level)
+    table.loc[[undetermined(fit, p) for p in wanted]] = np.nan
     table.attrs = {"nsim": result.nsim, "seed": result.seed, "failures": dict(result.failures)}
     return table
 
@@ -60,6 +61,7 @@ def _wald(
     from scipy.stats import norm
 
     half = float(norm.ppf((1 + level) / 2)) * np.sqrt(np.diag(fit.covariance))
+    half[fit.undetermined(np.eye(len(half)))] = np.nan
     ends = []
     for p in wanted:
         low = high = np.nan

@@ -115,6 +115,20 @@ def _own_name(parameter: Parameter, beside: Sequence[Parameter]) -> str:
     return parameter.old_name if parameter.old_name not in others else parameter.name
 
 
+def undetermined(fit: LinearMixedModel, parameter: Parameter) -> bool:
+    """Whether the data leave a parameter open: it has no interval."""
+    found = fit.identification
+    if found.complete:
+        return False
+    if parameter.kind == "sd":
+        return found.variance_open(*parameter.at)
+    if parameter.kind == "cor":
+        return found.correlation_open(*parameter.at)
+    if parameter.kind == "sigma":
+        return found.residual_open
+    return bool(fit.undetermined(np.eye(len(fit.beta))[parameter.at[0]])[0])
+
+
 def values(
     wanted: Sequence[Parameter], sigma: Vector, beta: Vector, lambdas: Sequence[Vector]
 ) -> Vector:

@@ -15,9 +15,15 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.arguments import check_level
-from partialpool.errors import ConvergenceError
+from partialpool.errors import ArgumentError, ConvergenceError
 from partialpool.inference.intervals.bootstrap import interval_frame, maximum_likelihood
-from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, select
+from partialpool.inference.intervals.parameters import (
+    Parameter,
+    estimates,
+    parameters,
+    select,
+    undetermined,
+)
 from partialpool.inference.intervals.parameters import values as parameter_values
 from partialpool.models.random_effects import told_apart
 from partialpool.progress.bar import progress
@@ -120,13 +126,16 @@ def profile(
     Returns
     -------
     Profile
-        Interrupted by Ctrl-C, with the parameters done so far.
+        Without parameters that the data do not determine; interrupted by Ctrl-C, with the
+        parameters done so far.
     """
     from scipy.stats import chi2
 
     fit = maximum_likelihood(fit)
     known = parameters(fit)
-    wanted = select(known, parm)
+    wanted = [p for p in select(known, parm) if not undetermined(fit, p)]
+    if not wanted:
+        raise ArgumentError(f"there is nothing to profile: {'; '.join(fit.undetermined_sentences)}")
     cutoff = float(np.sqrt(chi2.ppf(1 - ALPHA_MAX, len(known))))
     zetas = (cutoff * np.arange(1, STEPS + 1) / STEPS).tolist()
     done: list[Parameter] = []
@@ -180,6 +189,11 @@ def profile_intervals(
     names, ends = [], []
     with progress("Profile", len(wanted)) as advance:
         for p in wanted:
+            if undetermined(fit, p):
+                names.append(_name(p, oldnames))
+                ends.append((np.nan, np.nan))
+                advance(1)
+                continue
             try:
                 found = sides(fit, p, [z], [z], END_TOLERANCE)
             except KeyboardInterrupt:

@@ -21,6 +21,7 @@ from partialpool.formula import variables
 from partialpool.formula.expressions import ADD, Chain
 from partialpool.formula.parser import parse
 from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
+from partialpool.inference.fixed.tails import f_tail
 from partialpool.inference.means.contrasts import consecutive
 from partialpool.inference.means.grid import ReferenceGrid, grid_columns, reference_grid
 
@@ -138,8 +139,9 @@ def joint_tests(
             covariance = q @ part.vcov @ q.T
             found["term"].append(":".join(chosen))
             found["ndf"].append(float(len(q)))
-            found["ddf"].append(min(part.df(row) for row in q))
-            found["f"].append(float(estimate @ np.linalg.solve(covariance, estimate)) / len(q))
+            found["ddf"].append(float(np.min([part.df(row) for row in q])))
+            f = float(estimate @ np.linalg.solve(covariance, estimate)) / len(q)
+            found["f"].append(np.nan if part.hidden(q).any() else f)
             found["group"].append(group)
     notes = tuple(
         f"{t}: some of its contrasts are not estimable; its test has fewer df"
@@ -152,19 +154,11 @@ def joint_tests(
         ndf=ndf,
         ddf=ddf_found,
         statistic=f,
-        p_value=_f_tail(f, ndf, ddf_found),
+        p_value=f_tail(f, ndf, ddf_found),
         method=part.method,
         notes=notes,
         kind=part.design.kind,
     )
-
-
-def _f_tail(f: Vector, ndf: Vector, ddf: Vector) -> Vector:
-    from scipy.stats import chi2
-    from scipy.stats import f as fisher
-
-    finite = np.isfinite(ddf)
-    return np.where(finite, fisher.sf(f, ndf, np.where(finite, ddf, 1.0)), chi2.sf(f * ndf, ndf))
 
 
 def _interaction_rows(

@@ -103,8 +103,8 @@ class MarginalMeans:
     @cached_property
     def std_error(self) -> Vector:
         """Standard errors, (m,)."""
-        variance = quadratic_forms(self._kept, self.part.vcov)
-        return np.sqrt(np.maximum(variance, 0.0))
+        std_error = np.sqrt(np.maximum(quadratic_forms(self._kept, self.part.vcov), 0.0))
+        return np.where(self.part.hidden(self._kept), np.nan, std_error)
 
     @cached_property
     def df(self) -> Vector:

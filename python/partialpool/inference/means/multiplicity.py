@@ -26,7 +26,7 @@ def two_sided(statistic: Vector, df: Vector) -> Vector:
     from scipy.stats import norm, t
 
     size = np.abs(statistic)
-    finite = np.isfinite(df)
+    finite = ~np.isposinf(df)
     safe = np.where(finite, df, 1.0)
     return np.where(finite, 2 * t.sf(size, safe), 2 * norm.sf(size))
 
@@ -91,7 +91,7 @@ def _critical(level: float, df: float, adjust: str, family: int, m: int) -> floa
 def _quantile(tail: float, df: float) -> float:
     from scipy.stats import norm, t
 
-    return float(t.isf(tail / 2, df) if np.isfinite(df) else norm.isf(tail / 2))
+    return float(norm.isf(tail / 2) if np.isposinf(df) else t.isf(tail / 2, df))
 
 
 def _holm(p: Vector) -> Vector:
