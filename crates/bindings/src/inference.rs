@@ -3,6 +3,7 @@
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
+use crate::pool::detached;
 use crate::{raise, PyFit};
 
 type Arrays<'py> = Vec<Bound<'py, PyArray1<f64>>>;
@@ -15,7 +16,7 @@ pub fn kenward_roger<'py>(
     fit: &PyFit,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Arrays<'py>, Arrays<'py>)> {
     let inner = &fit.inner;
-    let out = py.detach(|| inner.kenward_roger()).map_err(raise)?;
+    let out = detached(py, || inner.kenward_roger())?.map_err(raise)?;
     let arrays = |v: Vec<Vec<f64>>| v.into_iter().map(|m| m.into_pyarray(py)).collect();
     Ok((out.information.into_pyarray(py), arrays(out.slopes), arrays(out.curvatures)))
 }
@@ -23,5 +24,5 @@ pub fn kenward_roger<'py>(
 /// S with SᵀS = XᵀWX, raw columns kept.
 #[pyfunction]
 pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    Ok(fit.inner.cp.fixed_root().map_err(raise)?.into_pyarray(py))
+    Ok(detached(py, || fit.inner.cp.fixed_root())?.map_err(raise)?.into_pyarray(py))
 }

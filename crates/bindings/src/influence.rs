@@ -7,6 +7,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::pool::detached;
 use crate::{columns, hold, raise, slice, FactorArgs, Held, PyCrossProducts, PyFit};
 
 /// Cross-products less those of some rows of the arrays that they were built from.
@@ -35,13 +36,13 @@ pub(crate) fn delete_rows(
         .map(|&r| usize::try_from(r).map_err(|_| PyValueError::new_err("rows must not be negative")))
         .collect::<PyResult<_>>()?;
     let cp = products.inner.clone();
-    let inner = py.detach(|| cp.without(&input, &rows)).map_err(raise)?;
+    let inner = detached(py, || cp.without(&input, &rows))?.map_err(raise)?;
     Ok(PyCrossProducts { inner: Arc::new(inner) })
 }
 
 /// Per factor, `levels x k x p`: the random effects that smooth each column of X.
 #[pyfunction]
 pub(crate) fn smoothed_columns<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
-    let all = fit.inner.smoothed_columns().map_err(raise)?;
+    let all = detached(py, || fit.inner.smoothed_columns())?.map_err(raise)?;
     Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
 }

@@ -3,6 +3,7 @@
 
 mod inference;
 mod influence;
+mod pool;
 mod posterior;
 mod simulation;
 
@@ -16,6 +17,8 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+use crate::pool::detached;
 
 create_exception!(_core, CoreError, PyException);
 create_exception!(_core, NoResidualError, CoreError);
@@ -95,7 +98,7 @@ impl PyCrossProducts {
         }
         let weights = weights.as_ref().map(slice).transpose()?;
         let input = Input { y: slice(&y)?, weights, x: columns(&x)?, factors: inputs };
-        let inner = py.detach(|| CrossProducts::build(&input)).map_err(raise)?;
+        let inner = detached(py, || CrossProducts::build(&input))?.map_err(raise)?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -119,8 +122,14 @@ impl PyCrossProducts {
         self.inner.sum_log_weights
     }
 
-    fn merge(&self, other: &Self, levels: Vec<usize>, maps: Vec<(Vec<u32>, Vec<u32>)>) -> PyResult<Self> {
-        let inner = self.inner.merge(&other.inner, &levels, &maps).map_err(raise)?;
+    fn merge(
+        &self,
+        py: Python<'_>,
+        other: &Self,
+        levels: Vec<usize>,
+        maps: Vec<(Vec<u32>, Vec<u32>)>,
+    ) -> PyResult<Self> {
+        let inner = detached(py, || self.inner.merge(&other.inner, &levels, &maps))?.map_err(raise)?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -133,16 +142,26 @@ impl PyCrossProducts {
         Ok(Self { inner: Arc::new(CrossProducts::from_bytes(bytes).map_err(raise)?) })
     }
 
+    /// Levels and sizes of the covariance blocks of each factor, in the caller's order.
+    #[getter]
+    fn shapes(&self) -> Vec<(usize, Vec<usize>)> {
+        let mut out = vec![(0, Vec::new()); self.inner.factors.len()];
+        for (f, &i) in self.inner.factors.iter().zip(&self.inner.order) {
+            out[i] = (f.levels, f.blocks.clone());
+        }
+        out
+    }
+
     #[pyo3(signature = (reml, start=None))]
     fn fit(&self, py: Python<'_>, reml: bool, start: Option<Vec<Vec<f64>>>) -> PyResult<PyFit> {
         let cp = self.inner.clone();
-        let inner = py.detach(|| Fit::optimise(cp, reml, start.as_deref())).map_err(raise)?;
+        let inner = detached(py, || Fit::optimise(cp, reml, start.as_deref()))?.map_err(raise)?;
         Ok(PyFit { inner })
     }
 
     /// Criterion and its exact gradient in every entry of each raw Λ.
-    fn evaluate(&self, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<(f64, Vec<Vec<f64>>)> {
-        Fit::evaluate_raw(&self.inner, reml, &lambdas).map_err(raise)
+    fn evaluate(&self, py: Python<'_>, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<(f64, Vec<Vec<f64>>)> {
+        detached(py, || Fit::evaluate_raw(&self.inner, reml, &lambdas))?.map_err(raise)
     }
 }
 
@@ -173,6 +192,7 @@ macro_rules! with_rows {
 impl PyFit {
     #[staticmethod]
     fn restore(
+        py: Python<'_>,
         cp: &PyCrossProducts,
         reml: bool,
         lambdas: Vec<Vec<f64>>,
@@ -184,7 +204,7 @@ impl PyFit {
         if hessian.len() != cp.inner.n_theta().pow(2) {
             return Err(CoreError::new_err("stored state unreadable: inconsistent Hessian"));
         }
-        let inner = Fit::at(cp.inner.clone(), reml, &lambdas, convergence, hessian).map_err(raise)?;
+        let inner = detached(py, || Fit::at(cp.inner.clone(), reml, &lambdas, convergence, hessian))?.map_err(raise)?;
         Ok(Self { inner })
     }
 
@@ -255,10 +275,10 @@ impl PyFit {
         self.inner.random_effects().into_iter().map(|v| v.into_pyarray(py)).collect()
     }
 
-    fn conditional_covariances<'py>(&mut self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<f64>>> {
+    fn conditional_covariances<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
         let this = &mut self.inner;
-        let all = py.detach(|| this.conditional_covariances());
-        all.into_iter().map(|v| v.into_pyarray(py)).collect()
+        let all = detached(py, || this.conditional_covariances())?;
+        Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
     }
 
     #[allow(clippy::type_complexity)]
@@ -267,7 +287,7 @@ impl PyFit {
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<Bound<'py, PyArray1<f64>>>)> {
         let this = &mut self.inner;
-        let (h, j) = py.detach(|| this.satterthwaite()).map_err(raise)?;
+        let (h, j) = detached(py, || this.satterthwaite())?.map_err(raise)?;
         Ok((h.into_pyarray(py), j.into_iter().map(|v| v.into_pyarray(py)).collect()))
     }
 
@@ -283,7 +303,7 @@ impl PyFit {
         let b = effects.1.iter().map(|v| Ok(slice(v)?.to_vec())).collect::<PyResult<Vec<_>>>()?;
         let out = with_rows!(n, x, factors, |rows| {
             let beta = slice(&effects.0)?;
-            py.detach(|| self.inner.linear_predictor(&rows, beta, &b, &with))
+            detached(py, || self.inner.linear_predictor(&rows, beta, &b, &with))?
         });
         Ok(out.into_pyarray(py))
     }
@@ -300,7 +320,7 @@ impl PyFit {
         let this = &mut self.inner;
         let out = with_rows!(n, x, factors, |rows| {
             let weights = weights.as_ref().map(slice).transpose()?;
-            py.detach(|| this.leverages(&rows, weights))
+            detached(py, || this.leverages(&rows, weights))?
         });
         Ok(out.into_pyarray(py))
     }
@@ -315,7 +335,7 @@ impl PyFit {
         unknown: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let this = &mut self.inner;
-        let out = with_rows!(n, x, factors, |rows| py.detach(|| this.prediction_variances(&rows, &with, unknown)));
+        let out = with_rows!(n, x, factors, |rows| detached(py, || this.prediction_variances(&rows, &with, unknown))?);
         Ok(out.into_pyarray(py))
     }
 }
@@ -327,7 +347,7 @@ fn encode<'py>(
     values: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>)> {
     let v = slice(&values)?;
-    let (codes, levels) = py.detach(|| numerics::products::levels::encode(v));
+    let (codes, levels) = detached(py, || numerics::products::levels::encode(v))?;
     Ok((codes.into_pyarray(py), levels.into_pyarray(py)))
 }
 

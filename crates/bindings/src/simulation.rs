@@ -9,6 +9,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use super::pool::detached;
 use super::{columns, hold, raise, slice, Held, PyCrossProducts, PyFit};
 
 type CodeArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
@@ -24,7 +25,7 @@ type PointArgs = (f64, f64, f64, Vec<f64>, Vec<Vec<f64>>);
 #[allow(clippy::type_complexity)]
 pub fn null_spectrum(py: Python<'_>, cp: &PyCrossProducts) -> PyResult<(Vec<(f64, usize)>, Vec<(f64, usize)>)> {
     let inner = cp.inner.clone();
-    let law = py.detach(|| NullLaw::of(&inner)).map_err(raise)?;
+    let law = detached(py, || NullLaw::of(&inner))?.map_err(raise)?;
     Ok((law.mu, law.xi))
 }
 
@@ -39,7 +40,7 @@ pub fn null_draws<'py>(
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let inner = cp.inner.clone();
-    let out = py.detach(|| NullLaw::of(&inner)?.draw(fixed, nsim, seed)).map_err(raise)?;
+    let out = detached(py, || NullLaw::of(&inner)?.draw(fixed, nsim, seed))?.map_err(raise)?;
     Ok(out.into_pyarray(py))
 }
 
@@ -93,7 +94,7 @@ pub fn simulated_response<'py>(
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
-    Ok(py.detach(|| law.response(seed, replicate)).into_pyarray(py))
+    Ok(detached(py, || law.response(seed, replicate))?.into_pyarray(py))
 }
 
 /// Hold the arrays of models, then run `$body` with `$borrowed`, the models that borrow from them.
@@ -146,7 +147,7 @@ pub fn bootstrap_refits<'py>(
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
     let refits: Vec<Refits> =
-        with_models!(&models, |borrowed| py.detach(|| law.refit(&borrowed, seed, first, count))).map_err(raise)?;
+        with_models!(&models, |borrowed| detached(py, || law.refit(&borrowed, seed, first, count))?).map_err(raise)?;
     Ok(refits
         .into_iter()
         .map(|r| {
@@ -172,7 +173,7 @@ pub fn simulated_tests(
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
     let models = [model];
-    let parts = with_models!(&models, |borrowed| py.detach(|| law.test_parts(&borrowed[0], seed, first, count)));
+    let parts = with_models!(&models, |borrowed| detached(py, || law.test_parts(&borrowed[0], seed, first, count))?);
     let plain = |t: TestParts| {
         let c = &t.convergence;
         let convergence = (c.gradient_norm, c.eigenvalues.0, c.eigenvalues.1, c.evaluations);
@@ -209,7 +210,7 @@ pub fn profile_sides(
 ) -> PyResult<((Vec<PointArgs>, Option<PointArgs>), (Vec<PointArgs>, Option<PointArgs>))> {
     let parameter = parameter(kind, &at)?;
     let inner = &fit.inner;
-    let (lower, upper) = py.detach(|| sides(inner, parameter, &zetas.0, &zetas.1, tolerance)).map_err(raise)?;
+    let (lower, upper) = detached(py, || sides(inner, parameter, &zetas.0, &zetas.1, tolerance))?.map_err(raise)?;
     let plain = |s: &Side| (s.points.iter().map(point).collect(), s.bound.as_ref().map(point));
     Ok((plain(&lower), plain(&upper)))
 }

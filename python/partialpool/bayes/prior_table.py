@@ -163,6 +163,11 @@ def _check(key: str, prior: Any) -> None:
         raise ArgumentError(f"{prior} has no positive support, but {key!r} is a standard deviation")
 
 
+def check_prior(name: str, prior: Prior, parameters: Parameters) -> None:
+    """Refuse a prior that does not suit the parameter of that name."""
+    _check("b" if name in parameters.fixed else name, prior)
+
+
 def require_proper(table: PriorTable) -> None:
     """Refuse to draw from priors that are no densities."""
     for name, prior in table.priors.items():

@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from partialpool import errors
-from partialpool.cli.files import plain, read_table, write_figure
+from partialpool.cli.ending import CODES, NOT_CONVERGED, exit_code
+from partialpool.cli.files import plain, read_table, require_places, write_figure
 from partialpool.cli.simulate import simulate
 
 app = typer.Typer(
@@ -25,12 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Mixed-effects models: lme4's formulas, lmerTest's tests.",
-    epilog="Exit codes: 0 done, 2 bad input (one line on standard error says what), 3 the fit did"
-    " not converge.",
+    epilog=CODES,
 )
 
-#: Exit codes.
-BAD_INPUT, NOT_CONVERGED = 2, 3
 #: A first fit that took longer (seconds) is not repeated for its timing.
 REPEAT_LIMIT = 1.0
 
@@ -99,6 +97,7 @@ def fit(
     ] = None,
 ) -> None:
     """Fit a linear mixed model and print its summary."""
+    require_places(figure, report, save)
     if bayes:
         from partialpool.cli.posterior import Request, sample_and_print
 
@@ -278,12 +277,8 @@ def top(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: the library's errors become one line and exit code 2."""
-    try:
-        app(arguments)
-    except errors.PartialPoolError as error:
-        typer.echo(f"partialpool: {error}", err=True)
-        sys.exit(BAD_INPUT)
+    """Entry point: whatever happens, an exit code and at most one line on standard error."""
+    sys.exit(exit_code(lambda: app(arguments)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from partialpool import errors
-from partialpool.cli.files import read_table, write_table
+from partialpool.cli.files import read_table, require_places, write_table
 
 RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 #: Rows of a design that a typing error would otherwise make.
@@ -89,6 +89,7 @@ def simulate(
     """
     from partialpool.simulate.lmm import simulate_lmm
 
+    require_places(out)
     design = _design(frame, groups, within, between, replicates)
     if not beta:
         raise errors.ArgumentError("--beta is missing; give the fixed effects, as --beta 6,4")

@@ -25,8 +25,8 @@ from partialpool.inference.intervals.bootstrap import (
     CAUSES,
     check_nsim,
     check_seed,
-    failure_lines,
     model_of,
+    notes_of,
     refit_simulated,
 )
 from partialpool.models.baseline import LinearModel, least_squares
@@ -36,6 +36,7 @@ from partialpool.models.lmer import require_random
 from partialpool.models.native import cross_products, fit_native
 from partialpool.models.simulation import Law
 from partialpool.progress.bar import in_slices
+from partialpool.progress.interruption import interruption, marked
 from partialpool.simulate.lmm import response_free_design
 from partialpool.simulate.parameters import read_beta, read_roots, read_sigma
 
@@ -78,6 +79,8 @@ class Power:
         Gives the same numbers again.
     null_is_true
         The effects satisfy the hypothesis: the power is the test's actual level.
+    interrupted
+        "interrupted after 300 of 1,000" where Ctrl-C ended it; else empty.
     """
 
     method: str
@@ -94,6 +97,7 @@ class Power:
     seed: int
     failures: Mapping[str, int] = field(default_factory=dict)
     null_is_true: bool = False
+    interrupted: str = ""
 
     @property
     def std_error(self) -> float:
@@ -106,7 +110,8 @@ class Power:
 
         row: dict[str, Any] = {"test": ", ".join(self.hypotheses), "method": self.method}
         names = ("power", "conf_low", "conf_high", "alpha", "nsim", "rejections")
-        return pd.DataFrame([{**row, **{name: getattr(self, name) for name in names}}])
+        table = pd.DataFrame([{**row, **{name: getattr(self, name) for name in names}}])
+        return marked(table, self.interrupted)
 
     def __str__(self) -> str:
         share = f"{100 * self.power:.1f} % ({100 * self.conf_low:.1f}, {100 * self.conf_high:.1f})"
@@ -123,7 +128,7 @@ class Power:
             lines.append(
                 "the hypothesis is true for these effects: this is the test's actual level"
             )
-        return "\n".join(lines + failure_lines(self.failures))
+        return "\n".join(lines + notes_of(self))
 
     def _repr_html_(self) -> str:
         from partialpool.tables.results_html import power_html
@@ -224,7 +229,9 @@ def power(
     causes = [p for p in done if isinstance(p, str)]
     failures = {cause: causes.count(cause) for cause in dict.fromkeys(causes)}
     true = _holds(asked, beta) if not model.aliased else False
-    return _result(method, asked.texts, found, failures, model, (seed, alpha, level), true)
+    how = seed, alpha, level
+    said = interruption(len(done), nsim)
+    return _result(method, asked.texts, found, failures, model, how, null_is_true=true, said=said)
 
 
 def _p_value(
@@ -350,7 +357,8 @@ def _likelihood_ratio(
     df = large.npar - null.npar
     text = (f"`{null.formula}` against `{large.formula}`",)
     method = f"likelihood-ratio test (χ², {df} df)"
-    return _result(method, text, chi2.sf(statistic, df), failures, large, (seed, alpha, level))
+    p, how = chi2.sf(statistic, df), (seed, alpha, level)
+    return _result(method, text, p, failures, large, how, said=of_large.interrupted)
 
 
 def _result(
@@ -360,7 +368,9 @@ def _result(
     failures: Mapping[str, int],
     model: LinearMixedModel,
     how: tuple[int, float, float],
+    *,
     null_is_true: bool = False,
+    said: str = "",
 ) -> Power:
     from scipy.stats import beta
 
@@ -384,4 +394,5 @@ def _result(
         seed=seed,
         failures=failures,
         null_is_true=null_is_true,
+        interrupted=said,
     )

@@ -20,6 +20,7 @@ from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolErr
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
 from partialpool.models.simulation import Law, law_of_fit
 from partialpool.progress.bar import in_slices
+from partialpool.progress.interruption import interruption, marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +49,10 @@ def check_seed(seed: Any) -> int:
     """A seed of 64 bits; drawn from the system where none is given."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or operator.index(seed) < 0:
-        raise ArgumentError(f"seed must be a whole number, 0 or more, not {seed!r}")
-    return operator.index(seed) % 2**64
+    whole = hasattr(seed, "__index__") and not isinstance(seed, bool)
+    if not whole or not 0 <= operator.index(seed) < 2**64:
+        raise ArgumentError(f"seed must be a whole number from 0 to 2**64 - 1, not {seed!r}")
+    return operator.index(seed)
 
 
 def law_of(model: LinearMixedModel | LinearModel) -> _core.LawArgs:
@@ -96,10 +98,13 @@ class Refits:
         (r, width): criterion, σ, β, and each factor's Λ flattened.
     outcomes
         (r,): index into `CAUSES`.
+    interrupted
+        "interrupted after 300 of 1,000"; empty where all were done.
     """
 
     values: Vector
     outcomes: NDArray[np.uint8]
+    interrupted: str = ""
 
     @property
     def criterion(self) -> Vector:
@@ -134,7 +139,7 @@ def refit_simulated(
 
     `null` is a fit, or a law for the native module.
 
-    Interrupted by Ctrl-C, the replicates done so far are returned.
+    Interrupted by Ctrl-C, the replicates done so far are returned and say so.
     """
     law = null if isinstance(null, tuple) else law_of(null)
     arguments = [model_of(m) for m in models]
@@ -148,7 +153,8 @@ def refit_simulated(
     for i in range(len(models)):
         outcomes = np.concatenate([part[i][1] for part in parts])
         flat = np.concatenate([part[i][0] for part in parts])
-        out.append(Refits(flat.reshape(len(outcomes), -1), outcomes))
+        said = interruption(len(outcomes), nsim)
+        out.append(Refits(flat.reshape(len(outcomes), -1), outcomes, said))
     return out
 
 
@@ -175,6 +181,8 @@ class Bootstrap:
         Failed refits by cause; they are left out of the intervals.
     method
         What was done.
+    interrupted
+        "interrupted after 300 of 1,000" where Ctrl-C ended it; else empty.
     """
 
     names: tuple[str, ...]
@@ -184,6 +192,7 @@ class Bootstrap:
     seed: int
     failures: Mapping[str, int] = field(default_factory=dict)
     method: str = "parametric bootstrap"
+    interrupted: str = ""
 
     @property
     def bias(self) -> Vector:
@@ -212,13 +221,14 @@ class Bootstrap:
             _interval(column[~np.isnan(column)], estimate, kind, level)
             for column, estimate in zip(self.replicates.T, self.estimate, strict=True)
         ]
-        return interval_frame(self.names, ends, level)
+        return marked(interval_frame(self.names, ends, level), self.interrupted)
 
     def to_frame(self) -> pd.DataFrame:
         """The replicates: a row each, a column a part of the statistic."""
         import pandas as pd
 
-        return pd.DataFrame(self.replicates, columns=list(self.names))
+        frame = pd.DataFrame(self.replicates, columns=list(self.names))
+        return marked(frame, self.interrupted)
 
     def __str__(self) -> str:
         from partialpool.tables.layout import matrix_lines
@@ -228,7 +238,7 @@ class Bootstrap:
         lines = [f"Parametric bootstrap, {self.nsim} replicates (seed {self.seed})", ""]
         header = ("original", "bias", "std. error")
         lines += matrix_lines(self.names, header, cells, right=True)
-        return "\n".join(lines + failure_lines(self.failures))
+        return "\n".join(lines + notes_of(self))
 
     def _repr_html_(self) -> str:
         from partialpool.tables.results_html import bootstrap_html
@@ -239,6 +249,11 @@ class Bootstrap:
 def failure_lines(failures: Mapping[str, int]) -> list[str]:
     """One line a cause."""
     return [f"{count} refits failed: {cause}" for cause, count in failures.items()]
+
+
+def notes_of(result: Any) -> list[str]:
+    """Lines under a simulated result: that it was interrupted, and what failed."""
+    return [*([result.interrupted] if result.interrupted else []), *failure_lines(result.failures)]
 
 
 def interval_frame(
@@ -329,7 +344,8 @@ def bootstrap(
     replicates[refits.outcomes != 0] = np.nan
     names = tuple(p.old_name if oldnames else p.name for p in wanted)
     estimate, done = estimates(fit, wanted), len(replicates)
-    return Bootstrap(names, estimate, replicates, done, seed, refits.failures)
+    said = refits.interrupted
+    return Bootstrap(names, estimate, replicates, done, seed, refits.failures, interrupted=said)
 
 
 def _bootstrap_statistic(
@@ -361,7 +377,8 @@ def _bootstrap_statistic(
             rows.append(value)
 
     in_slices(nsim, work, "Bootstrap")
-    return Bootstrap(names, estimate, np.vstack(rows), len(rows), seed, failures)
+    said = interruption(len(rows), nsim)
+    return Bootstrap(names, estimate, np.vstack(rows), len(rows), seed, failures, interrupted=said)
 
 
 def _named(value: Any) -> tuple[tuple[str, ...], Vector]:
