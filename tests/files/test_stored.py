@@ -76,7 +76,7 @@ def test_no_damage_changes_a_number(kind: str, folder: Path, tmp_path: Path) -> 
     other = (folder / "other").read_bytes()
     path = tmp_path / "damaged"
     rng = random.Random(17)
-    for turn in range(1000):
+    for turn in range(500):
         content, at = bytearray(whole), rng.randrange(len(whole))
         match turn % 5:
             case 0 | 1:
@@ -112,10 +112,6 @@ def forged(value: Any, rng: random.Random) -> Any:
     return rng.choice(others)
 
 
-#: What a forger may write as they like: words, and what nothing else in the file depends on.
-FREE = {"data_name", "dropped", "described", "columns", "quantiles", "contrasts"}
-
-
 @pytest.mark.parametrize("kind", LOADS)
 def test_forgeries_with_a_true_checksum_are_held_against_each_other(
     kind: str, folder: Path, tmp_path: Path
@@ -135,13 +131,19 @@ def test_forgeries_with_a_true_checksum_are_held_against_each_other(
             # The high bits: a low one is another number that is as good as any.
             changed[rng.randrange(len(changed))] ^= rng.choice([0x80, 0x40, 0xFF])
             parts[name] = bytes(changed)
+            if name == "crossproducts.bin" and turn % 8:
+                # A forger that knows the whole format may write any numbers, but breaks nothing.
+                manifest = json.loads(parts["fit.json"])
+                manifest["products"] = hashlib.sha256(parts[name]).hexdigest()
+                parts["fit.json"] = json.dumps(manifest).encode()
+                name = ""
         path.write_bytes(seal(parts, kind))
         try:
             again = LOADS[kind](path)
         except FileError:
             continue
         read += 1
-        if name == "fit.json" or name == "crossproducts.bin":
+        if name in ("fit.json", "crossproducts.bin"):
             assert numbers(again) == pytest.approx(want, rel=1e-6), turn
     assert read < 200
 

@@ -53,6 +53,7 @@ def save(post: Posterior, path: str | Path) -> None:
         "drawn": list(post.values.shape[:2]),
     }
     try:
+        _settings(Fields(manifest["settings"], SETTINGS, "the settings"))
         content = to_json(manifest, POSTERIOR)
         parts = {
             **storage.parts_of(post.fit),

@@ -12,13 +12,12 @@ import json
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from partialpool.errors import FileError, PartialPoolError
+from partialpool.errors import FileError
 from partialpool.files.atomic import irregular, reason, write_whole
 
 #: Version of the format. Version 1 had compressed parts and no checksum.
@@ -32,24 +31,6 @@ STAMP = re.compile(rb"partialpool ([a-z]{3,9}) v([0-9]{4}) sha256 ([0-9a-f]{64})
 STAMP_SIZE = {kind: len(f"partialpool {kind} v0000 sha256 ") + 64 for kind in ("fit", "posterior")}
 #: A member that stored files of any version have, by kind.
 MARKS = {"fit": "fit.json", "posterior": "posterior.json"}
-#: What reading bytes that somebody else wrote can raise.
-DAMAGE = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    PartialPoolError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 
 def write_container(path: str | Path, kind: str, parts: Mapping[str, bytes]) -> None:
     """Store parts under their checksum; the file is written whole or not at all."""
@@ -145,7 +126,7 @@ def _unstamped(file: BinaryIO, path: str, kind: str, again: str) -> str:
     if file.read(4) == b"PK\x03\x04":
         try:
             names = zipfile.ZipFile(file).namelist()
-        except (*DAMAGE, OSError):
+        except Exception:
             return f"{path!r} is not a stored {kind}, or was cut off; take another copy, or {again}"
         if MARKS[kind] in names:
             return (
@@ -178,7 +159,7 @@ def damaged(path: Any) -> Iterator[None]:
     """
     try:
         yield
-    except DAMAGE as error:
+    except Exception as error:
         raise FileError(f"{str(path)!r} is damaged: {reason(error)}") from error
 
 

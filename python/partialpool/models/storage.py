@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ FIELDS = (
     "factors",
     "native",
     "criterion",
+    "products",
 )
 #: Agreement of the stored criterion with that of the stored parameters.
 SAME_CRITERION = 1e-8
@@ -104,6 +106,7 @@ def parts_of(fit: LinearMixedModel) -> dict[str, bytes]:
         ],
         "native": state,
         "criterion": written(fit._native.criterion),
+        "products": sha256(products).hexdigest(),
     }
     return {MODEL: to_json(manifest, MODEL), PRODUCTS: products}
 
@@ -163,6 +166,8 @@ class StoredFit:
         fields.numbers("quantiles", 5, finite=False)
         fields.texts_by_name("contrasts")
         formula = parse_formula(fields.text("formula"))
+        if fields.text("products") != sha256(parts[PRODUCTS]).hexdigest():
+            raise FileError("the cross-products are not those of the fit")
         products, native = _native(fields, parts[PRODUCTS])
         design = _design_without_rows(formula, fields, products.n)
         shapes = [(len(f.levels), list(f.blocks)) for f in design.factors]

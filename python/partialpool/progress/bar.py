@@ -57,9 +57,15 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(task, done)
 
 
-def in_slices(total: int, work: Callable[[int, int], None], label: str) -> int:
+def in_slices(
+    total: int,
+    work: Callable[[int, int], None],
+    label: str,
+    kept: Callable[[], int] | None = None,
+) -> int:
     """Call ``work(first, count)`` over ``range(total)`` in slices of a fraction of a second.
 
+    `kept` counts what is done where a slice that was broken off leaves some of it.
     Ctrl-C ends the loop and keeps what is done; where that is less than `FEWEST` it is passed on.
 
     Returns
@@ -75,6 +81,7 @@ def in_slices(total: int, work: Callable[[int, int], None], label: str) -> int:
             try:
                 work(done, count)
             except KeyboardInterrupt:
+                done = done if kept is None else kept()
                 if done < min(FEWEST, total):
                     raise
                 break

@@ -224,7 +224,7 @@ def power(
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 done.extend(pool.map(one, range(first, first + count)))
 
-    in_slices(nsim, work, "Power")
+    in_slices(nsim, work, "Power", lambda: len(done))
     found = np.array([p for p in done if not isinstance(p, str)])
     causes = [p for p in done if isinstance(p, str)]
     failures = {cause: causes.count(cause) for cause in dict.fromkeys(causes)}

@@ -376,7 +376,7 @@ def _bootstrap_statistic(
                 )
             rows.append(value)
 
-    in_slices(nsim, work, "Bootstrap")
+    in_slices(nsim, work, "Bootstrap", lambda: len(rows))
     said = interruption(len(rows), nsim)
     return Bootstrap(names, estimate, np.vstack(rows), len(rows), seed, failures, interrupted=said)
 
