@@ -108,19 +108,6 @@ def test_threads_and_event_loops_give_the_same_numbers(want: list[float]) -> Non
     assert asyncio.run(both()) == [want] * 2
 
 
-def test_one_fit_is_asked_by_several_threads() -> None:
-    fit = pp.lmer("y ~ x + (x | g) + (1 | h)", table())
-    want = str(fit.summary()), fit.hatvalues.sum()
-    again = pp.lmer("y ~ x + (x | g) + (1 | h)", table())
-
-    def ask(i: int) -> tuple[str, float] | None:
-        again.ranef(condsd=True)
-        return (str(again.summary()), again.hatvalues.sum())
-
-    with futures.ThreadPoolExecutor(6) as pool:
-        assert set(pool.map(ask, range(12))) == {want}
-
-
 @pytest.mark.parametrize("asked", ["100000", "0", "-3", "many", "", "9" * 30])
 def test_any_wish_for_threads_is_bounded(asked: str) -> None:
     code = (

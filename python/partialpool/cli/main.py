@@ -29,6 +29,8 @@ app = typer.Typer(
     epilog=CODES,
 )
 
+#: Counts above this are typing errors.
+MOST = 10**9
 #: A first fit that took longer (seconds) is not repeated for its timing.
 REPEAT_LIMIT = 1.0
 
@@ -89,9 +91,13 @@ def fit(
             help="With --bayes, repeated: 'sd=half_normal(5)', 'b=normal(0, 10)', 'cor=lkj(2)'.",
         ),
     ] = None,
-    chains: Annotated[int, typer.Option(help="With --bayes.")] = 4,
-    warmup: Annotated[int, typer.Option(help="With --bayes: tuning draws of each chain.")] = 1000,
-    draws: Annotated[int, typer.Option(help="With --bayes: draws kept of each chain.")] = 2000,
+    chains: Annotated[int, typer.Option(max=MOST, help="With --bayes.")] = 4,
+    warmup: Annotated[
+        int, typer.Option(max=MOST, help="With --bayes: tuning draws of each chain.")
+    ] = 1000,
+    draws: Annotated[
+        int, typer.Option(max=MOST, help="With --bayes: draws kept of each chain.")
+    ] = 2000,
     seed: Annotated[
         int | None, typer.Option(help="With --bayes: same seed, same draws.", show_default=False)
     ] = None,

@@ -54,7 +54,7 @@ def simulate(
             help="Repeated; a variable constant within a group: school:arm=control,drug.",
         ),
     ] = None,
-    replicates: Annotated[int, typer.Option(help="Rows of each combination.")] = 1,
+    replicates: Annotated[int, typer.Option(max=10**9, help="Rows of each combination.")] = 1,
     beta: Annotated[
         Many,
         typer.Option(

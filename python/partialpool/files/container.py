@@ -32,6 +32,7 @@ STAMP_SIZE = {kind: len(f"partialpool {kind} v0000 sha256 ") + 64 for kind in ("
 #: A member that stored files of any version have, by kind.
 MARKS = {"fit": "fit.json", "posterior": "posterior.json"}
 
+
 def write_container(path: str | Path, kind: str, parts: Mapping[str, bytes]) -> None:
     """Store parts under their checksum; the file is written whole or not at all."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import product
 from typing import Any
@@ -14,6 +15,9 @@ from partialpool.errors import ArgumentError
 
 Codes = NDArray[np.int64]
 BACKENDS = ("pandas", "polars", "pyarrow")
+
+#: Rows of the largest design.
+MOST_ROWS = 10**7
 
 
 def make_design(
@@ -66,6 +70,13 @@ def make_design(
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
         raise ArgumentError(f"the name {twice[0]!r} is used twice in the design; rename one")
+    sizes = [size if isinstance(size, int) else len(size) for _, size in nests.values()]
+    rows = math.prod((*sizes, *map(len, within.values()), int(replicates)))
+    if rows > MOST_ROWS:
+        raise ArgumentError(
+            f"the design would have {rows:,} rows, and {MOST_ROWS:,} are the most that are made;"
+            " take fewer levels, values or replicates"
+        )
     labels, cells = _cells(nests)
     # Rows: each cell of the groups, times the combinations within it, times the replicates.
     combinations = list(product(*within.values()))

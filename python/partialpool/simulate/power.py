@@ -357,8 +357,8 @@ def _likelihood_ratio(
     df = large.npar - null.npar
     text = (f"`{null.formula}` against `{large.formula}`",)
     method = f"likelihood-ratio test (χ², {df} df)"
-    p, how = chi2.sf(statistic, df), (seed, alpha, level)
-    return _result(method, text, p, failures, large, how, said=of_large.interrupted)
+    p, shares, said = chi2.sf(statistic, df), (seed, alpha, level), of_large.interrupted
+    return _result(method, text, p, failures, large, shares, said=said)
 
 
 def _result(
