@@ -5,6 +5,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
 use crate::interrupt::{interruptible, MANY_EFFECTS};
+use crate::pool::detached;
 use crate::{raise, PyCrossProducts, PyFit};
 
 type Arrays<'py> = Vec<Bound<'py, PyArray1<f64>>>;
@@ -25,7 +26,7 @@ pub fn kenward_roger<'py>(
 /// S with SᵀS = XᵀWX, raw columns kept.
 #[pyfunction]
 pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    Ok(fit.inner.cp.fixed_root().map_err(raise)?.into_pyarray(py))
+    Ok(detached(py, || fit.inner.cp.fixed_root())?.map_err(raise)?.into_pyarray(py))
 }
 
 /// Directions of the covariance parameters that no response determines (see `_core.pyi`).
@@ -35,6 +36,6 @@ pub fn undetermined(
     py: Python<'_>,
     products: &PyCrossProducts,
 ) -> PyResult<(Vec<(Vec<f64>, Vec<Vec<f64>>)>, Vec<Vec<f64>>, Vec<usize>)> {
-    let (found, sizes) = py.detach(|| identification::undetermined(&products.inner)).map_err(raise)?;
+    let (found, sizes) = detached(py, || identification::undetermined(&products.inner))?.map_err(raise)?;
     Ok((found.into_iter().map(|d| (d.working, d.raw)).collect(), sizes, products.inner.order.clone()))
 }

@@ -8,6 +8,7 @@ use numerics::interrupt::Stop;
 use numerics::NumericsError;
 use pyo3::prelude::*;
 
+use crate::pool::{detached, run};
 use crate::raise;
 
 /// Rows above which a pass over them may take long.
@@ -26,7 +27,7 @@ pub(crate) fn interruptible<T: Send>(
     work: impl FnOnce() -> Result<T, NumericsError> + Send,
 ) -> PyResult<T> {
     if !long {
-        return py.detach(work).map_err(raise);
+        return detached(py, work)?.map_err(raise);
     }
     py.detach(|| {
         let stop = Stop::new();
@@ -36,7 +37,8 @@ pub(crate) fn interruptible<T: Send>(
             let worker = scope.spawn(|| {
                 // Dropped at the end, however it comes.
                 let _send = send;
-                stop.within(work)
+                // The work is handed to threads of this process; its flag goes along.
+                run(|| stop.within(work))
             });
             while raised.is_none() && done.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
                 raised = Python::attach(|py| py.check_signals()).err();
@@ -48,7 +50,7 @@ pub(crate) fn interruptible<T: Send>(
         });
         match (raised, out) {
             (Some(e), _) => Err(e),
-            (None, Ok(out)) => out.map_err(raise),
+            (None, Ok(out)) => out?.map_err(raise),
             (None, Err(panic)) => std::panic::resume_unwind(panic),
         }
     })

@@ -4,6 +4,7 @@
 mod inference;
 mod influence;
 mod interrupt;
+mod pool;
 mod posterior;
 mod simulation;
 
@@ -19,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::interrupt::{interruptible, MANY_EFFECTS, MANY_ROWS};
+use crate::pool::detached;
 
 create_exception!(_core, CoreError, PyException);
 create_exception!(_core, NoResidualError, CoreError);
@@ -122,8 +124,14 @@ impl PyCrossProducts {
         self.inner.sum_log_weights
     }
 
-    fn merge(&self, other: &Self, levels: Vec<usize>, maps: Vec<(Vec<u32>, Vec<u32>)>) -> PyResult<Self> {
-        let inner = self.inner.merge(&other.inner, &levels, &maps).map_err(raise)?;
+    fn merge(
+        &self,
+        py: Python<'_>,
+        other: &Self,
+        levels: Vec<usize>,
+        maps: Vec<(Vec<u32>, Vec<u32>)>,
+    ) -> PyResult<Self> {
+        let inner = detached(py, || self.inner.merge(&other.inner, &levels, &maps))?.map_err(raise)?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -136,6 +144,16 @@ impl PyCrossProducts {
         Ok(Self { inner: Arc::new(CrossProducts::from_bytes(bytes).map_err(raise)?) })
     }
 
+    /// Levels and sizes of the covariance blocks of each factor, in the caller's order.
+    #[getter]
+    fn shapes(&self) -> Vec<(usize, Vec<usize>)> {
+        let mut out = vec![(0, Vec::new()); self.inner.factors.len()];
+        for (f, &i) in self.inner.factors.iter().zip(&self.inner.order) {
+            out[i] = (f.levels, f.blocks.clone());
+        }
+        out
+    }
+
     #[pyo3(signature = (reml, start=None))]
     fn fit(&self, py: Python<'_>, reml: bool, start: Option<Vec<Vec<f64>>>) -> PyResult<PyFit> {
         let cp = self.inner.clone();
@@ -144,8 +162,8 @@ impl PyCrossProducts {
     }
 
     /// Criterion and its exact gradient in every entry of each raw Λ.
-    fn evaluate(&self, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<(f64, Vec<Vec<f64>>)> {
-        Fit::evaluate_raw(&self.inner, reml, &lambdas).map_err(raise)
+    fn evaluate(&self, py: Python<'_>, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<(f64, Vec<Vec<f64>>)> {
+        detached(py, || Fit::evaluate_raw(&self.inner, reml, &lambdas))?.map_err(raise)
     }
 }
 
@@ -176,6 +194,7 @@ macro_rules! with_rows {
 impl PyFit {
     #[staticmethod]
     fn restore(
+        py: Python<'_>,
         cp: &PyCrossProducts,
         reml: bool,
         lambdas: Vec<Vec<f64>>,
@@ -187,7 +206,7 @@ impl PyFit {
         if hessian.len() != cp.inner.n_theta().pow(2) {
             return Err(CoreError::new_err("stored state unreadable: inconsistent Hessian"));
         }
-        let inner = Fit::at(cp.inner.clone(), reml, &lambdas, convergence, hessian).map_err(raise)?;
+        let inner = detached(py, || Fit::at(cp.inner.clone(), reml, &lambdas, convergence, hessian))?.map_err(raise)?;
         Ok(Self { inner })
     }
 
@@ -294,7 +313,7 @@ impl PyFit {
         let b = effects.1.iter().map(|v| Ok(slice(v)?.to_vec())).collect::<PyResult<Vec<_>>>()?;
         let out = with_rows!(n, x, factors, |rows| {
             let beta = slice(&effects.0)?;
-            py.detach(|| self.inner.linear_predictor(&rows, beta, &b, &with))
+            detached(py, || self.inner.linear_predictor(&rows, beta, &b, &with))?
         });
         Ok(out.into_pyarray(py))
     }
@@ -341,7 +360,7 @@ fn encode<'py>(
     values: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>)> {
     let v = slice(&values)?;
-    let (codes, levels) = py.detach(|| numerics::products::levels::encode(v));
+    let (codes, levels) = detached(py, || numerics::products::levels::encode(v))?;
     Ok((codes.into_pyarray(py), levels.into_pyarray(py)))
 }
 

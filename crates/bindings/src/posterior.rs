@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::interrupt::{interruptible, MANY_EFFECTS};
+use crate::pool::detached;
 use crate::{raise, slice, PyCrossProducts, PyFit};
 
 type Named = (String, Vec<f64>);
@@ -50,10 +51,10 @@ impl PyLogPosterior {
     }
 
     /// Log-density on the unconstrained scale and its gradient.
-    fn evaluate(&mut self, x: PyReadonlyArray1<'_, f64>) -> PyResult<(f64, Vec<f64>)> {
+    fn evaluate(&mut self, py: Python<'_>, x: PyReadonlyArray1<'_, f64>) -> PyResult<(f64, Vec<f64>)> {
         let mut gradient = vec![0.0; self.inner.dim()];
         let x = self.checked(&x)?;
-        let value = self.inner.evaluate(&x, &mut gradient).map_err(raise)?;
+        let value = detached(py, || self.inner.evaluate(&x, &mut gradient))?.map_err(raise)?;
         Ok((value, gradient))
     }
 
@@ -77,16 +78,17 @@ impl PyLogPosterior {
 
     /// Seconds of an effective draw, collapsed and joint, as estimated; random effects that the joint
     /// form samples; whether it is to be preferred.
-    fn cost(&self) -> PyResult<(f64, f64, usize, bool)> {
+    fn cost(&self, py: Python<'_>) -> PyResult<(f64, f64, usize, bool)> {
         let cp = self.inner.data();
-        let cost = SamplingCost::of(cp).map_err(raise)?;
+        let cost = detached(py, || SamplingCost::of(cp))?.map_err(raise)?;
         let joint = !self.inner.prior_only() && cost.joint_is_quicker(cp);
         Ok((cost.collapsed, cost.joint, cost.effects, joint))
     }
 
     /// The joint form prepared at an unconstrained point.
-    fn joint(&self, x: PyReadonlyArray1<'_, f64>) -> PyResult<PyJointPosterior> {
-        let (inner, _) = Joint::at(&self.inner, &self.checked(&x)?).map_err(raise)?;
+    fn joint(&self, py: Python<'_>, x: PyReadonlyArray1<'_, f64>) -> PyResult<PyJointPosterior> {
+        let x = self.checked(&x)?;
+        let (inner, _) = detached(py, || Joint::at(&self.inner, &x))?.map_err(raise)?;
         Ok(PyJointPosterior { inner })
     }
 
@@ -119,16 +121,16 @@ impl PyLogPosterior {
             interrupted |= heard.is_err();
             heard.is_ok()
         };
-        let all = py
-            .detach(|| {
-                let start = WarmStart::from(inner, x)?;
-                if joint {
-                    sampling::sample(&JointTarget::new(inner, start)?, plan, &mut poll)
-                } else {
-                    sampling::sample(&CollapsedTarget::new(inner, start), plan, &mut poll)
-                }
-            })
-            .map_err(raise)?;
+        // Signals are heard on the interpreter's thread alone, so that `poll` is not called in the pool.
+        let start = detached(py, || WarmStart::from(inner, x))?.map_err(raise)?;
+        let all = if joint {
+            let target = detached(py, || JointTarget::new(inner, start))?.map_err(raise)?;
+            py.detach(|| sampling::sample(&target, plan, &mut poll))
+        } else {
+            let target = CollapsedTarget::new(inner, start);
+            py.detach(|| sampling::sample(&target, plan, &mut poll))
+        }
+        .map_err(raise)?;
         let all = all.into_iter().map(|chain| as_dict(py, chain)).collect::<PyResult<_>>()?;
         Ok((all, interrupted))
     }
@@ -143,7 +145,7 @@ impl PyLogPosterior {
         from_prior: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let values = slice(&reported)?;
-        let out = py.detach(|| self.inner.random_effects(values, seed, first, from_prior)).map_err(raise)?;
+        let out = detached(py, || self.inner.random_effects(values, seed, first, from_prior))?.map_err(raise)?;
         Ok(out.into_pyarray(py))
     }
 }
@@ -173,7 +175,7 @@ impl PyJointPosterior {
     }
 
     /// Log-density at unconstrained parameters and z, and its gradient.
-    fn evaluate(&mut self, x: PyReadonlyArray1<'_, f64>) -> PyResult<(f64, Vec<f64>)> {
+    fn evaluate(&mut self, py: Python<'_>, x: PyReadonlyArray1<'_, f64>) -> PyResult<(f64, Vec<f64>)> {
         let x = slice(&x)?;
         let expected = self.inner.dim();
         if x.len() != expected {
@@ -181,7 +183,7 @@ impl PyJointPosterior {
             return Err(raise(numerics::NumericsError::Length { what, found: x.len(), expected }));
         }
         let mut gradient = vec![0.0; expected];
-        let value = self.inner.evaluate(x, &mut gradient).map_err(raise)?;
+        let value = detached(py, || self.inner.evaluate(x, &mut gradient))?.map_err(raise)?;
         Ok((value, gradient))
     }
 }

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::interrupt::interruptible;
+use crate::pool::detached;
 use crate::{columns, hold, slice, Held, PyCrossProducts, PyFit};
 
 type CodeArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
@@ -94,7 +95,7 @@ pub fn simulated_response<'py>(
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
-    Ok(py.detach(|| law.response(seed, replicate)).into_pyarray(py))
+    Ok(detached(py, || law.response(seed, replicate))?.into_pyarray(py))
 }
 
 /// Hold the arrays of models, then run `$body` with `$borrowed`, the models that borrow from them.

@@ -120,6 +120,16 @@ class Posterior(PosteriorViews):
             raise ArgumentError(f"the posterior has no variable {variable!r}; it has {known}")
         return self.values[:, :, place]
 
+    @property
+    def interrupted(self) -> str:
+        """ "interrupted: 4 chains of 37 draws are kept, of 4 chains of 2,000"; else empty."""
+        asked = self.settings.chains, self.settings.draws
+        chains, draws, _ = self.values.shape
+        if (chains, draws) == asked:
+            return ""
+        kept = f"{chains} chains of {draws:,} draws are kept"
+        return f"interrupted: {kept}, of {asked[0]} chains of {asked[1]:,}"
+
     # ---- tables ----------------------------------------------------------------------------
 
     def summary(self) -> Any:

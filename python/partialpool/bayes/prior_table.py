@@ -164,6 +164,12 @@ def _check(key: str, kind: str, prior: Any) -> None:
         raise ArgumentError(f"{prior} has no positive support, but {key!r} is a standard deviation")
 
 
+def check_prior(name: str, prior: Prior, parameters: Parameters) -> None:
+    """Refuse a prior that does not suit the parameter of that name."""
+    kinds = {own: kind for kind, names in _targets(parameters).values() for own in names}
+    _check(name, kinds[name], prior)
+
+
 def require_proper(table: PriorTable) -> None:
     """Refuse to draw from priors that are no densities."""
     for name, prior in table.priors.items():

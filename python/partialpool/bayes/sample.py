@@ -25,6 +25,7 @@ from partialpool.limits import require_memory
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.progress.bar import visible_console
+from partialpool.progress.interruption import FEWEST
 
 #: Columns of a factor that the native kernels of the joint form are made for.
 LARGEST_KERNEL = 6
@@ -174,13 +175,10 @@ def sample(
             )
         except _core.CoreError as error:
             raise ConvergenceError(f"{error}; give proper priors or rescale the columns") from None
-    values, stats = _together(result, len(parameters.names), interrupted)
+    values, stats = _together(result, len(parameters.names), draws, interrupted)
     post = Posterior(fit, native, table, settings, values, stats)
-    if interrupted:
-        kept = f"{values.shape[0]} chains of {values.shape[1]} draws"
-        warnings.warn(
-            f"sampling was interrupted: {kept} are kept", ConvergenceWarning, stacklevel=2
-        )
+    if post.interrupted:
+        warnings.warn(f"sampling was {post.interrupted}", ConvergenceWarning, stacklevel=2)
     return post
 
 
@@ -287,7 +285,7 @@ def _progress(
 
 
 def _together(
-    chains: list[dict[str, Any]], size: int, interrupted: bool
+    chains: list[dict[str, Any]], size: int, draws: int, interrupted: bool
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
     """Arrays of (chains, draws); after an interruption the largest rectangle of what was drawn."""
     lengths = sorted({len(c["lp"]) for c in chains} - {0})
@@ -296,6 +294,8 @@ def _together(
             raise KeyboardInterrupt
         raise ConvergenceError("no chain made a draw")
     best = max(lengths, key=lambda n: n * sum(len(c["lp"]) >= n for c in chains))
+    if interrupted and best < min(FEWEST, draws):
+        raise KeyboardInterrupt
     whole = [c for c in chains if len(c["lp"]) >= best]
     values = np.stack([c["values"].reshape(-1, size)[:best] for c in whole])
     return values, {name: np.stack([c[name][:best] for c in whole]) for name in STATS}

@@ -1,12 +1,9 @@
-"""Stored posteriors (a zip of JSON, arrays and the stored fit; no pickle) and ArviZ's container."""
+"""Stored posteriors (settings, priors, draws and the fit; no pickle) and ArviZ's container."""
 
 from __future__ import annotations
 
-import io
-import json
-import tempfile
-import zipfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,49 +12,64 @@ import numpy as np
 from partialpool import _core
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
-from partialpool.bayes.prior_table import PriorTable
-from partialpool.bayes.priors import FAMILIES
-from partialpool.errors import ArgumentError, FileError, PartialPoolError
+from partialpool.bayes.prior_table import PriorTable, check_prior
+from partialpool.bayes.priors import FAMILIES, Prior
+from partialpool.errors import ArgumentError, FileError
+from partialpool.files.container import (
+    damaged,
+    from_json,
+    read_container,
+    to_json,
+    write_container,
+)
+from partialpool.files.fields import Fields
 from partialpool.models import storage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = "partialpool posterior"
-VERSION = 1
+#: The parts of the file beside those of the fit: settings and priors, draws, statistics.
+POSTERIOR, VALUES = "posterior.json", "values.f8"
+#: How each statistic of the sampler is stored, little-endian.
+STATS = {
+    "lp": "<f8",
+    "energy": "<f8",
+    "tree_depth": "<u4",
+    "reached_max_treedepth": "|b1",
+    "diverging": "|b1",
+    "step_size": "<f8",
+}
+STAT_PARTS = {name: f"{name}.{kind[1:]}" for name, kind in STATS.items()}
+PARTS = storage.PARTS | {POSTERIOR, VALUES, *STAT_PARTS.values()}
+SETTINGS = tuple(f.name for f in fields(Settings))
 
 
 def save(post: Posterior, path: str | Path) -> None:
     """See `Posterior.save`. Random effects are not stored: the same seed draws them again."""
-    if not isinstance(path, str | Path):
-        raise ArgumentError(f"the place of a file is text or a Path, not {path!r}")
     manifest = {
-        "format": FORMAT,
-        "version": VERSION,
         "settings": asdict(post.settings),
         "priors": {name: [p.name, *p.parameters] for name, p in post.priors.priors.items()},
         "given": sorted(post.priors.given),
-        "stats": list(post.stats),
+        "drawn": list(post.values.shape[:2]),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        inner = Path(folder) / "fit.zip"
-        storage.save(post.fit, inner)
-        fit = inner.read_bytes()
     try:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("posterior.json", json.dumps(manifest))
-            archive.writestr("fit.zip", fit)
-            archive.writestr("values.npy", _bytes(post.values))
-            for name, values in post.stats.items():
-                archive.writestr(f"{name}.npy", _bytes(values))
-    except OSError as error:
-        raise FileError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+        _settings(Fields(manifest["settings"], SETTINGS, "the settings"))
+        content = to_json(manifest, POSTERIOR)
+        parts = {
+            **storage.parts_of(post.fit),
+            POSTERIOR: content,
+            VALUES: _bytes(post.values, "<f8"),
+            **{part: _bytes(post.stats[name], STATS[name]) for name, part in STAT_PARTS.items()},
+        }
+        # What could not be read again is not written.
+        _Stored(parts).draws(post.parameters)
+    except (FileError, TypeError, ValueError, KeyError) as error:
+        raise ArgumentError(f"the posterior was changed and cannot be stored: {error}") from None
+    write_container(path, "posterior", parts)
 
 
-def _bytes(values: NDArray[Any]) -> bytes:
-    out = io.BytesIO()
-    np.lib.format.write_array(out, np.ascontiguousarray(values), allow_pickle=False)
-    return out.getvalue()
+def _bytes(values: Any, kind: str) -> bytes:
+    return np.ascontiguousarray(values).astype(kind, casting="equiv").tobytes()
 
 
 def load_posterior(
@@ -75,61 +87,94 @@ def load_posterior(
     Raises
     ------
     FileError
-        If the file is no stored posterior. Nothing in it is executed.
+        If the file is no stored posterior, or not as it was stored. Nothing in it is executed.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read("posterior.json"))
-            fit_bytes = archive.read("fit.zip")
-            if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
-                raise FileError(
-                    f"{str(path)!r} was stored by another version of partialpool; sample again"
-                )
-
-            def array(name: str) -> NDArray[Any]:
-                stream = io.BytesIO(archive.read(f"{name}.npy"))
-                return np.lib.format.read_array(stream, allow_pickle=False)
-
-            values = array("values")
-            stats = {name: array(name) for name in manifest["stats"]}
-    except FileNotFoundError:
-        raise FileError(f"there is no file {str(path)!r}") from None
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile):
-        raise FileError(f"{str(path)!r} is not a stored posterior") from None
-    with tempfile.TemporaryDirectory() as folder:
-        inner = Path(folder) / "fit.zip"
-        inner.write_bytes(fit_bytes)
-        fit = storage.load(inner, data, weights=weights, offset=offset)
-    try:
-        parameters = Parameters.of(fit)
-        priors = {n: FAMILIES[p[0]](*p[1:]) for n, p in manifest["priors"].items()}
-        table = PriorTable(priors, frozenset(manifest["given"]))
-        settings = _settings(manifest["settings"], values, str(path))
-        native = _core.LogPosterior(fit._products, *table.native(parameters), settings.prior_only)
-        rectangle = values.shape[:2]
-        if values.shape[2:] != (len(parameters.names),) or any(
-            s.shape != rectangle for s in stats.values()
-        ):
-            raise ValueError("shapes")
-    except FileError:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, _core.CoreError, PartialPoolError):
-        raise FileError(f"{str(path)!r} is damaged: its parts do not fit together") from None
-    return Posterior(fit, native, table, settings, values, stats)
+    parts = read_container(path, "posterior", PARTS, "sample again")
+    with damaged(path):
+        stored = _Stored(parts)
+        fit = storage.StoredFit.read(parts)
+        bare = fit.fit(None, dict.fromkeys(storage.ROW_ARGUMENTS))
+        table, native = stored.native(Parameters.of(bare), fit.products)
+        values, stats = stored.draws(Parameters.of(bare))
+    model = bare if data is None else fit.fit(data, {"weights": weights, "offset": offset})
+    return Posterior(model, native, table, stored.settings, values, stats)
 
 
-def _settings(stored: dict[str, Any], values: NDArray[Any], path: str) -> Settings:
-    """The stored settings, if they are such as the sampler takes and the draws agree with."""
-    try:
-        settings = Settings(**stored)
-        for name, most, found in zip(
-            ("chains", "draws"), (settings.chains, settings.draws), values.shape, strict=False
-        ):
-            if found > most:
-                raise ArgumentError(f"{name} is {most}, but there are {found}")
-    except ArgumentError as error:
-        raise FileError(f"{path!r} was edited or is damaged: of its settings, {error}") from None
-    return settings
+class _Stored:
+    """What a file says of a posterior beside its fit."""
+
+    def __init__(self, parts: Mapping[str, bytes]) -> None:
+        self._parts = parts
+        names = ("settings", "priors", "given", "drawn")
+        self.fields = Fields(from_json(parts[POSTERIOR]), names, "the stored posterior")
+        self.settings = _settings(self.fields.fields("settings", SETTINGS))
+        drawn = Fields(dict(zip("cd", self.fields.items("drawn", 2), strict=True)), "cd", "'drawn'")
+        most = self.settings
+        self.drawn = drawn.whole("c", 1, most.chains), drawn.whole("d", 1, most.draws)
+
+    def native(
+        self, parameters: Parameters, products: _core.CrossProducts
+    ) -> tuple[PriorTable, _core.LogPosterior]:
+        """The priors, one for each parameter."""
+        value = self.fields["priors"]
+        if not isinstance(value, dict) or set(value) != set(parameters.names):
+            raise self.fields.refuse("priors", "those of the model's parameters")
+        priors = {name: _prior(name, prior, parameters) for name, prior in value.items()}
+        given = self.fields.texts("given")
+        if not set(given) <= set(priors) or len(set(given)) != len(given):
+            raise self.fields.refuse("given", "names of parameters")
+        table = PriorTable(priors, frozenset(given))
+        try:
+            only = self.settings.prior_only
+            return table, _core.LogPosterior(products, *table.native(parameters), only)
+        except _core.CoreError as error:
+            raise FileError(str(error)) from None
+
+    def draws(self, parameters: Parameters) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+        """The arrays, all of the same chains and draws."""
+        values = self._array(VALUES, "<f8", (*self.drawn, len(parameters.names)))
+        if not np.isfinite(values).all():
+            raise FileError("draws are not finite")
+        stats = {n: self._array(STAT_PARTS[n], kind, self.drawn) for n, kind in STATS.items()}
+        return values, stats
+
+    def _array(self, part: str, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        content, dtype = self._parts[part], np.dtype(kind)
+        if len(content) != dtype.itemsize * int(np.prod(shape, dtype=object)):
+            raise FileError(f"the part {part} has not the size of its draws")
+        if dtype.kind == "b" and content.strip(b"\0\1"):
+            raise FileError(f"the part {part} is not made of true and false")
+        # A copy: the caller may change it, and it is in the machine's order of bytes.
+        return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _settings(stored: Fields) -> Settings:
+    target = stored.number("target_accept")
+    if not 0 < target < 1:
+        raise stored.refuse("target_accept", f"between 0 and 1, not {target:g}")
+    if stored["method"] not in ("collapsed", "joint"):
+        raise stored.refuse("method", "'collapsed' or 'joint'")
+    return Settings(
+        chains=stored.whole("chains", 1),
+        warmup=stored.whole("warmup"),
+        draws=stored.whole("draws", 1),
+        seed=stored.whole("seed", 0, 2**64 - 1),
+        target_accept=target,
+        max_depth=stored.whole("max_depth", 1),
+        keep_random=stored.flag("keep_random"),
+        prior_only=stored.flag("prior_only"),
+        method=stored.text("method"),
+        why=stored.text("why"),
+    )
+
+
+def _prior(name: str, value: Any, parameters: Parameters) -> Prior:
+    known = isinstance(value, list) and value and isinstance(value[0], str)
+    if not known or value[0] not in FAMILIES:
+        raise FileError(f"the prior of {name!r} is of no known family")
+    prior = FAMILIES[value[0]](*value[1:])
+    check_prior(name, prior, parameters)
+    return prior
 
 
 def to_arviz(post: Posterior, random: bool) -> Any:

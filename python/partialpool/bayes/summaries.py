@@ -91,6 +91,7 @@ def text(post: Posterior) -> str:
             f"{what} of {post.formula}",
             f"{post.fit.nobs} rows; levels: {groups}; {chains} chains of {draws} draws after"
             f" {post.settings.warmup} of warm-up; seed {post.settings.seed}",
+            *([post.interrupted] if post.interrupted else []),
             f"NUTS: {post.settings.why}",
             *(
                 f"{new} is the fixed effect of {old}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from partialpool import errors
+from partialpool.files.atomic import irregular, reason, write_whole
 
 
 def read_table(source: str) -> tuple[Any, str]:
@@ -17,7 +20,7 @@ def read_table(source: str) -> tuple[Any, str]:
     if source in DATASETS:
         return load_dataset(source), source
     path = Path(source)
-    if not path.is_file():
+    if not os.path.isfile(source):
         known = ", ".join(DATASETS)
         raise errors.FileError(f"{source!r} is neither a file nor a shipped data set ({known})")
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -31,10 +34,14 @@ def read_table(source: str) -> tuple[Any, str]:
     try:
         return read(path), path.name.split(".")[0]
     except ImportError as error:
-        raise errors.FileError(f"reading {source!r} needs pyarrow: pip install pyarrow") from error
-    except (ValueError, OSError, EOFError) as error:
-        line = str(error).strip().split("\n")[0]
-        raise errors.FileError(f"{source!r} cannot be read as {kind[1:]}: {line}") from None
+        needed = error.name or "pyarrow"
+        raise errors.FileError(f"reading {source!r} needs {needed}: pip install {needed}") from None
+    except MemoryError:
+        raise errors.FileError(f"{source!r} does not fit into memory") from None
+    except Exception as error:  # the bytes may be anything, and so what a library says of them
+        raise errors.FileError(
+            f"{source!r} cannot be read as {kind[1:]}: {reason(error)}"
+        ) from None
 
 
 def _read_csv(path: Path) -> Any:
@@ -50,9 +57,9 @@ def _read_tsv(path: Path) -> Any:
 
 
 def _read_parquet(path: Path) -> Any:
-    import pandas as pd
+    import pyarrow.parquet as parquet
 
-    return pd.read_parquet(path)
+    return _checked(parquet.ParquetFile(str(path)).read())
 
 
 def _read_arrow(path: Path) -> Any:
@@ -61,10 +68,19 @@ def _read_arrow(path: Path) -> Any:
 
     with pa.OSFile(str(path), "rb") as file:
         try:
-            return pa.ipc.open_file(file).read_all().to_pandas()
-        except pa.ArrowInvalid:
+            return _checked(pa.ipc.open_file(file).read_all())
+        except pa.ArrowInvalid as error:
             file.seek(0)
-            return pa.ipc.open_stream(file).read_all().to_pandas()
+            if file.read(6) == b"ARROW1":
+                raise error
+            file.seek(0)
+            return _checked(pa.ipc.open_stream(file).read_all())
+
+
+def _checked(table: Any) -> Any:
+    """An Arrow table for pandas. Unchecked, a damaged one is read beyond its memory's end."""
+    table.validate(full=True)
+    return table.to_pandas()
 
 
 #: How a file of each ending is read.
@@ -83,10 +99,10 @@ TEXT_KINDS = (".csv", ".txt", ".tsv")
 
 def write_table(frame: Any, path: Path) -> None:
     """A table, in the format of the file's ending."""
-    writers: dict[str, Callable[[Path], Any]] = {
+    writers: dict[str, Callable[[Any], Any]] = {
         ".csv": lambda p: frame.to_csv(p, index=False),
         ".tsv": lambda p: frame.to_csv(p, index=False, sep="\t"),
-        ".parquet": frame.to_parquet,
+        ".parquet": lambda p: frame.to_parquet(p, index=False),
         ".feather": frame.to_feather,
     }
     write = writers.get(path.suffix.lower())
@@ -95,29 +111,46 @@ def write_table(frame: Any, path: Path) -> None:
             f"cannot write the table {str(path)!r}: its ending must be one of {', '.join(writers)}"
         )
     try:
-        write(path)
+        write_whole(path, write, "the table ")
     except ImportError:
         raise errors.FileError(
             f"writing {str(path)!r} needs pyarrow: pip install pyarrow"
         ) from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise errors.FileError(f"cannot write the table {str(path)!r}: {reason}") from None
 
 
 def write_figure(draw: Callable[[], Any], path: Path) -> None:
     """A figure, in the format of the file's ending."""
     drawing = draw()
-    try:
-        drawing.savefig(path, dpi=150)
-    except OSError as error:
-        reason = error.strerror or error
-        raise errors.FileError(f"cannot write the figure {str(path)!r}: {reason}") from None
-    except ValueError:
-        offered = ", ".join(sorted(drawing.canvas.get_supported_filetypes()))
+    offered, ending = sorted(drawing.canvas.get_supported_filetypes()), path.suffix.lower()[1:]
+    if ending not in offered:
         raise errors.FileError(
-            f"cannot write the figure {str(path)!r}: its ending must be one of {offered}"
+            f"cannot write the figure {str(path)!r}: its ending must be one of {', '.join(offered)}"
+        )
+    page = io.BytesIO()
+    try:
+        drawing.savefig(page, dpi=150, format=ending)
+    except (
+        Exception
+    ) as error:  # a format may need programs (LaTeX), which fail in ways of their own
+        raise errors.FileError(
+            f"cannot write the figure {str(path)!r} as {ending}: {reason(error)}"
         ) from None
+    write_whole(path, lambda file: file.write(page.getbuffer()), "the figure ")
+
+
+def require_places(*paths: Path | None) -> None:
+    """Refuse places where no file can be, before the work that would be lost there."""
+    for path in paths:
+        if path is None:
+            continue
+        try:
+            what = irregular(path.stat().st_mode) if os.path.lexists(path) else None
+        except OSError as error:
+            raise errors.FileError(f"cannot write {str(path)!r}: {reason(error)}") from None
+        if what is not None:
+            raise errors.FileError(f"cannot write {str(path)!r}: it is {what}")
+        if not path.parent.is_dir():
+            raise errors.FileError(f"cannot write {str(path)!r}: there is no such directory")
 
 
 def plain(value: Any) -> Any:

@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from partialpool import errors
-from partialpool.cli.files import plain, read_table, write_figure
+from partialpool.cli.ending import CODES, NOT_CONVERGED, exit_code
+from partialpool.cli.files import plain, read_table, require_places, write_figure
 from partialpool.cli.simulate import simulate
 
 app = typer.Typer(
@@ -25,12 +26,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Mixed-effects models: lme4's formulas, lmerTest's tests.",
-    epilog="Exit codes: 0 done, 2 bad input (one line on standard error says what), 3 the fit did"
-    " not converge.",
+    epilog=CODES,
 )
 
-#: Exit codes.
-BAD_INPUT, NOT_CONVERGED = 2, 3
+#: Counts above this are typing errors.
+MOST = 10**9
 #: A first fit that took longer (seconds) is not repeated for its timing.
 REPEAT_LIMIT = 1.0
 
@@ -91,14 +91,19 @@ def fit(
             help="With --bayes, repeated: 'sd=half_normal(5)', 'b=normal(0, 10)', 'cor=lkj(2)'.",
         ),
     ] = None,
-    chains: Annotated[int, typer.Option(help="With --bayes.")] = 4,
-    warmup: Annotated[int, typer.Option(help="With --bayes: tuning draws of each chain.")] = 1000,
-    draws: Annotated[int, typer.Option(help="With --bayes: draws kept of each chain.")] = 2000,
+    chains: Annotated[int, typer.Option(max=MOST, help="With --bayes.")] = 4,
+    warmup: Annotated[
+        int, typer.Option(max=MOST, help="With --bayes: tuning draws of each chain.")
+    ] = 1000,
+    draws: Annotated[
+        int, typer.Option(max=MOST, help="With --bayes: draws kept of each chain.")
+    ] = 2000,
     seed: Annotated[
         int | None, typer.Option(help="With --bayes: same seed, same draws.", show_default=False)
     ] = None,
 ) -> None:
     """Fit a linear mixed model and print its summary."""
+    require_places(figure, report, save)
     if bayes:
         from partialpool.cli.posterior import Request, sample_and_print
 
@@ -278,12 +283,8 @@ def top(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: the library's errors become one line and exit code 2."""
-    try:
-        app(arguments)
-    except errors.PartialPoolError as error:
-        typer.echo(f"partialpool: {error}", err=True)
-        sys.exit(BAD_INPUT)
+    """Entry point: whatever happens, an exit code and at most one line on standard error."""
+    sys.exit(exit_code(lambda: app(arguments)))
 
 
 if __name__ == "__main__":

@@ -109,9 +109,8 @@ def sample_and_print(
         typer.echo(json.dumps(as_numbers(post, name), indent=1, allow_nan=False))
     else:
         typer.echo(f"{post}\n\nsampled in {seconds:.2f} s")
-    if post.values.shape[:2] != (post.settings.chains, post.settings.draws):
-        kept = f"{post.values.shape[0]} chains of {post.values.shape[1]} draws"
-        typer.echo(f"partialpool: sampling was interrupted: {kept} are kept", err=True)
+    if post.interrupted:
+        typer.echo(f"partialpool: sampling was {post.interrupted}", err=True)
     if figure is not None:
         write_figure(post.plot.densities, figure)
         typer.echo(f"figure written to {figure}", err=as_json)

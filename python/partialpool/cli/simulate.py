@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from partialpool import errors
-from partialpool.cli.files import read_table, write_table
+from partialpool.cli.files import read_table, require_places, write_table
 
 RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 #: Rows of a design that a typing error would otherwise make.
@@ -54,7 +54,7 @@ def simulate(
             help="Repeated; a variable constant within a group: school:arm=control,drug.",
         ),
     ] = None,
-    replicates: Annotated[int, typer.Option(help="Rows of each combination.")] = 1,
+    replicates: Annotated[int, typer.Option(max=10**9, help="Rows of each combination.")] = 1,
     beta: Annotated[
         Many,
         typer.Option(
@@ -89,6 +89,7 @@ def simulate(
     """
     from partialpool.simulate.lmm import simulate_lmm
 
+    require_places(out)
     design = _design(frame, groups, within, between, replicates)
     if not beta:
         raise errors.ArgumentError("--beta is missing; give the fixed effects, as --beta 6,4")

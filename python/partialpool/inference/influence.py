@@ -333,10 +333,13 @@ def _by_downdating(
         out.sigma[i] = sigma
         out.theta[i] = part.theta.to_numpy()
 
+    made: list[int] = []
+
     def work(first: int, count: int) -> None:
         for i in range(first, first + count):
             delete(i)
+            made.append(i)
 
-    done = in_slices(size, work, "Influence")
+    done = in_slices(size, work, "Influence", lambda: len(made))
     out.failed.update(dict.fromkeys(range(done, size), "interrupted before its turn"))
     return out

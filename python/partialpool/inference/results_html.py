@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +60,7 @@ def bootstrap_test_html(test: BootstrapTest) -> str:
         f"Bootstrap test; samples: {test.nsim}; extremes: {test.extreme}",
         [("", cells)],
         lines=[("large:", test.large), ("small:", test.small)],
-        notes=[*_failures(test.failures), *([test.note] if test.note else [])],
+        notes=[*_notes(test), *([test.note] if test.note else [])],
     )
 
 
@@ -72,7 +71,7 @@ def bootstrap_html(boot: Bootstrap) -> str:
         tuple(boot.names), ("original", "bias", "std. error"), tuple(map(tuple, columns))
     )
     title = f"Parametric bootstrap, {boot.nsim:,} replicates (seed {boot.seed})"
-    return tables_html(title, [("", cells)], notes=_failures(boot.failures))
+    return tables_html(title, [("", cells)], notes=_notes(boot))
 
 
 def profile_html(profile: Profile) -> str:
@@ -83,10 +82,11 @@ def profile_html(profile: Profile) -> str:
     ]
     cells = CellTable(tuple(map(str, table.index)), tuple(map(str, table)), tuple(columns))
     lines = [("Formula:", profile.fit.formula)]
-    return tables_html("Profile likelihood intervals", [("", cells)], lines=lines)
+    notes = [profile.interrupted] if profile.interrupted else []
+    return tables_html("Profile likelihood intervals", [("", cells)], lines=lines, notes=notes)
 
 
-def _failures(failures: Mapping[str, int]) -> list[str]:
-    from partialpool.inference.intervals.bootstrap import failure_lines
+def _notes(result: Bootstrap | BootstrapTest) -> list[str]:
+    from partialpool.inference.intervals.bootstrap import notes_of
 
-    return failure_lines(failures)
+    return notes_of(result)

@@ -1,27 +1,57 @@
-"""Stored fits: a zip of JSON and the cross-products' bytes. No pickle, no rows."""
+"""Stored fits: the model, its cross-products and where the search ended. No pickle, no rows."""
 
 from __future__ import annotations
 
-import json
-import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partialpool import _core
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor, build_design
-from partialpool.design.columns import columns_from_state, plain_level
-from partialpool.design.design import NOT_KEPT, Term
-from partialpool.errors import ArgumentError, DataError, FileError
-from partialpool.formula import parse_formula
+from partialpool.design.columns import ProductColumns, columns_from_state, plain_level
+from partialpool.design.design import NOT_KEPT, Encoder, Term
+from partialpool.design.reading import fixed_variables
+from partialpool.errors import DataError, FileError
+from partialpool.files.container import (
+    damaged,
+    from_json,
+    read_container,
+    to_json,
+    write_container,
+)
+from partialpool.files.fields import Fields, written
+from partialpool.formula import Formula, parse_formula
 from partialpool.models.reporting import given
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
-FORMAT = "partialpool fit"
-VERSION = 2
+#: The parts of the file.
+MODEL, PRODUCTS = "fit.json", "crossproducts.bin"
+PARTS = frozenset({MODEL, PRODUCTS})
 ROW_ARGUMENTS = ("weights", "offset")
+NATIVE = ("lambdas", "convergence", "hessian")
+FIELDS = (
+    "formula",
+    "reml",
+    "data_name",
+    "dropped",
+    "described",
+    "columns",
+    "arrays",
+    "quantiles",
+    "contrasts",
+    "fixed",
+    "factors",
+    "native",
+    "criterion",
+    "products",
+)
+#: Agreement of the stored criterion with that of the stored parameters.
+SAME_CRITERION = 1e-8
 
 
 def native_state(fit: LinearMixedModel) -> dict[str, Any]:
@@ -35,7 +65,7 @@ def native_state(fit: LinearMixedModel) -> dict[str, Any]:
     }
 
 
-def restore_native(state: dict[str, Any], reml: bool) -> tuple[_core.CrossProducts, _core.Fit]:
+def restore_native(state: Mapping[str, Any], reml: bool) -> tuple[_core.CrossProducts, _core.Fit]:
     """The inverse of `native_state`."""
     try:
         products = _core.CrossProducts.from_bytes(state["products"])
@@ -49,14 +79,17 @@ def restore_native(state: dict[str, Any], reml: bool) -> tuple[_core.CrossProduc
 
 def save(fit: LinearMixedModel, path: str | Path) -> None:
     """See `LinearMixedModel.save`."""
-    if not isinstance(path, str | Path):
-        raise ArgumentError(f"the place of a file is text or a Path, not {path!r}")
+    write_container(path, "fit", parts_of(fit))
+
+
+def parts_of(fit: LinearMixedModel) -> dict[str, bytes]:
+    """The parts of a stored fit."""
     design = fit.design
     state = native_state(fit)
     products = state.pop("products")
+    state["convergence"] = [written(v) for v in state["convergence"]]
+    state["hessian"] = [written(v) for v in state["hessian"]]
     manifest = {
-        "format": FORMAT,
-        "version": VERSION,
         "formula": fit.formula,
         "reml": fit.reml,
         "data_name": fit.data_name,
@@ -64,7 +97,7 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
         "described": {what: given(fit, what) for what in ROW_ARGUMENTS},
         "columns": {k: v for k in ROW_ARGUMENTS if isinstance(v := design.given.get(k), str)},
         "arrays": [k for k in ROW_ARGUMENTS if not isinstance(design.given.get(k), str | None)],
-        "quantiles": list(fit.residual_quantiles),
+        "quantiles": [written(v) for v in fit.residual_quantiles],
         "contrasts": dict(design.contrasts),
         "fixed": design.fixed.state(),
         "factors": [
@@ -75,13 +108,10 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
             for f in design.factors
         ],
         "native": state,
+        "criterion": written(fit._native.criterion),
+        "products": sha256(products).hexdigest(),
     }
-    try:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("fit.json", json.dumps(manifest))
-            archive.writestr("crossproducts.bin", products)
-    except OSError as error:
-        raise FileError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    return {MODEL: to_json(manifest, MODEL), PRODUCTS: products}
 
 
 def load(
@@ -102,87 +132,158 @@ def load(
     Raises
     ------
     FileError
-        If the file is no stored fit. Nothing in it is executed.
+        If the file is no stored fit, or not as it was stored. Nothing in it is executed.
     DataError
         If the data are not those that the fit was made from.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read("fit.json"))
-            products = archive.read("crossproducts.bin")
-    except FileNotFoundError:
-        raise FileError(f"there is no file {str(path)!r}") from None
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        raise FileError(f"{str(path)!r} is not a stored fit") from None
-    if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
-        raise FileError(
-            f"{str(path)!r} was stored by another version of partialpool; fit the model again"
+    parts = read_container(path, "fit", PARTS, "fit the model again")
+    with damaged(path):
+        stored = StoredFit.read(parts)
+    return stored.fit(data, {"weights": weights, "offset": offset})
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFit:
+    """What a file says of a fit, each part checked by itself and against the others."""
+
+    formula: Formula
+    fields: Fields
+    products: _core.CrossProducts
+    native: _core.Fit
+    design: Design
+
+    @classmethod
+    def read(cls, parts: Mapping[str, bytes]) -> StoredFit:
+        """From the parts of a file; whatever does not fit together is an error."""
+        fields = Fields(from_json(parts[MODEL]), FIELDS, "the stored fit")
+        for name in ("described", "columns"):
+            _row_arguments(fields, name)
+        fields.text_or_none("data_name")
+        fields.whole("dropped")
+        if not set(fields.texts("arrays")) <= set(ROW_ARGUMENTS):
+            raise fields.refuse("arrays", "of weights and offset")
+        fields.numbers("quantiles", 5, finite=False)
+        fields.texts_by_name("contrasts")
+        formula = parse_formula(fields.text("formula"))
+        if fields.text("products") != sha256(parts[PRODUCTS]).hexdigest():
+            raise FileError("the cross-products are not those of the fit")
+        products, native = _native(fields, parts[PRODUCTS])
+        design = _design_without_rows(formula, fields, products.n)
+        shapes = [(len(f.levels), list(f.blocks)) for f in design.factors]
+        if products.shapes != shapes:
+            raise FileError("the grouping factors are not those of the cross-products")
+        if any(i >= len(design.fixed.names) for i in products.kept):
+            raise FileError("the fixed effects are not those of the cross-products")
+        return cls(formula, fields, products, native, design)
+
+    def fit(self, data: Any, rows: Mapping[str, Any]) -> LinearMixedModel:
+        """The fit, with its rows where the data are given."""
+        from partialpool.models.linear_mixed import LinearMixedModel
+
+        fields, design, native = self.fields, self.design, self.native
+        if data is not None:
+            design = _design_with_rows(self.formula, fields, data, rows)
+            self._require_same(design)
+        return LinearMixedModel(
+            design,
+            self.products,
+            native,
+            reml=fields.flag("reml"),
+            data_name=fields.text_or_none("data_name"),
+            stored={
+                "quantiles": fields.numbers("quantiles", 5, finite=False),
+                "dropped": fields.whole("dropped"),
+                **fields["described"],
+            },
         )
-    try:
-        return _rebuild(manifest, products, data, {"weights": weights, "offset": offset})
-    except (KeyError, TypeError, ValueError, IndexError):
-        raise FileError(f"{str(path)!r} is damaged: its parts do not fit together") from None
 
-
-def _rebuild(
-    manifest: dict[str, Any], products: bytes, data: Any, rows: dict[str, Any]
-) -> LinearMixedModel:
-    from partialpool.models.linear_mixed import LinearMixedModel
-
-    formula = parse_formula(manifest["formula"])
-    state = {**manifest["native"], "products": products}
-    cross, native = restore_native(state, bool(manifest["reml"]))
-    if data is not None:
-        design = _design_with_rows(formula, manifest, data, rows)
-        if design.n != cross.n:
+    def _require_same(self, design: Design) -> None:
+        """Refuse data that are not those of the fit."""
+        if design.n != self.products.n:
             raise DataError(
-                f"the data have {design.n} complete rows, the stored fit was made from {cross.n}"
+                f"the data have {design.n} complete rows, the stored fit was made from"
+                f" {self.products.n}"
             )
-        criterion, _ = cross_products(design).evaluate(manifest["reml"], native.lambdas)
+        native, reml = self.native, self.fields.flag("reml")
+        criterion, _ = cross_products(design).evaluate(reml, native.lambdas)
         if abs(criterion - native.criterion) > 1e-6 * (1 + abs(criterion)):
             raise DataError(
                 "the data are not those of the stored fit: its criterion is"
                 f" {native.criterion:.6g}, at the same parameters theirs is {criterion:.6g}"
             )
+
+
+def _row_arguments(fields: Fields, name: str) -> None:
+    """Words or columns of the weights and the offset."""
+    value = fields[name]
+    known = isinstance(value, dict) and set(value) <= set(ROW_ARGUMENTS)
+    if not known or not all(v is None or isinstance(v, str) for v in value.values()):
+        raise fields.refuse(name, "of weights and offset")
+    if name == "described" and set(value) != set(ROW_ARGUMENTS):
+        raise fields.refuse(name, "of weights and offset")
+
+
+def _native(fields: Fields, products: bytes) -> tuple[_core.CrossProducts, _core.Fit]:
+    """The native objects; their criterion must be the stored one."""
+    state = fields.fields("native", NATIVE)
+    numbers = [*state.numbers("convergence", 4, finite=False)]
+    if not (numbers[3] >= 0 and numbers[3] == int(numbers[3])):
+        raise state.refuse("convergence", "three numbers and a count")
+    lambdas = state.items("lambdas")
+    matrices = {str(i): matrix for i, matrix in enumerate(lambdas)}
+    checked = Fields(matrices, list(matrices), "'lambdas'")
+    native_parts = {
+        "products": products,
+        "lambdas": [checked.numbers(name) for name in matrices],
+        "convergence": numbers,
+        "hessian": state.numbers("hessian", finite=False),
+    }
+    cross, native = restore_native(native_parts, fields.flag("reml"))
+    want = fields.number("criterion")
+    if not abs(native.criterion - want) <= SAME_CRITERION * (1 + abs(want)):
+        raise FileError("the criterion stored is not that of the parameters stored")
+    return cross, native
+
+
+def _encoder(state: Any, text: str, products: Any, variables: Any) -> Encoder:
+    """The encoder of a stored state, which must be one of this part of the formula."""
+    encoder = columns_from_state(state)
+    if isinstance(encoder, ProductColumns):
+        same = encoder.products == products
     else:
-        design = _design_without_rows(formula, manifest, cross.n)
-    return LinearMixedModel(
-        design,
-        cross,
-        native,
-        reml=bool(manifest["reml"]),
-        data_name=manifest["data_name"],
-        stored={
-            "quantiles": manifest["quantiles"],
-            "dropped": manifest["dropped"],
-            **manifest["described"],
-        },
-    )
+        same = encoder.text == text and encoder.variables == tuple(variables)
+    # Written again it must be what was read: nothing was passed over.
+    if not same or to_json(encoder.state(), MODEL) != to_json(state, MODEL):
+        raise FileError(f"the columns of `{text}` are not those of the formula")
+    return encoder
 
 
 def _design_with_rows(
-    formula: Any, manifest: dict[str, Any], data: Any, rows: dict[str, Any]
+    formula: Formula, fields: Fields, data: Any, rows: Mapping[str, Any]
 ) -> Design:
-    named = manifest["columns"]
+    named = fields["columns"]
     arguments = {k: named.get(k) if rows[k] is None else rows[k] for k in ROW_ARGUMENTS}
-    if manifest["described"]["weights"] and arguments["weights"] is None:
+    if fields["described"]["weights"] and arguments["weights"] is None:
         raise DataError(
             "the stored fit has prior weights that were given as an array; pass them too:"
             " pp.load(path, data=..., weights=...)"
         )
-    return build_design(formula, data, contrasts=manifest["contrasts"], **arguments)
+    return build_design(formula, data, contrasts=fields["contrasts"], **arguments)
 
 
-def _design_without_rows(formula: Any, manifest: dict[str, Any], n: int) -> Design:
+def _design_without_rows(formula: Formula, fields: Fields, n: int) -> Design:
     grouped: dict[tuple[str, ...], list[Any]] = {}
     for source in formula.random:
         grouped.setdefault(source.group, []).append(source)
     factors = []
-    for (group, sources), stored in zip(grouped.items(), manifest["factors"], strict=True):
+    stored_factors = fields.items("factors", len(grouped))
+    for (group, sources), value in zip(grouped.items(), stored_factors, strict=True):
+        stored = Fields(value, ("levels", "terms"), f"the factor {':'.join(group)}")
         terms: list[Term] = []
         start = 0
-        for source, state in zip(sources, stored["terms"], strict=True):
-            encoder = columns_from_state(state)
+        states = stored.items("terms", len(sources))
+        for source, state in zip(sources, states, strict=True):
+            encoder = _encoder(state, source.lhs, source.products, source.variables)
             k = len(encoder.names)
             blocks = (k,) if source.correlated else (1,) * k
             terms.append(Term(source, encoder, encoder.names, start, blocks))
@@ -192,28 +293,35 @@ def _design_without_rows(formula: Any, manifest: dict[str, Any], n: int) -> Desi
                 name=":".join(group),
                 variables=group,
                 codes=None,
-                levels=tuple(stored["levels"]),
+                levels=_levels(stored),
                 terms=tuple(terms),
                 columns=(),
                 blocks=tuple(b for t in terms for b in t.blocks),
             )
         )
+    fixed = fields["fixed"]
     return Design(
         formula=formula,
         y=None,
         weights=None,
         offset=None,
-        fixed=columns_from_state(manifest["fixed"]),
+        fixed=_encoder(fixed, formula.fixed, formula.fixed_products, fixed_variables(formula)),
         x=(),
         factors=tuple(factors),
         rows=None,
         total=n,
         kind="pandas",
-        contrasts=manifest["contrasts"],
-        given=_given(manifest),
+        contrasts=fields["contrasts"],
+        # As the fit was given them: a column's name, or an array that is not kept.
+        given={**fields["columns"], **dict.fromkeys(fields["arrays"], NOT_KEPT)},
     )
 
 
-def _given(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Weights and offset as the fit was given them: a column's name, or an array not kept."""
-    return {**manifest["columns"], **dict.fromkeys(manifest["arrays"], NOT_KEPT)}
+def _levels(stored: Fields) -> tuple[Any, ...]:
+    """Labels of levels, each there once."""
+    levels = stored.items("levels")
+    if not all(isinstance(v, bool | int | float | str) for v in levels):
+        raise stored.refuse("levels", "labels")
+    if len({(type(v), v) for v in levels}) != len(levels):
+        raise stored.refuse("levels", "labels, each there once")
+    return tuple(levels)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from partialpool.progress.interruption import FEWEST
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -55,10 +57,16 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(task, done)
 
 
-def in_slices(total: int, work: Callable[[int, int], None], label: str) -> int:
+def in_slices(
+    total: int,
+    work: Callable[[int, int], None],
+    label: str,
+    kept: Callable[[], int] | None = None,
+) -> int:
     """Call ``work(first, count)`` over ``range(total)`` in slices of a fraction of a second.
 
-    Ctrl-C ends the loop and keeps what is done; before anything is done it is passed on.
+    `kept` counts what is done where a slice that was broken off leaves some of it.
+    Ctrl-C ends the loop and keeps what is done; where that is less than `FEWEST` it is passed on.
 
     Returns
     -------
@@ -73,7 +81,8 @@ def in_slices(total: int, work: Callable[[int, int], None], label: str) -> int:
             try:
                 work(done, count)
             except KeyboardInterrupt:
-                if done == 0:
+                done = done if kept is None else kept()
+                if done < min(FEWEST, total):
                     raise
                 break
             elapsed = perf_counter() - started

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partialpool.errors import ArgumentError, FileError, PartialPoolError
+from partialpool.errors import ArgumentError, PartialPoolError
 from partialpool.figures.style import check_fit
+from partialpool.files.atomic import write_whole
 from partialpool.models import summary_text as text
 from partialpool.report.data_summary import summarise_data
 from partialpool.report.equations import shown, write_equations
@@ -53,12 +54,9 @@ def write_report(
     if not isinstance(path, str | Path):
         raise ArgumentError(f"the place of a file is text or a Path, not {path!r}")
     page = report_html(fit, ddf=ddf, command=command)
-    try:
-        # Names may hold halves of surrogate pairs, which UTF-8 cannot.
-        Path(path).write_bytes(page.encode("utf-8", errors="xmlcharrefreplace"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileError(f"cannot write the report {str(path)!r}: {reason}") from None
+    # Names may hold halves of surrogate pairs, which UTF-8 cannot.
+    content = page.encode("utf-8", errors="xmlcharrefreplace")
+    write_whole(path, lambda file: file.write(content), "the report ")
 
 
 def report_html(

@@ -20,6 +20,9 @@ BACKENDS = ("pandas", "polars", "pyarrow")
 #: What a cell of a design takes while the frame is made.
 BYTES = 64
 
+#: Rows of the largest design.
+MOST_ROWS = 10**7
+
 
 def make_design(
     groups: Mapping[str, Any],

@@ -25,8 +25,8 @@ from partialpool.inference.fixed.satterthwaite import ingredients
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test
 from partialpool.inference.intervals.bootstrap import (
     CAUSES,
-    failure_lines,
     model_of,
+    notes_of,
     refit_simulated,
 )
 from partialpool.models.baseline import LinearModel, least_squares
@@ -35,6 +35,7 @@ from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.models.simulation import Law
 from partialpool.progress.bar import in_slices
+from partialpool.progress.interruption import interruption, marked
 from partialpool.simulate.lmm import response_free_design
 from partialpool.simulate.parameters import read_beta, read_roots, read_sigma
 
@@ -77,6 +78,8 @@ class Power:
         Gives the same numbers again.
     null_is_true
         The effects satisfy the hypothesis: the power is the test's actual level.
+    interrupted
+        "interrupted after 300 of 1,000" where Ctrl-C ended it; else empty.
     """
 
     method: str
@@ -93,6 +96,7 @@ class Power:
     seed: int
     failures: Mapping[str, int] = field(default_factory=dict)
     null_is_true: bool = False
+    interrupted: str = ""
 
     @property
     def std_error(self) -> float:
@@ -105,7 +109,8 @@ class Power:
 
         row: dict[str, Any] = {"test": ", ".join(self.hypotheses), "method": self.method}
         names = ("power", "conf_low", "conf_high", "alpha", "nsim", "rejections")
-        return pd.DataFrame([{**row, **{name: getattr(self, name) for name in names}}])
+        table = pd.DataFrame([{**row, **{name: getattr(self, name) for name in names}}])
+        return marked(table, self.interrupted)
 
     def __str__(self) -> str:
         share = f"{100 * self.power:.1f} % ({100 * self.conf_low:.1f}, {100 * self.conf_high:.1f})"
@@ -122,7 +127,7 @@ class Power:
             lines.append(
                 "the hypothesis is true for these effects: this is the test's actual level"
             )
-        return "\n".join(lines + failure_lines(self.failures))
+        return "\n".join(lines + notes_of(self))
 
     def _repr_html_(self) -> str:
         from partialpool.simulate.power_html import power_html
@@ -219,12 +224,14 @@ def power(
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 done.extend(pool.map(one, range(first, first + count)))
 
-    in_slices(nsim, work, "Power")
+    in_slices(nsim, work, "Power", lambda: len(done))
     found = np.array([p for p in done if not isinstance(p, str)])
     causes = [p for p in done if isinstance(p, str)]
     failures = {cause: causes.count(cause) for cause in dict.fromkeys(causes)}
     true = _holds(asked, beta) if not model.aliased else False
-    return _result(method, asked.texts, found, failures, model, (seed, alpha, level), true)
+    how = seed, alpha, level
+    said = interruption(len(done), nsim)
+    return _result(method, asked.texts, found, failures, model, how, null_is_true=true, said=said)
 
 
 def _p_value(
@@ -345,7 +352,8 @@ def _likelihood_ratio(
     df = large.npar - null.npar
     text = (f"`{null.formula}` against `{large.formula}`",)
     method = f"likelihood-ratio test (χ², {df} df)"
-    return _result(method, text, chi2.sf(statistic, df), failures, large, (seed, alpha, level))
+    p, shares, said = chi2.sf(statistic, df), (seed, alpha, level), of_large.interrupted
+    return _result(method, text, p, failures, large, shares, said=said)
 
 
 def _result(
@@ -355,7 +363,9 @@ def _result(
     failures: Mapping[str, int],
     model: LinearMixedModel,
     how: tuple[int, float, float],
+    *,
     null_is_true: bool = False,
+    said: str = "",
 ) -> Power:
     from scipy.stats import beta
 
@@ -379,4 +389,5 @@ def _result(
         seed=seed,
         failures=failures,
         null_is_true=null_is_true,
+        interrupted=said,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partialpool.inference.intervals.bootstrap import failure_lines
+from partialpool.inference.intervals.bootstrap import notes_of
 from partialpool.tables.html import tables_html
 from partialpool.tables.rformat import CellTable
 
@@ -32,5 +32,5 @@ def power_html(power: Power) -> str:
         f"Power by simulation: {power.method}",
         [("", cells)],
         lines=[("Model:", power.formula)],
-        notes=[*notes, *failure_lines(power.failures)],
+        notes=[*notes, *notes_of(power)],
     )

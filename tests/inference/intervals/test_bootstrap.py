@@ -145,19 +145,21 @@ def test_failures_are_counted_by_cause_and_kept() -> None:
 
 def test_interrupted_work_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = pp.lmer("bright ~ 1 + (1 | operator)", PULP)
-    whole = pp.bootstrap(fit, nsim=2, seed=4)
+    whole = pp.bootstrap(fit, nsim=100, seed=4)
     real, calls = _core.bootstrap_refits, []
 
     def interrupted(*arguments: Any) -> Any:
         calls.append(arguments)
-        if len(calls) == 2:
+        if arguments[3] >= 20:
             raise KeyboardInterrupt
         return real(*arguments)
 
     monkeypatch.setattr(module._core, "bootstrap_refits", interrupted)
     part = pp.bootstrap(fit, nsim=1000, seed=4)
-    assert part.nsim == len(part.replicates) == 2
-    assert np.array_equal(part.replicates, whole.replicates)
+    done = calls[-1][3]
+    assert part.nsim == len(part.replicates) == done
+    assert part.interrupted == f"interrupted after {done} of 1,000"
+    assert np.array_equal(part.replicates, whole.replicates[:done])
 
 
 def test_intervals_are_those_of_the_boot_package() -> None:

@@ -222,8 +222,20 @@ pub fn sample<T: Target>(
     let step_bits = std::sync::atomic::AtomicU64::new(0);
     let results: Mutex<Vec<(usize, Result<ChainDraws, NumericsError>)>> = Mutex::new(Vec::new());
     let (send, wake) = std::sync::mpsc::channel::<()>();
+    let workers = plan.threads.clamp(1, plan.chains.max(1));
+    // Each chain's products run on threads of its own: it waits for no other chain, and rayon's common
+    // pool, which is dead in a forked process, is not asked.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let pool = || rayon::ThreadPoolBuilder::new().num_threads((cores / workers).max(1)).build();
+    let pools: Vec<rayon::ThreadPool> =
+        (0..workers).map(|_| pool()).collect::<Result<_, _>>().map_err(|e| NumericsError::Sampler(e.to_string()))?;
+    let now = || Progress {
+        made: made.load(Ordering::Relaxed),
+        divergences: divergences.load(Ordering::Relaxed),
+        step_size: f64::from_bits(step_bits.load(Ordering::Relaxed)),
+    };
     std::thread::scope(|scope| {
-        for _ in 0..plan.threads.clamp(1, plan.chains.max(1)) {
+        for pool in &pools {
             let send = send.clone();
             let (stop, next, finished, made) = (&stop, &next, &finished, &made);
             let (divergences, step_bits, results) = (&divergences, &step_bits, &results);
@@ -240,7 +252,7 @@ pub fn sample<T: Target>(
                     step_bits.store(step.to_bits(), Ordering::Relaxed);
                     !stop.load(Ordering::Relaxed)
                 };
-                let one = run_chain(target, plan, chain, &report);
+                let one = pool.install(|| run_chain(target, plan, chain, &report));
                 results.lock().unwrap_or_else(PoisonError::into_inner).push((chain, one));
                 finished.fetch_add(1, Ordering::Relaxed);
                 let _ = send.send(());
@@ -249,12 +261,7 @@ pub fn sample<T: Target>(
         drop(send);
         while finished.load(Ordering::Relaxed) < plan.chains {
             let outcome = wake.recv_timeout(Duration::from_millis(100));
-            let now = Progress {
-                made: made.load(Ordering::Relaxed),
-                divergences: divergences.load(Ordering::Relaxed),
-                step_size: f64::from_bits(step_bits.load(Ordering::Relaxed)),
-            };
-            if !poll(now) {
+            if !poll(now()) {
                 stop.store(true, Ordering::Relaxed);
             }
             if matches!(outcome, Err(std::sync::mpsc::RecvTimeoutError::Disconnected)) {
@@ -262,6 +269,8 @@ pub fn sample<T: Target>(
             }
         }
     });
+    // Chains may end before they are looked at; the last report is of everything.
+    poll(now());
     let mut all = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.sort_by_key(|(chain, _)| *chain);
     all.into_iter().map(|(_, draws)| draws).collect()

@@ -5,9 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::NumericsError;
 use crate::linalg::{large, small};
-use crate::products::crossproducts::{Column, CrossProducts, Factor};
+use crate::products::crossproducts::{Column, CrossProducts};
 
 /// Linear maps from raw to working columns.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,15 +29,6 @@ pub struct Basis {
 }
 
 impl Basis {
-    pub(crate) fn check(&self, factors: &[Factor], p: usize) -> Result<(), NumericsError> {
-        let z_ok = self.z.len() == factors.len() && self.z.iter().zip(factors).all(|(t, f)| t.len() == f.k * f.k);
-        if z_ok && self.x.len() == p * p && self.kept.len() == p && self.shift.len() == p && self.shift_low.len() == p {
-            Ok(())
-        } else {
-            Err(NumericsError::State("inconsistent basis".into()))
-        }
-    }
-
     /// Raw coefficients of the fixed effects from working ones.
     #[must_use]
     pub fn raw_beta(&self, working: &[f64]) -> Vec<f64> {

@@ -243,44 +243,12 @@ impl CrossProducts {
 
     /// The inverse of [`CrossProducts::to_bytes`]; checks what later code relies on.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NumericsError> {
-        let cp: Self = postcard::from_bytes(bytes).map_err(|e| NumericsError::State(e.to_string()))?;
+        let (cp, left): (Self, _) =
+            postcard::take_from_bytes(bytes).map_err(|e| NumericsError::State(e.to_string()))?;
+        if !left.is_empty() {
+            return Err(NumericsError::State("bytes left over".into()));
+        }
         cp.check()?;
         Ok(cp)
-    }
-
-    fn check(&self) -> Result<(), NumericsError> {
-        let bad = |what: &str| Err(NumericsError::State(format!("inconsistent {what}")));
-        let c = self.c();
-        if self.xx.len() != c * c || self.zx.len() != self.q() * c || self.zz.len() != self.factors.len() {
-            return bad("sizes");
-        }
-        let mut offset = 0;
-        for (f, zz) in self.factors.iter().zip(&self.zz) {
-            if f.offset != offset || f.blocks.iter().sum::<usize>() != f.k || zz.len() != f.levels * f.k * f.k {
-                return bad("factor");
-            }
-            offset += f.levels * f.k;
-        }
-        let (levels, k) = self.factors.first().map_or((0, 0), |f| (f.levels, f.k));
-        let lead = &self.lead;
-        let rest = self.q_rest() as u32;
-        if lead.ptr.len() != levels + 1
-            || lead.ptr.windows(2).any(|w| w[0] > w[1])
-            || lead.ptr.last() != Some(&lead.cols.len())
-            || lead.vals.len() != k * lead.cols.len()
-            || lead.cols.iter().any(|&j| j >= rest)
-        {
-            return bad("lead block");
-        }
-        for pair in &self.pairs {
-            let (Some(f), Some(g)) = (self.factors.get(pair.first), self.factors.get(pair.second)) else {
-                return bad("pair");
-            };
-            let in_range = pair.levels.iter().all(|&(l, m)| (l as usize) < f.levels && (m as usize) < g.levels);
-            if pair.first == 0 || pair.vals.len() != pair.levels.len() * f.k * g.k || !in_range {
-                return bad("pair");
-            }
-        }
-        self.basis.check(&self.factors, self.p)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod basis;
 pub mod build;
+pub(crate) mod check;
 pub(crate) mod co_occurrence;
 pub mod components;
 pub mod crossproducts;

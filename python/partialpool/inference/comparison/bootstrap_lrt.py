@@ -18,11 +18,12 @@ from partialpool.inference.comparison.comparable import require_mixed, require_m
 from partialpool.inference.comparison.likelihood_ratio import open_parameters
 from partialpool.inference.comparison.nesting import require_nested
 from partialpool.inference.intervals.bootstrap import (
-    failure_lines,
     maximum_likelihood,
+    notes_of,
     refit_simulated,
 )
 from partialpool.models.baseline import LinearModel
+from partialpool.progress.interruption import marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,8 @@ class BootstrapTest:
         What the reader should know: models refitted by ML, a singular null fit.
     seed
         Gives the same sample again.
+    interrupted
+        "interrupted after 300 of 1,000" where Ctrl-C ended it; else empty.
     """
 
     method: str
@@ -79,6 +82,7 @@ class BootstrapTest:
     seed: int
     failures: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
+    interrupted: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """pbkrtest's rows LRT, PBtest, Gamma, Bartlett, F: stat, df, ddf, p_value.
@@ -106,7 +110,8 @@ class BootstrapTest:
             "F": (stat / df, df, ddf, float(f.sf(stat / df, df, ddf))),
         }
         columns = ["stat", "df", "ddf", "p_value"]
-        return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        return marked(table, self.interrupted)
 
     def shown_cells(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """Headers and columns of the table in text."""
@@ -130,7 +135,7 @@ class BootstrapTest:
             f"small : {self.small}",
             *matrix_lines(list(self.to_frame().index), header, cells, right=True),
         ]
-        return "\n".join(lines + failure_lines(self.failures) + ([self.note] if self.note else []))
+        return "\n".join(lines + notes_of(self) + ([self.note] if self.note else []))
 
     def _repr_html_(self) -> str:
         from partialpool.inference.results_html import bootstrap_test_html
@@ -215,4 +220,5 @@ def pb_test(
         seed=seed,
         failures=failures,
         note="; ".join(notes),
+        interrupted=of_large.interrupted,
     )

@@ -21,6 +21,7 @@ from partialpool.inference.intervals.parameters import Parameter, estimates, par
 from partialpool.limits import require_memory
 from partialpool.models.simulation import Law, law_of_fit
 from partialpool.progress.bar import in_slices
+from partialpool.progress.interruption import interruption, marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,10 +87,13 @@ class Refits:
         (r, width): criterion, σ, β, and each factor's Λ flattened.
     outcomes
         (r,): index into `CAUSES`.
+    interrupted
+        "interrupted after 300 of 1,000"; empty where all were done.
     """
 
     values: Vector
     outcomes: NDArray[np.uint8]
+    interrupted: str = ""
 
     @property
     def criterion(self) -> Vector:
@@ -124,7 +128,7 @@ def refit_simulated(
 
     `null` is a fit, or a law for the native module.
 
-    Interrupted by Ctrl-C, the replicates done so far are returned.
+    Interrupted by Ctrl-C, the replicates done so far are returned and say so.
     """
     width = 2 * sum(len(m.design.fixed.names) + 2 + _random_width(m) for m in models)
     require_memory(8.0 * nsim * width, f"{nsim:,} simulations", "ask for fewer (nsim)")
@@ -140,7 +144,8 @@ def refit_simulated(
     for i in range(len(models)):
         outcomes = np.concatenate([part[i][1] for part in parts])
         flat = np.concatenate([part[i][0] for part in parts])
-        out.append(Refits(flat.reshape(len(outcomes), -1), outcomes))
+        said = interruption(len(outcomes), nsim)
+        out.append(Refits(flat.reshape(len(outcomes), -1), outcomes, said))
     return out
 
 
@@ -167,6 +172,8 @@ class Bootstrap:
         Failed refits by cause; they are left out of the intervals.
     method
         What was done.
+    interrupted
+        "interrupted after 300 of 1,000" where Ctrl-C ended it; else empty.
     """
 
     names: tuple[str, ...]
@@ -176,6 +183,7 @@ class Bootstrap:
     seed: int
     failures: Mapping[str, int] = field(default_factory=dict)
     method: str = "parametric bootstrap"
+    interrupted: str = ""
 
     @property
     def bias(self) -> Vector:
@@ -203,13 +211,14 @@ class Bootstrap:
             _interval(column[~np.isnan(column)], estimate, kind, level)
             for column, estimate in zip(self.replicates.T, self.estimate, strict=True)
         ]
-        return interval_frame(self.names, ends, level)
+        return marked(interval_frame(self.names, ends, level), self.interrupted)
 
     def to_frame(self) -> pd.DataFrame:
         """The replicates: a row each, a column a part of the statistic."""
         import pandas as pd
 
-        return pd.DataFrame(self.replicates, columns=list(self.names))
+        frame = pd.DataFrame(self.replicates, columns=list(self.names))
+        return marked(frame, self.interrupted)
 
     def __str__(self) -> str:
         from partialpool.tables.layout import matrix_lines
@@ -219,7 +228,7 @@ class Bootstrap:
         lines = [f"Parametric bootstrap, {self.nsim} replicates (seed {self.seed})", ""]
         header = ("original", "bias", "std. error")
         lines += matrix_lines(self.names, header, cells, right=True)
-        return "\n".join(lines + failure_lines(self.failures))
+        return "\n".join(lines + notes_of(self))
 
     def _repr_html_(self) -> str:
         from partialpool.inference.results_html import bootstrap_html
@@ -230,6 +239,11 @@ class Bootstrap:
 def failure_lines(failures: Mapping[str, int]) -> list[str]:
     """One line a cause."""
     return [f"{count} refits failed: {cause}" for cause, count in failures.items()]
+
+
+def notes_of(result: Any) -> list[str]:
+    """Lines under a simulated result: that it was interrupted, and what failed."""
+    return [*([result.interrupted] if result.interrupted else []), *failure_lines(result.failures)]
 
 
 def interval_frame(
@@ -320,7 +334,8 @@ def bootstrap(
     replicates[refits.outcomes != 0] = np.nan
     names = tuple(p.old_name if oldnames else p.name for p in wanted)
     estimate, done = estimates(fit, wanted), len(replicates)
-    return Bootstrap(names, estimate, replicates, done, seed, refits.failures)
+    said = refits.interrupted
+    return Bootstrap(names, estimate, replicates, done, seed, refits.failures, interrupted=said)
 
 
 def _bootstrap_statistic(
@@ -351,8 +366,9 @@ def _bootstrap_statistic(
                 )
             rows.append(value)
 
-    in_slices(nsim, work, "Bootstrap")
-    return Bootstrap(names, estimate, np.vstack(rows), len(rows), seed, failures)
+    in_slices(nsim, work, "Bootstrap", lambda: len(rows))
+    said = interruption(len(rows), nsim)
+    return Bootstrap(names, estimate, np.vstack(rows), len(rows), seed, failures, interrupted=said)
 
 
 def _named(value: Any) -> tuple[tuple[str, ...], Vector]:

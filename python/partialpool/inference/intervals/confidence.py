@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from partialpool.arguments import check_choice, check_level, check_nsim
-from partialpool.errors import ArgumentError
+from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.inference.intervals.bootstrap import (
     KINDS,
     bootstrap,
@@ -44,14 +45,24 @@ def confint(
         raise ArgumentError("an interval needs more than one simulation; nsim of 1000 is usual")
     wanted = select(parameters(fit), parm)
     if method == "profile":
-        return profile_intervals(maximum_likelihood(fit), wanted, level, oldnames)
+        table = profile_intervals(maximum_likelihood(fit), wanted, level, oldnames)
+        _warn_if_interrupted(table)
+        return table
     if method == "wald":
         return _wald(fit, wanted, level, oldnames)
     result = bootstrap(fit, nsim=nsim, seed=seed, wanted=wanted, oldnames=oldnames)
     table = result.confint(boot_type, level)
     table.loc[[undetermined(fit, p) for p in wanted]] = np.nan
-    table.attrs = {"nsim": result.nsim, "seed": result.seed, "failures": dict(result.failures)}
+    table.attrs |= {"nsim": result.nsim, "seed": result.seed, "failures": dict(result.failures)}
+    _warn_if_interrupted(table)
     return table
+
+
+def _warn_if_interrupted(table: pd.DataFrame) -> None:
+    """Also where only the numbers are taken from the table."""
+    said = table.attrs.get("interrupted")
+    if said:
+        warnings.warn(f"the intervals were {said}", ConvergenceWarning, stacklevel=3)
 
 
 def _wald(

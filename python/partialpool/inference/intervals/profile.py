@@ -27,6 +27,7 @@ from partialpool.inference.intervals.parameters import (
 from partialpool.inference.intervals.parameters import values as parameter_values
 from partialpool.models.random_effects import told_apart
 from partialpool.progress.bar import progress
+from partialpool.progress.interruption import interruption, marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,12 +60,15 @@ class Profile:
         A row a constrained optimum: parameter, zeta, and the value there of every parameter.
     oldnames
         Whether parameters have lme4's short names.
+    interrupted
+        "interrupted after 2 of 6 parameters" where Ctrl-C ended it; else empty.
     """
 
     fit: LinearMixedModel
     parameters: tuple[Parameter, ...]
     points: pd.DataFrame
     oldnames: bool = False
+    interrupted: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,10 +99,11 @@ class Profile:
 
     def to_frame(self) -> pd.DataFrame:
         """The points."""
-        return self.points
+        return marked(self.points.copy(), self.interrupted) if self.interrupted else self.points
 
     def __str__(self) -> str:
-        return f"Profile of {', '.join(self.names)}\n{self.confint()}"
+        said = f" ({self.interrupted})" if self.interrupted else ""
+        return f"Profile of {', '.join(self.names)}{said}\n{self.confint()}"
 
     def _repr_html_(self) -> str:
         from partialpool.inference.results_html import profile_html
@@ -153,7 +158,9 @@ def profile(
             advance(1)
     import pandas as pd
 
-    return Profile(fit, tuple(done), pd.concat(tables, ignore_index=True), oldnames)
+    points = pd.concat(tables, ignore_index=True)
+    said = interruption(len(done), len(wanted), "parameters")
+    return Profile(fit, tuple(done), points, oldnames, said)
 
 
 def sides(
@@ -182,15 +189,14 @@ def sides(
 def profile_intervals(
     fit: LinearMixedModel, wanted: Sequence[Parameter], level: float, oldnames: bool
 ) -> pd.DataFrame:
-    """Profile intervals of an ML fit's parameters."""
+    """Profile intervals of an ML fit's parameters; NaN for those that Ctrl-C left undone."""
     from scipy.stats import norm
 
     z = float(norm.ppf((1 + level) / 2))
-    names, ends = [], []
+    ends: list[tuple[float, float]] = []
     with progress("Profile", len(wanted)) as advance:
         for p in wanted:
             if undetermined(fit, p):
-                names.append(_name(p, oldnames))
                 ends.append((np.nan, np.nan))
                 advance(1)
                 continue
@@ -201,10 +207,11 @@ def profile_intervals(
                     raise
                 break
             low, high = (_end(side) for side in found)
-            names.append(_name(p, oldnames))
             ends.append((low, high))
             advance(1)
-    return interval_frame(names, ends, level)
+    said = interruption(len(ends), len(wanted), "parameters")
+    ends += [(np.nan, np.nan)] * (len(wanted) - len(ends))
+    return marked(interval_frame([_name(p, oldnames) for p in wanted], ends, level), said)
 
 
 def _end(side: _core.ProfileSide) -> float:
