@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import Frame
+from partialpool.design.levels import categorical, find_levels, restore_level, store_level
 from partialpool.errors import ArgumentError, DataError, DesignError, FormulaError, NewDataError
 from partialpool.formula.expressions import quote_for_formulaic
 from partialpool.formula.tokens import tokenize
@@ -100,21 +101,17 @@ class FormulaicColumns:
         return self._columns(self._materialise(self._spec, table))
 
     def _categorical(self, frame: Frame, name: str, rows: Rows) -> Any:
-        import pandas as pd
-
         coded = frame.coded(name)
-        place = {level: i for i, level in enumerate(self.levels[name])}
-        new = np.array([place.get(level, -2) for level in (*coded.levels, None)])
-        if len(coded.levels) and (new[:-1] == -2).any():
-            unknown = coded.levels[int(np.argmax(new[:-1] == -2))]
-            known = ", ".join(repr(str(v)) for v in self.levels[name][:8])
+        levels = self.levels[name]
+        new = np.append(find_levels(levels, coded.levels, name), -1)
+        if (new[:-1] < 0).any():
+            unknown = coded.levels[int(np.argmax(new[:-1] < 0))]
+            known = ", ".join(repr(str(v)) for v in levels[:8])
             raise NewDataError(
                 f"level {str(unknown)!r} of {name!r} was not in the data of the fit ({known}); a"
                 " fixed effect cannot be predicted for it"
             )
-        new[-1] = -1
-        codes = take(new[coded.codes], rows)
-        return pd.Categorical.from_codes(codes, categories=pd.Index(list(self.levels[name])))
+        return categorical(take(new[coded.codes], rows), levels)
 
     def _materialise(self, spec: Any, table: Mapping[str, Any]) -> Any:
         import pandas as pd
@@ -175,7 +172,7 @@ class FormulaicColumns:
         return {
             "text": self.text,
             "variables": list(self.variables),
-            "levels": {k: list(v) for k, v in self.levels.items()},
+            "levels": {k: [store_level(v) for v in levels] for k, levels in self.levels.items()},
             "contrasts": self.contrasts,
             "transforms": pack(dict(self._spec.transform_state)),
         }
@@ -183,12 +180,11 @@ class FormulaicColumns:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> FormulaicColumns:
         """The encoder of a stored fit: levels and transforms as they were."""
-        import pandas as pd
         from formulaic import ModelSpec
 
         from partialpool.design.stored import unpack
 
-        levels = {k: tuple(v) for k, v in state["levels"].items()}
+        levels = {k: tuple(map(restore_level, v)) for k, v in state["levels"].items()}
         self = cls(state["text"], state["variables"], levels, state["contrasts"])
         transforms = unpack(state["transforms"])
         size = max([2, *(len(v) for v in levels.values())])
@@ -196,7 +192,7 @@ class FormulaicColumns:
         for name in self.variables:
             if name in levels:
                 codes = np.arange(size) % len(levels[name])
-                table[name] = pd.Categorical.from_codes(codes, pd.Index(list(levels[name])))
+                table[name] = categorical(codes, levels[name])
             else:
                 table[name] = np.full(size, inner_value(name, transforms))
         spec = ModelSpec(

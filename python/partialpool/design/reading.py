@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.design.alignment import doubles_of, in_order, is_pandas
 from partialpool.design.columns import (
     Column,
     FormulaicColumns,
@@ -19,6 +20,7 @@ from partialpool.design.columns import (
 )
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
+from partialpool.design.levels import categorical, check_texts_distinct
 from partialpool.errors import ArgumentError, DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 
@@ -222,8 +224,6 @@ class _Reader:
         if products is not None and all(self.frame.is_numeric(v) for v in used):
             encoder = ProductColumns(products)
             return encoder, encoder.build({v: self.column(v) for v in used})
-        import pandas as pd
-
         levels: dict[str, tuple[Any, ...]] = {}
         table: dict[str, Any] = {}
         for name in used:
@@ -237,8 +237,9 @@ class _Reader:
                     f"factor {name!r} has fewer than two levels in the rows used ({only}); take it"
                     " out of the formula"
                 )
+            check_texts_distinct(coded.levels, name, "the names of coefficients")
             levels[name] = coded.levels
-            table[name] = pd.Categorical.from_codes(coded.codes, pd.Index(list(coded.levels)))
+            table[name] = categorical(coded.codes, coded.levels)
         if not table:
             table["__rows__"] = np.zeros(self.n)
         encoder = FormulaicColumns(text, used, levels, contrasts)
@@ -340,10 +341,9 @@ def _vector(value: Any, frame: Frame, what: str) -> NDArray[np.float64] | None:
             raise DataError(f"{what} column {value!r} does not hold numbers")
         array = frame.numeric(value)
     else:
-        try:
-            array = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"{what} must be numbers or the name of a column") from None
+        if is_pandas(value, "Series") and frame.index is not None:
+            value = in_order(value, frame.index, what, "the data")
+        array = doubles_of(value, what, " or the name of a column")
     if array.shape != (frame.length,):
         raise DataError(f"{what} must have one value a row: {frame.length}, not {array.shape}")
     if np.isinf(array).any():

@@ -7,12 +7,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from partialpool import _core
 from partialpool.design import Design, Factor, build_design
 from partialpool.design.columns import columns_from_state
 from partialpool.design.design import Term
+from partialpool.design.levels import restore_level, store_level
 from partialpool.errors import ArgumentError, DataError, FileError
 from partialpool.formula import parse_formula
 from partialpool.models.native import cross_products
@@ -69,7 +68,10 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
         "contrasts": dict(design.contrasts),
         "fixed": design.fixed.state(),
         "factors": [
-            {"levels": [_plain(v) for v in f.levels], "terms": [t.encoder.state() for t in f.terms]}
+            {
+                "levels": [store_level(v) for v in f.levels],
+                "terms": [t.encoder.state() for t in f.terms],
+            }
             for f in design.factors
         ],
         "native": state,
@@ -80,12 +82,6 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
             archive.writestr("crossproducts.bin", products)
     except OSError as error:
         raise FileError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def load(
@@ -196,7 +192,7 @@ def _design_without_rows(formula: Any, manifest: dict[str, Any], n: int) -> Desi
                 name=":".join(group),
                 variables=group,
                 codes=None,
-                levels=tuple(stored["levels"]),
+                levels=tuple(restore_level(v) for v in stored["levels"]),
                 terms=tuple(terms),
                 columns=(),
                 blocks=tuple(b for t in terms for b in t.blocks),
