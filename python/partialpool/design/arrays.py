@@ -17,6 +17,10 @@ from partialpool.errors import DataError
 NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "boolean"})
 
 
+#: Columns of narwhals that NumPy has no type for.
+AS_OBJECTS = frozenset({"Object", "Int128", "UInt128"})
+
+
 def is_object(column: Any) -> bool:
     """Whether a column holds Python objects, of one type or of many."""
     return isinstance(column.dtype, np.dtype) and column.dtype.kind == "O"
@@ -69,7 +73,9 @@ def _of_masked(values: Any) -> NDArray[Any]:
         return np.asarray(values.data)
     if values.dtype.kind == "f":
         return np.asarray(values.filled(np.nan))
-    return np.asarray(values.astype(object).filled(None))
+    out = np.array(values.data, dtype=object)  # `filled` would write "?"
+    out[np.ma.getmaskarray(values)] = None
+    return out
 
 
 def _of_list(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
@@ -93,7 +99,8 @@ def _of_library(values: Any) -> Any:
         return (
             object_array(values.to_pylist()) if hasattr(values, "to_pylist") else np.asarray(values)
         )
-    if series.dtype.is_numeric() and not series.is_null().any():
+    as_objects = str(series.dtype) in AS_OBJECTS
+    if series.dtype.is_numeric() and not as_objects and not series.is_null().any():
         return series.to_numpy()
     if series.dtype == nw.Enum:
         import pandas as pd
@@ -110,7 +117,7 @@ def _of_array(array: NDArray[Any]) -> Any:
         import pandas as pd
 
         return pd.Series(array)
-    return array
+    return array.astype(np.float64) if array.dtype == np.longdouble else array
 
 
 def floats_of_objects(values: NDArray[Any], name: str) -> NDArray[np.float64] | None:

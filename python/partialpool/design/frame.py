@@ -15,8 +15,19 @@ from numpy.typing import NDArray
 
 from partialpool._core import encode
 from partialpool.design.alignment import in_order, is_pandas
-from partialpool.design.arrays import as_column, floats_of_objects, is_object, object_array
-from partialpool.design.levels import Codes, check_levels_readable, code_objects
+from partialpool.design.arrays import (
+    AS_OBJECTS,
+    as_column,
+    floats_of_objects,
+    is_object,
+    object_array,
+)
+from partialpool.design.levels import (
+    Codes,
+    check_levels_readable,
+    code_objects,
+    labels_of_one_type,
+)
 from partialpool.errors import DataError
 
 
@@ -105,6 +116,7 @@ class Frame:
         import narwhals as nw
         from narwhals.exceptions import NarwhalsError
 
+        _refuse_twice(getattr(data, "column_names", ()))
         try:
             table = nw.from_native(data, eager_only=True)
             self.names = list(table.columns)
@@ -115,10 +127,7 @@ class Frame:
                 f" not {type(data).__name__}{hint}"
             ) from None
         except (NarwhalsError, ValueError) as error:
-            raise DataError(f"the data cannot be read: {error}") from None
-        if len(set(self.names)) < len(self.names):
-            twice = next(n for i, n in enumerate(self.names) if n in self.names[:i])
-            raise DataError(f"the data have two columns named {twice!r}; rename one")
+            raise DataError(f"the data cannot be read: {' '.join(str(error).split())}") from None
         self.kind = table.implementation
         self.length = len(table)
         self._get = table.get_column
@@ -132,7 +141,7 @@ class Frame:
             if name not in self.names:
                 raise DataError(f"the data have no column {name!r}{self._suggestion(name)}")
             column = self._get(name)
-            if str(column.dtype) == "Object" and not is_pandas(column):  # of polars
+            if str(column.dtype) in AS_OBJECTS and not is_pandas(column):
                 column = object_array(column.to_list())
             self._read[name] = column
         return self._read[name]
@@ -217,7 +226,7 @@ class Frame:
 
     def _code(self, name: str) -> Coded:
         column = self.raw(name)
-        dtype: Any = column.dtype
+        dtype = column.dtype
         if isinstance(dtype, np.dtype) and dtype.kind in "iu" and _fits_int64(column):
             values = np.ascontiguousarray(np.asarray(column), dtype=np.int64)
             codes, levels = encode(values)
@@ -231,7 +240,7 @@ class Frame:
             import narwhals as nw
 
             if dtype == nw.Enum:
-                order = list(dtype.categories)
+                order = list(column.dtype.categories)
                 at = {v: i for i, v in enumerate(order)}
                 codes = np.array([at.get(v, -1) for v in column.to_list()], dtype=np.int64)
                 return _drop_unused(codes, order)
@@ -246,6 +255,12 @@ def _named(name: Any) -> str:
         raise DataError(
             f"the data have a column whose name, a {type(name).__name__}, has no text; rename it"
         ) from None
+
+
+def _refuse_twice(names: Sequence[Any]) -> None:
+    if isinstance(names, list) and len(set(names)) < len(names):
+        twice = next(n for i, n in enumerate(names) if n in names[:i])
+        raise DataError(f"the data have two columns named {twice!r}; rename one")
 
 
 def _by_text(names: Iterable[Any]) -> dict[str, Any]:
@@ -351,7 +366,8 @@ def to_native(
 
     table = dict(columns)
     if index is not None:
-        table = {index[0]: list(index[1]), **table}
+        name = index[0] if index[0] not in table else f"{index[0]}_of_row"
+        table = {name: labels_of_one_type(index[1]), **table}
     return nw.to_native(nw.from_dict(table, backend=kind))
 
 

@@ -72,12 +72,22 @@ def check_levels_readable(levels: Sequence[Hashable], name: str) -> None:
     """Refuse levels that have no text of their own, or that no file and no page can hold."""
     try:
         texts = [v if type(v) is str else str(v) for v in levels]
+        seen: dict[tuple[str, str], Hashable] = {}
         for level, text in zip(levels, texts, strict=True):
             if type(level) in PLAIN:
                 continue
             if isinstance(level, complex):
                 raise DataError(
                     f"column {name!r} holds complex numbers; use a real number made of them"
+                )
+            if isinstance(level, frozenset):  # its text is another in the next session
+                raise DataError(
+                    f"column {name!r} holds sets, which have no order; convert it to text"
+                )
+            if seen.setdefault((kind_of(level), text), level) is not level:
+                raise DataError(
+                    f"column {name!r} holds different values with one text, {shown(level)}; convert"
+                    " it to text that tells them apart"
                 )
             if ADDRESS.search(text):
                 raise DataError(
@@ -111,6 +121,8 @@ def code_objects(column: Any, name: str) -> tuple[Codes, tuple[Hashable, ...]]:
     try:
         plain = column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string"
         if plain:
+            if column.dtype == np.longdouble:
+                column = np.asarray(column, dtype=np.float64)
             codes, uniques = pd.factorize(column)
             values = [v.item() if isinstance(v, np.generic) else v for v in list(uniques)]
         else:
@@ -151,7 +163,7 @@ def _code_one_by_one(values: NDArray[Any], name: str) -> tuple[Codes, list[Hasha
 
 def _refuse_equal(a: Hashable, b: Hashable, name: str) -> None:
     """True and 1 are equal to Python and differ to whoever wrote them."""
-    same = type(a) is type(b) and not isinstance(a, tuple | frozenset)
+    same = type(a) is type(b) and not isinstance(a, tuple)
     if same or (_is_number(a) and _is_number(b)) or str(a) == str(b):
         return
     raise DataError(
@@ -166,11 +178,10 @@ def _is_number(level: Hashable) -> bool:
 
 def sort_order(values: Sequence[Any]) -> list[int]:
     """Places of the values in sorted order; by type and text where they cannot be compared."""
-    if not any(isinstance(v, frozenset) for v in values):  # `<` of sets is no order of them
-        try:
-            return sorted(range(len(values)), key=values.__getitem__)
-        except Exception:  # an object's own comparison; type and text order it instead
-            pass
+    try:
+        return sorted(range(len(values)), key=values.__getitem__)
+    except Exception:  # an object's own comparison; type and text order it instead
+        pass
     return sorted(range(len(values)), key=lambda i: (type(values[i]).__name__, str(values[i])))
 
 
@@ -243,12 +254,23 @@ def _surely_the_same(known: Hashable, level: Hashable, name: str) -> bool:
     return (a is bool) == (b is bool)
 
 
+def labels_of_one_type(levels: Sequence[Hashable]) -> list[Any]:
+    """Levels as a typed column can hold them: themselves if of one type, else their texts."""
+    types = {type(v) if not isinstance(v, int) or abs(v) < 2**63 else None for v in levels}
+    if len(types) <= 1 and types <= {str, bool, int, float, datetime.date, datetime.datetime}:
+        return list(levels)
+    texts = [str(v) for v in levels]
+    return texts if len(set(texts)) == len(texts) else [repr(v) for v in levels]
+
+
 def categorical(codes: NDArray[np.int64], levels: Sequence[Hashable]) -> Any:
     """A pandas categorical of these levels; no pandas Index is made of tuples or mixed numbers."""
     import pandas as pd
 
     text = all(type(v) is str for v in levels)
-    index = pd.Index(list(levels), dtype=None if text else object, tupleize_cols=False)
+    # What pandas would make of them itself when formulaic takes them apart.
+    values = [pd.Timedelta(v) if type(v) is datetime.timedelta else v for v in levels]
+    index = pd.Index(values, dtype=None if text else object, tupleize_cols=False)
     return pd.Categorical.from_codes(codes, categories=index)
 
 
@@ -274,6 +296,7 @@ _WRITE: Mapping[str, Callable[[Any], str]] = {
     "Fraction": str,
     "date": datetime.date.isoformat,
     "datetime": datetime.datetime.isoformat,
+    "timedelta": lambda v: f"{v.days} {v.seconds} {v.microseconds}",
     "Timestamp": lambda v: v.isoformat(),
     "Timedelta": lambda v: v.isoformat(),
 }
@@ -284,6 +307,7 @@ _READ: Mapping[str, Callable[[str], Hashable]] = {
     "Fraction": Fraction,
     "date": datetime.date.fromisoformat,
     "datetime": datetime.datetime.fromisoformat,
+    "timedelta": lambda text: datetime.timedelta(*map(int, text.split())),
     "Timestamp": _timestamp,
     "Timedelta": _timedelta,
 }
@@ -293,8 +317,6 @@ def store_level(level: Hashable) -> Any:
     """A level as JSON: itself, or its type and text."""
     if type(level) in {str, bool, int} or (type(level) is float and np.isfinite(level)):
         return level
-    if isinstance(level, np.generic):
-        return store_level(level.item())
     if type(level) is tuple:
         return {"type": "tuple", "members": [store_level(v) for v in level]}
     kind = kind_of(level)
