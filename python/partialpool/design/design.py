@@ -129,6 +129,8 @@ class Design:
         As given.
     source, given
         The table and the arguments that it was read with, for `update`.
+    index
+        Labels of the table's rows, if it is pandas' (`Frame.index`).
 
     A design read back from a stored fit has no rows: `y` is None.
     """
@@ -146,6 +148,12 @@ class Design:
     contrasts: Mapping[str, str] = field(default_factory=dict)
     source: Any = None
     given: Mapping[str, Any] = field(default_factory=dict)
+    index: Any = None
+
+    @property
+    def index_of_rows(self) -> Any:
+        """Labels of the rows used; None where they have none."""
+        return None if self.index is None else take(self.index, self.rows)
 
     @property
     def n(self) -> int:

@@ -93,6 +93,7 @@ def build_design(
             "na_action": na_action,
             **{k: v for k, v in (("weights", weights), ("offset", offset)) if v is not None},
         },
+        index=frame.index,
     )
 
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from partialpool.design import Design
+from partialpool.design.alignment import doubles_of, in_order, is_pandas
 from partialpool.design.columns import take
 from partialpool.errors import ArgumentError, DataError
 from partialpool.formula import update_formula
@@ -21,22 +24,38 @@ def refit(fit: LinearMixedModel, y: Any) -> LinearMixedModel:
     from partialpool.models.lmer import fit_design
 
     design = fit._rows()
-    try:
-        values = np.asarray(y, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise DataError("the new response must be numbers") from None
-    if len(values) == design.total and design.total != design.n:
-        values = take(values, design.rows)
-    if len(values) != design.n:
-        raise DataError(
-            f"the new response has {len(values)} values for {design.n} rows; give one a row used"
-        )
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
-        raise DataError(f"the new response is not finite in row {row}")
+    values = new_response(design, y)
     response = values if design.offset is None else values - design.offset
     new = replace(design, y=np.ascontiguousarray(response))
     return fit_design(new, reml=fit.reml, data_name=fit.data_name)
+
+
+def new_response(design: Design, y: Any) -> NDArray[np.float64]:
+    """One finite value a row used, (n,), from one a row used or one a row of the data.
+
+    A pandas Series goes by its labels where the data have them.
+    """
+    what = "the new response"
+    if is_pandas(y, "DataFrame") and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    dropped = design.total != design.n
+    if is_pandas(y, "Series") and design.index is not None:
+        of_data = dropped and len(y) == design.total
+        labels = design.index if of_data else design.index_of_rows
+        y = in_order(y, labels, what, "the data" if of_data else "the rows used")
+    values = doubles_of(y, what)
+    if values.ndim == 2 and 1 in values.shape:
+        values = values.ravel()
+    if values.ndim != 1:
+        raise DataError(f"{what} must have one dimension, it has {values.ndim}")
+    if len(values) == design.total and dropped:
+        values = take(values, design.rows)
+    if len(values) != design.n:
+        raise DataError(f"{what} has {len(values)} values for {design.n} rows; give one a row used")
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise DataError(f"{what} is not finite in row {row}")
+    return values
 
 
 def update(
