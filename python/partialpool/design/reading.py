@@ -21,6 +21,7 @@ from partialpool.design.columns import (
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.levels import categorical, check_texts_distinct
+from partialpool.design.names import check_names
 from partialpool.errors import ArgumentError, DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
 
@@ -74,6 +75,7 @@ def build_design(
     used = fixed_variables(formula)
     fixed, x = encode_part(formula.fixed, formula.fixed_products, used)
     factors = reader.factors(encode_part)
+    check_names(fixed, factors, (formula.fixed, *(t.lhs for t in formula.random)))
     if check:
         check_factors(factors, reader.n)
     return Design(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 
-def unique_names(names: tuple[str, ...]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Column names made distinct: a second `x` of another term on the factor is `x.1`."""
-    seen: dict[str, int] = {}
-    out = []
+    taken = set(names)
+    out: list[str] = []
     for name in names:
-        count = seen.get(name, 0)
-        seen[name] = count + 1
-        out.append(name if count == 0 else f"{name}.{count}")
+        own, count = name, 0
+        while own in out or (count and own in taken):  # another column may be called `x.1`
+            count += 1
+            own = f"{name}.{count}"
+        out.append(own)
     return out
 
 
@@ -51,7 +54,8 @@ def ranef(fit: LinearMixedModel, *, condsd: bool) -> dict[str, Any]:
         effects = fit._effects[index]
         columns = {n: effects[:, j] for j, n in enumerate(names)}
         if sds is not None:
-            columns |= {f"{n}_condsd": sds[index][:, j] for j, n in enumerate(names)}
+            both = unique_names([*names, *(f"{n}_condsd" for n in names)])
+            columns |= {n: sds[index][:, j] for j, n in enumerate(both[len(names) :])}
         out[name] = to_native(columns, fit.design.kind, index=("level", factor.levels))
     return out
 
