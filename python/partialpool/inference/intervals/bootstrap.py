@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
-from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
+from partialpool.inference.intervals.parameters import (
+    Parameter,
+    estimates,
+    labels,
+    parameters,
+    values,
+)
 from partialpool.models.simulation import Law, law_of_fit
 from partialpool.progress.bar import in_slices
 
@@ -324,10 +330,10 @@ def bootstrap(
     if statistic is not None:
         return _bootstrap_statistic(fit, statistic, nsim, seed)
     wanted = parameters(fit) if wanted is None else wanted
+    names = labels(wanted, oldnames)
     (refits,) = refit_simulated(fit, [fit], nsim, seed, "Bootstrap")
     replicates = refits.parameters(fit, wanted)
     replicates[refits.outcomes != 0] = np.nan
-    names = tuple(p.old_name if oldnames else p.name for p in wanted)
     estimate, done = estimates(fit, wanted), len(replicates)
     return Bootstrap(names, estimate, replicates, done, seed, refits.failures)
 

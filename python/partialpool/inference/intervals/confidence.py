@@ -15,7 +15,7 @@ from partialpool.inference.intervals.bootstrap import (
     interval_frame,
     maximum_likelihood,
 )
-from partialpool.inference.intervals.parameters import Parameter, parameters, select
+from partialpool.inference.intervals.parameters import Parameter, labels, parameters, select
 from partialpool.inference.intervals.profile import check_level, profile_intervals
 
 if TYPE_CHECKING:
@@ -73,4 +73,4 @@ def _wald(
             (j,) = p.at
             low, high = fit.beta[j] - half[j], fit.beta[j] + half[j]
         ends.append((low, high))
-    return interval_frame([p.old_name if oldnames else p.name for p in wanted], ends, level)
+    return interval_frame(labels(wanted, oldnames), ends, level)

@@ -67,6 +67,29 @@ def parameters(fit: LinearMixedModel) -> tuple[Parameter, ...]:
     return tuple(out)
 
 
+def labels(
+    wanted: Sequence[Parameter], oldnames: bool, taken: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Names of parameters as a table's labels, lme4's short ones or the long ones.
+
+    Raises
+    ------
+    ArgumentError
+        If two would be the same, or one that of another column of the table (`taken`).
+    """
+    seen = set(taken)
+    for p in wanted:
+        name = p.old_name if oldnames else p.name
+        if name in seen:
+            other = "" if name in taken else f", or ask with oldnames={not oldnames}"
+            raise ArgumentError(
+                f"{name!r} would be the name of two columns or parameters here; rename that column"
+                f" of the data{other}"
+            )
+        seen.add(name)
+    return tuple(p.old_name if oldnames else p.name for p in wanted)
+
+
 def select(
     known: Sequence[Parameter], parm: str | int | Sequence[str | int] | None
 ) -> tuple[Parameter, ...]:
@@ -90,6 +113,11 @@ def select(
                 names = ", ".join(p.name for p in known)
                 raise ArgumentError(
                     f"parm has {item!r}, which is no parameter of this model; it has {names}"
+                )
+            if len(match) > 1:
+                places = " or ".join(str(known.index(p)) for p in match)
+                raise ArgumentError(
+                    f"parm {item!r} is the name of two parameters; give its position, {places}"
                 )
             chosen.append(match[0])
     return tuple(dict.fromkeys(chosen))

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.errors import ArgumentError, ConvergenceError
 from partialpool.inference.intervals.bootstrap import interval_frame, maximum_likelihood
-from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, select
+from partialpool.inference.intervals.parameters import (
+    Parameter,
+    estimates,
+    labels,
+    parameters,
+    select,
+)
 from partialpool.inference.intervals.parameters import values as parameter_values
 from partialpool.progress.bar import progress
 
@@ -117,6 +123,7 @@ def profile(
     fit = maximum_likelihood(fit)
     known = parameters(fit)
     wanted = select(known, parm)
+    labels(known, oldnames, taken=("parameter", "zeta"))
     cutoff = float(np.sqrt(chi2.ppf(1 - ALPHA_MAX, len(known))))
     zetas = (cutoff * np.arange(1, STEPS + 1) / STEPS).tolist()
     done: list[Parameter] = []
