@@ -112,7 +112,7 @@ def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[
 
 def _numbers(draws: Vector, level: float, robust: bool) -> dict[str, Vector]:
     """Of draws (chains, draws, size) by column of the frame, (size,) each."""
-    flat = draws.reshape(-1, draws.shape[-1])
+    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     low, high = np.quantile(flat, [(1 - level) / 2, (1 + level) / 2], axis=0)
     if robust:
         middle = np.median(flat, axis=0)

@@ -131,6 +131,8 @@ def _fixed(
 ) -> list[Row]:
     part = fixed_part(fit, ddf)
     size = len(part.beta)
+    if size == 0:  # `y ~ 0 + (1 | g)`
+        return []
     se = np.sqrt(np.diag(part.vcov))
     df = np.array([part.df(row) for row in np.eye(size)])
     statistic = part.beta / se

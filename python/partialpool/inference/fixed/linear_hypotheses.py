@@ -70,6 +70,8 @@ def linear_test(
 def read_hypothesis(fit: LinearMixedModel, hypothesis: Any, rhs: Any = None) -> Hypothesis:
     """L and c from whatever the user gave; consistent, finite, and no row of zeros."""
     names = fit.fixed_names
+    if not names:
+        raise ArgumentError(f"`{fit.formula}` has no fixed effects, so there is nothing to test")
     if isinstance(hypothesis, str):
         asked = _from_texts(fit, [hypothesis])
     elif isinstance(hypothesis, Mapping):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
+from partialpool.inference.fixed.fixed_part import FixedPart, part_with_fixed_effects
 from partialpool.inference.intervals.profile import check_level
 from partialpool.inference.means.grid import (
     ReferenceGrid,
@@ -70,7 +70,7 @@ def emmeans(
     -----
     Factors that are not named are averaged over with equal weights. Random effects are zero.
     """
-    part = fixed_part(model, ddf)
+    part = part_with_fixed_effects(model, ddf, "marginal means")
     grid = reference_grid(part.design, at)
     return _averaged(part, grid, specs, by, level, adjust, "emmean")
 
@@ -95,7 +95,7 @@ def emtrends(
 
     Other parameters and the result are those of `emmeans`.
     """
-    part = fixed_part(model, ddf)
+    part = part_with_fixed_effects(model, ddf, "trends")
     design = part.design
     if var not in predictors(design):
         raise ArgumentError(
