@@ -201,6 +201,13 @@ KINDS: dict[str, Callable[[pd.DataFrame], Any]] = {
 }
 
 
+def fit_or_refusal(table: Any) -> tuple[Any, str]:
+    try:
+        return pp.lmer("y ~ x + (1 | f)", table), ""
+    except DataError as error:
+        return None, str(error)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @given(levels=st.lists(LEVELS, min_size=2, max_size=5, unique_by=lambda v: (str(v), v)))
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -212,10 +219,9 @@ def test_predictions_for_the_rows_of_the_fit_are_its_fitted_values(
     data = pd.DataFrame({"y": rng.normal(size=40) + 5 * which, "x": rng.normal(size=40)})
     data["f"] = pd.Series([levels[i] for i in which], dtype=object)
     table = KINDS[kind](data)
-    try:
-        fit = pp.lmer("y ~ x + (1 | f)", table)
-    except DataError as error:
-        assert "'f'" in str(error)
+    fit, refusal = fit_or_refusal(table)
+    if fit is None:
+        assert "'f'" in refusal
         return
     if len(set(levels)) == len(levels):
         assert fit.ngroups == {"f": len(levels)}
