@@ -347,7 +347,7 @@ class LinearMixedModel(Inference, FitTables):
         return simulate(self, n, seed, new_random)
 
     def refit(self, y: Any) -> LinearMixedModel:
-        """The same model of another response, shape (nobs,) or one value a row of the data."""
+        """The same model of another response, one value a row used or a row; Series by label."""
         from partialpool.models.refitting import refit
 
         return refit(self, y)
