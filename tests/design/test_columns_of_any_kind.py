@@ -108,6 +108,7 @@ def test_a_dicts_list_keeps_numbers_text_and_missing_apart(table: pd.DataFrame) 
     assert frame.coded("f").levels == (1, "1")
     np.testing.assert_array_equal(frame.coded("f").codes, [0, 1, -1, -1, -1])
     assert frame.coded("h").levels == ("a", "b")
+    assert Frame({"f": [(1, 2), (3, 4)]}).coded("f").levels == ((1, 2), (3, 4))
 
 
 def test_objects_that_are_all_numbers_are_numbers() -> None:

@@ -54,6 +54,12 @@ def test_levels_equal_as_text_stay_apart_in_a_grouping_factor(
         np.testing.assert_allclose(model.predict(shuffled), expected, rtol=1e-12)
 
 
+def test_tables_of_text_tell_levels_apart(table: pd.DataFrame) -> None:
+    fit = pp.lmer("y ~ x + (1 | f)", with_groups(table, CLASHES["a number and its text"]))
+    for rows in (fit.tidy("ran_vals"), fit.tidy("ran_coefs"), fit.shrinkage()):
+        assert {"1", "'1'", "2", "'x'"} == set(rows["level"])
+
+
 @pytest.mark.parametrize("kind", CLASHES)
 @pytest.mark.parametrize("formula", ["y ~ x + (1 | f:g)", "y ~ f + (1 | g)", "y ~ x + (0 + f | g)"])
 def test_where_text_is_the_name_a_clash_is_refused(

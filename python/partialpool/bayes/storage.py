@@ -17,6 +17,7 @@ from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.priors import FAMILIES
+from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError, FileError, PartialPoolError
 from partialpool.models import storage
 
@@ -129,7 +130,7 @@ def to_arviz(post: Posterior, random: bool) -> Any:
             level, column = f"{factor.name}_level", f"{factor.name}_coefficient"
             variables[f"r_{factor.name}"] = effects
             dims[f"r_{factor.name}"] = [level, column]
-            coords[level] = [str(v) for v in factor.levels]
+            coords[level] = level_texts(factor.levels)
             coords[column] = list(post.parameters.columns(factor))
     data = {group: variables, f"sample_stats{'_prior' * post.settings.prior_only}": post.stats}
     return arviz_base.from_dict(data, dims=dims, coords=coords, sample_dims=["chain", "draw"])

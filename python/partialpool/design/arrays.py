@@ -81,7 +81,7 @@ def _of_masked(values: Any) -> NDArray[Any]:
 def _of_list(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
     """NumPy would write numbers beside text as text, and None too."""
     types = set(map(type, values))
-    alike = len(types) <= 1 or types <= {int, float}
+    alike = (len(types) <= 1 and types != {tuple}) or types <= {int, float}
     array = np.asarray(values) if alike else object_array(values)
     if array.dtype.kind == "f" and int in types and np.abs(array).max() >= 2.0**53:
         return object_array(values)  # whole numbers that a float cannot hold

@@ -259,6 +259,11 @@ def labels_of_one_type(levels: Sequence[Hashable]) -> list[Any]:
     types = {type(v) if not isinstance(v, int) or abs(v) < 2**63 else None for v in levels}
     if len(types) <= 1 and types <= {str, bool, int, float, datetime.date, datetime.datetime}:
         return list(levels)
+    return level_texts(levels)
+
+
+def level_texts(levels: Sequence[Hashable]) -> list[str]:
+    """Levels as the texts of a table; as Python writes them where 1 and "1" are both there."""
     texts = [str(v) for v in levels]
     return texts if len(set(texts)) == len(texts) else [repr(v) for v in levels]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
+from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
 from partialpool.frames.augment import prefixed, response_of, with_columns
 from partialpool.frames.tidy import Row, chosen_effects, rows_frame, tidy_frame
@@ -101,11 +102,11 @@ def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[
                 {
                     "effect": effect,
                     "group": group,
-                    "level": str(label),
+                    "level": label,
                     "term": term,
                     **_at(numbers, i),
                 }
-                for i, label in enumerate(factor.levels)
+                for i, label in enumerate(level_texts(factor.levels))
             ]
     return out
 

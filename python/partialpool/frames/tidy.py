@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.design.frame import to_native
+from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import fixed_part
 from partialpool.inference.intervals.profile import check_level
@@ -184,13 +185,13 @@ def _values(fit: LinearMixedModel, level: float) -> list[Row]:
         factor = fit.design.factors[index]
         effects, spread = fit._effects[index], sds[index]
         for j, term in enumerate(unique_names(factor.names)):
-            for i, label in enumerate(factor.levels):
+            for i, label in enumerate(level_texts(factor.levels)):
                 value, sd = float(effects[i, j]), float(spread[i, j])
                 out.append(
                     {
                         "effect": "ran_vals",
                         "group": group,
-                        "level": str(label),
+                        "level": label,
                         "term": term,
                         "estimate": value,
                         "std_error": sd,
@@ -216,10 +217,10 @@ def _coefficients(fit: LinearMixedModel) -> list[Row]:
                 {
                     "effect": "ran_coefs",
                     "group": group,
-                    "level": str(label),
+                    "level": label,
                     "term": term,
                     "estimate": float(value),
                 }
-                for label, value in zip(factor.levels, values, strict=True)
+                for label, value in zip(level_texts(factor.levels), values, strict=True)
             ]
     return out
