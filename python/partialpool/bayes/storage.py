@@ -14,6 +14,7 @@ from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, check_prior
 from partialpool.bayes.priors import FAMILIES, Prior
+from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError, FileError
 from partialpool.files.container import (
     damaged,
@@ -190,7 +191,7 @@ def to_arviz(post: Posterior, random: bool) -> Any:
             name, level, column = post.parameters.container_names(factor)
             variables[name] = effects
             dims[name] = [level, column]
-            coords[level] = [str(v) for v in factor.levels]
+            coords[level] = level_texts(factor.levels)
             coords[column] = list(post.parameters.columns(factor))
     # A slash is the separator of groups there.
     safe: dict[str, str] = {}

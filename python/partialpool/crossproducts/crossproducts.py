@@ -6,13 +6,16 @@ data give parts of the sum, and the fit of the merged sum is the fit of all rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from partialpool import _core
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
+from partialpool.design.columns import FormulaicColumns
+from partialpool.design.design import Encoder
+from partialpool.design.levels import label_text, shown
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula, require_random
 
@@ -71,6 +74,12 @@ class CrossProducts:
                     " scale or knots), which differs between the parts; transform the columns"
                     " before they are split"
                 )
+            for name, levels in _levels(own).items():
+                if _levels(others).get(name) != levels:
+                    raise DesignError(
+                        f"the levels of {name!r} differ between the parts; give factors the same"
+                        " categories in each"
+                    )
         if self.design.fixed.names != other.design.fixed.names:
             raise DesignError(
                 "the parts' fixed-effect columns differ; give factors the same categories in each"
@@ -82,9 +91,7 @@ class CrossProducts:
                     f"the columns of {a.name!r} differ between the parts; give factors the same"
                     " categories in each"
                 )
-            place = {level: i for i, level in enumerate(a.levels)}
-            for level in b.levels:
-                place.setdefault(level, len(place))
+            place = merged_levels(a.levels, b.levels, a.name)
             sizes.append(len(place))
             maps.append(([place[v] for v in a.levels], [place[v] for v in b.levels]))
             factors.append(replace(a, levels=tuple(place), codes=None, columns=()))
@@ -104,3 +111,34 @@ class CrossProducts:
             total=native.n,
         )
         return replace(self, design=design, native=native)
+
+
+def merged_levels(
+    own: Sequence[Hashable], others: Sequence[Hashable], name: str
+) -> dict[Hashable, int]:
+    """Places of both parts' levels, one's own first.
+
+    Raises
+    ------
+    DesignError
+        If a level of one part and one of the other may be the same, and may not.
+    """
+    place = {level: i for i, level in enumerate(own)}
+    texts = {text: level for level in own for text in (str(level), label_text(level))}
+    for level in others:
+        alike = texts.get(label_text(level), texts.get(str(level)))
+        known = own[place[level]] if level in place else alike
+        # 1 and "1", or 1 and True: as one group or as two, half of the users are wrong.
+        equal = level in place and label_text(known) == label_text(level)
+        if known is not None and not equal:
+            raise DesignError(
+                f"{name!r} has the level {shown(known)} in one part and {shown(level)} in another;"
+                " give the column one type in all parts"
+            )
+    for level in others:
+        place.setdefault(level, len(place))
+    return place
+
+
+def _levels(encoder: Encoder) -> Mapping[str, tuple[Hashable, ...]]:
+    return encoder.levels if isinstance(encoder, FormulaicColumns) else {}

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import Frame
+from partialpool.design.levels import find_levels, restore_level, store_level
 from partialpool.design.plan import plan_terms
 from partialpool.errors import ArgumentError, DataError, DesignError, FormulaError, NewDataError
 from partialpool.formula.expressions import Call, Expr, Name, variables
@@ -151,10 +152,8 @@ class FormulaicColumns:
     def _codes(self, frame: Frame, name: str, rows: Rows) -> NDArray[np.int64]:
         coded = frame.coded(name)
         codes = take(coded.codes, rows)
-        place = {level: i for i, level in enumerate(self.levels[name])}
-        # A stored fit knows dates and the like by their text only.
-        found = [place.get(v, place.get(plain_level(v), -2)) for v in coded.levels]
-        new = np.array([*found, -1], dtype=np.int64)
+        found = find_levels(self.levels[name], coded.levels, name)
+        new = np.append(np.where(found < 0, -2, found), -1)
         known = new[codes]
         if (known == -2).any():
             unknown = coded.levels[codes[int(np.argmax(known == -2))]]
@@ -268,7 +267,7 @@ class FormulaicColumns:
         return {
             "text": self.text,
             "variables": list(self.variables),
-            "levels": {k: [plain_level(v) for v in own] for k, own in self.levels.items()},
+            "levels": {k: [store_level(v) for v in levels] for k, levels in self.levels.items()},
             "contrasts": self.contrasts,
             "numbers": sorted(self.numbers),
             "example": self._example,
@@ -282,7 +281,7 @@ class FormulaicColumns:
 
         from partialpool.design.stored import unpack
 
-        levels = {k: tuple(v) for k, v in state["levels"].items()}
+        levels = {k: tuple(map(restore_level, v)) for k, v in state["levels"].items()}
         numbers = state.get("numbers", ())
         self = cls(state["text"], state["variables"], levels, state["contrasts"], numbers)
         stored = unpack(state["transforms"])
@@ -327,13 +326,6 @@ def formula_object(text: str) -> Any:
     from formulaic import Formula
 
     return Formula(text)  # pyright: ignore[reportAbstractUsage]
-
-
-def plain_level(level: Any) -> Any:
-    """A level as a JSON value; what has none, such as a date, as its text."""
-    if isinstance(level, np.generic):
-        level = level.item()
-    return level if isinstance(level, bool | int | float | str) else str(level)
 
 
 def columns_from_state(state: Mapping[str, Any]) -> ProductColumns | FormulaicColumns:

@@ -19,6 +19,12 @@ from partialpool.design.columns import (
     take,
 )
 from partialpool.design.frame import Coded, Frame, replace_columns
+from partialpool.design.levels import (
+    check_texts_distinct,
+    find_levels,
+    member_text,
+    members_of,
+)
 from partialpool.errors import DataError
 from partialpool.formula import Formula, RandomTerm, variables
 
@@ -50,8 +56,6 @@ class Factor:
         uint32, shape (n,).
     levels
         Labels; tuples' members joined by ":" for interactions.
-    parts
-        For each variable its levels' position by label, to code new data.
     terms
         In written order.
     columns
@@ -76,18 +80,27 @@ class Factor:
     def code_new(self, frame: Frame, rows: Rows = None) -> tuple[NDArray[np.int64], list[str]]:
         """Codes of new rows, -1 for levels never seen, and the labels of those."""
         labels = group_labels(frame, self.variables)
-        exact = {level: i for i, level in enumerate(self.levels)}
-        # A stored fit knows dates and the like by their text only.
-        text = {str(level): i for i, level in enumerate(self.levels)}
-
-        def place(level: Hashable) -> int:
-            return exact.get(level, text.get(label_text(level), -1))
-
-        new = np.array([place(v) for v in labels.levels] + [-1], dtype=np.int64)
+        if len(self.variables) == 1:
+            new = find_levels(self.levels, labels.levels, self.name)
+        else:
+            self._check_members(frame)
+            exact = {level: i for i, level in enumerate(self.levels)}
+            new = np.array([exact.get(v, -1) for v in labels.levels], dtype=np.int64)
+        new = np.append(new, -1)
         codes = take(new[labels.codes], rows)
         seen = np.unique(take(labels.codes, rows))
         unknown = [str(labels.levels[c]) for c in seen if c >= 0 and new[c] < 0]
         return np.ascontiguousarray(codes), unknown
+
+    def _check_members(self, frame: Frame) -> None:
+        """Refuse a number such as 1.0 where the interaction has levels "1" and "1.0"."""
+        floats = [j for j, v in enumerate(self.variables) if _has_floats(frame.coded(v).levels)]
+        if not floats:
+            return
+        members = [members_of(str(level)) for level in self.levels]
+        for j in floats:
+            known = tuple(dict.fromkeys(m[j] for m in members))
+            find_levels(known, frame.coded(self.variables[j]).levels, self.variables[j])
 
 
 #: In `Design.given`, an array of weights or of an offset that a stored fit did not keep.
@@ -125,6 +138,8 @@ class Design:
     replaced
         The response that a refit put in the place of the table's, offset included, shape (total,),
         NaN in rows where it is not known; None where the response is the table's.
+    index
+        Labels of the table's rows, if it is pandas' (`Frame.index`).
 
     A design read back from a stored fit has no rows: `y` is None.
     """
@@ -143,6 +158,12 @@ class Design:
     table: Any = None
     given: Mapping[str, Any] = field(default_factory=dict)
     replaced: NDArray[np.float64] | None = None
+    index: Any = None
+
+    @property
+    def index_of_rows(self) -> Any:
+        """Labels of the rows used; None where they have none."""
+        return None if self.index is None else take(self.index, self.rows)
 
     @property
     def n(self) -> int:
@@ -213,16 +234,8 @@ class Design:
         return self.total - self.n
 
 
-def label_text(level: Hashable) -> str:
-    """A level as text: 3.0 names the same level as 3."""
-    if isinstance(level, float) and level.is_integer():
-        return str(int(level))
-    return str(level)
-
-
-def member_text(level: Hashable) -> str:
-    """A level as part of an interaction's label, its own colons told from those between."""
-    return label_text(level).replace("\\", "\\\\").replace(":", "\\:")
+def _has_floats(levels: tuple[Hashable, ...]) -> bool:
+    return any(isinstance(v, float) for v in levels)
 
 
 def group_labels(frame: Frame, group: tuple[str, ...], rows: Rows = None) -> Coded:
@@ -231,6 +244,8 @@ def group_labels(frame: Frame, group: tuple[str, ...], rows: Rows = None) -> Cod
     codes = take(parts[0].codes, rows)
     labels: tuple[Hashable, ...] = parts[0].levels
     if len(parts) > 1:
+        for name, part in zip(group, parts, strict=True):
+            check_texts_distinct(part.levels, name, f"the interaction {':'.join(group)}")
         labels = tuple(member_text(v) for v in labels)
     for part in parts[1:]:
         width = len(part.levels)

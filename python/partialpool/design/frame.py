@@ -14,9 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool._core import encode
+from partialpool.design.alignment import in_order, is_pandas
+from partialpool.design.arrays import (
+    AS_OBJECTS,
+    as_column,
+    floats_of_objects,
+    is_object,
+    object_array,
+)
+from partialpool.design.levels import (
+    Codes,
+    check_levels_readable,
+    code_objects,
+    labels_of_one_type,
+)
 from partialpool.errors import DataError
-
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +46,16 @@ class Frame:
     ----------
     data
         A pandas, polars or pyarrow table, anything else that narwhals reads eagerly, or a dict
-        of arrays.
+        of arrays. Series in a dict go by their labels: they are brought into the first one's
+        order, and refused where the labels differ.
+
+    Attributes
+    ----------
+    index
+        Labels of the rows of a pandas table, or of a dict's Series; None where rows have none.
     """
 
-    __slots__ = ("_codes", "_data", "_get", "_read", "kind", "length", "names")
+    __slots__ = ("_codes", "_data", "_floats", "_get", "_read", "index", "kind", "length", "names")
 
     def __init__(self, data: Any) -> None:
         if isinstance(data, Frame):
@@ -45,42 +63,72 @@ class Frame:
         self._data = data
         self._read: dict[str, Any] = {}
         self._codes: dict[str, Coded] = {}
-        module = type(data).__module__.partition(".")[0]
-        if module == "pandas" and hasattr(data, "columns"):
-            self.kind: Any = "pandas"
-            self.names: Sequence[str] = data.columns
-            self.length = len(data)
-            if not data.columns.is_unique:
-                twice = data.columns[data.columns.duplicated()][0]
-                raise DataError(f"the data have two columns named {twice!r}; rename one")
-            self._get = data.__getitem__
+        self._floats: dict[str, NDArray[np.float64] | None] = {}
+        self.index: Any = None
+        self.kind: Any = "pandas"
+        self.names: Sequence[str]
+        if is_pandas(data) and hasattr(data, "columns"):
+            self._read_pandas(data)
         elif isinstance(data, Mapping):
-            self.kind = "pandas"
-            columns = {str(k): _as_array(v, str(k)) for k, v in data.items()}
-            lengths = {k: len(v) for k, v in columns.items()}
-            if len(set(lengths.values())) > 1:
-                a, m = next(iter(lengths.items()))
-                b, n = next((k, n) for k, n in lengths.items() if n != m)
-                raise DataError(f"columns differ in length: {a!r} has {m} rows, {b!r} has {n}")
-            self.names = list(columns)
-            self.length = next(iter(lengths.values()), 0)
-            self._get = columns.__getitem__
+            self._read_mapping(data)
         else:
             self._read_by_narwhals(data)
 
+    def _read_pandas(self, data: Any) -> None:
+        self.names = data.columns
+        self.length = len(data)
+        self.index = data.index
+        if not data.columns.is_unique:
+            twice = data.columns[data.columns.duplicated()][0]
+            raise DataError(f"the data have two columns named {_named(twice)!r}; rename one")
+        self._get = data.__getitem__
+        if data.columns.nlevels > 1:
+            raise DataError(
+                "the data's columns have names of several levels (a pandas MultiIndex); give each"
+                " one name: data.columns = ['_'.join(map(str, c)) for c in data.columns]"
+            )
+        if data.columns.inferred_type != "string":
+            at = _by_text(data.columns)
+            self.names = list(at)
+            self._get = lambda name: data[at[name]]
+
+    def _read_mapping(self, data: Mapping[Any, Any]) -> None:
+        columns = {}
+        first = ""
+        for name, at in _by_text(data).items():
+            values = data[at]
+            if is_pandas(values, "Series"):
+                if self.index is None:
+                    self.index, first = values.index, name
+                else:
+                    values = in_order(values, self.index, f"column {name!r}", f"column {first!r}")
+            columns[name] = as_column(values, name)
+        lengths = {k: len(v) for k, v in columns.items()}
+        if len(set(lengths.values())) > 1:
+            a, m = next(iter(lengths.items()))
+            b, n = next((k, n) for k, n in lengths.items() if n != m)
+            raise DataError(f"columns differ in length: {a!r} has {m} rows, {b!r} has {n}")
+        self.names = list(columns)
+        self.length = next(iter(lengths.values()), 0)
+        self._get = columns.__getitem__
+
     def _read_by_narwhals(self, data: Any) -> None:
         import narwhals as nw
+        from narwhals.exceptions import NarwhalsError
 
+        _refuse_twice(getattr(data, "column_names", ()))
         try:
             table = nw.from_native(data, eager_only=True)
+            self.names = list(table.columns)
         except TypeError:
             hint = "; call .collect() first" if hasattr(data, "collect") else ""
             raise DataError(
                 f"data must be a dataframe (pandas, polars, pyarrow, …) or a dict of arrays,"
                 f" not {type(data).__name__}{hint}"
             ) from None
+        except (NarwhalsError, ValueError) as error:
+            raise DataError(f"the data cannot be read: {' '.join(str(error).split())}") from None
         self.kind = table.implementation
-        self.names = table.columns
         self.length = len(table)
         self._get = table.get_column
 
@@ -88,11 +136,14 @@ class Frame:
         return name in self.names
 
     def raw(self, name: str) -> Any:
-        """The column in its own type."""
+        """The column in its own type: an array, or a Series of pandas or of narwhals."""
         if name not in self._read:
             if name not in self.names:
                 raise DataError(f"the data have no column {name!r}{self._suggestion(name)}")
-            self._read[name] = self._get(name)
+            column = self._get(name)
+            if str(column.dtype) in AS_OBJECTS and not is_pandas(column):
+                column = object_array(column.to_list())
+            self._read[name] = column
         return self._read[name]
 
     def _suggestion(self, name: str) -> str:
@@ -105,7 +156,10 @@ class Frame:
 
     def is_numeric(self, name: str) -> bool:
         """Whether the column holds numbers (or True and False, which count as 1 and 0)."""
-        return _numeric_kind(self.raw(name))
+        column = self.raw(name)
+        if is_object(column):
+            return self._number_objects(name) is not None
+        return _numeric_dtype(column)
 
     def numeric(self, name: str) -> NDArray[np.float64]:
         """The column as contiguous doubles, NaN where missing.
@@ -116,7 +170,7 @@ class Frame:
             If it does not hold numbers.
         """
         column = self.raw(name)
-        if not _numeric_kind(column):
+        if not self.is_numeric(name):
             values = _numbers_and_gaps(column)
             if values is not None:
                 return values
@@ -124,23 +178,43 @@ class Frame:
                 f"column {name!r} holds {describe(column)}, not numbers; convert it, or use it as"
                 " a factor"
             )
-        return _doubles(column)
+        try:
+            numbers = self._number_objects(name) if is_object(column) else None
+            return _doubles(column) if numbers is None else numbers
+        except (OverflowError, TypeError, ValueError):
+            raise DataError(
+                f"column {name!r} holds numbers that cannot be floats; convert it"
+            ) from None
+
+    def to_pandas(self, names: Sequence[str] | None = None) -> Any:
+        """Columns of a dict of arrays as a pandas frame."""
+        import pandas as pd
+
+        columns = {n: self.raw(n) for n in (self.names if names is None else names)}
+        out = {n: c.array if is_pandas(c) else c for n, c in columns.items()}
+        return pd.DataFrame(out, index=self.index)
+
+    def _number_objects(self, name: str) -> NDArray[np.float64] | None:
+        if name not in self._floats:
+            self._floats[name] = floats_of_objects(np.asarray(self.raw(name)), name)
+        return self._floats[name]
 
     def missing(self, name: str) -> NDArray[np.bool_] | None:
         """Where the column has no value; None where it has one everywhere."""
         column = self.raw(name)
-        if isinstance(column, np.ndarray):
-            return _missing_in_array(column)
-        if self.kind != "pandas":
+        if not self.is_numeric(name):
+            # What is no number will be coded anyway.
+            mask = self.coded(name).codes < 0
+        elif is_object(column):
+            mask = np.isnan(self.numeric(name))
+        elif isinstance(column, np.ndarray) or isinstance(column.dtype, np.dtype):
+            return _missing_in_numbers(np.asarray(column))
+        elif is_pandas(column):
+            mask = column.isna().to_numpy()
+        else:
             mask = np.asarray(column.is_null().to_numpy(), dtype=bool)
             if column.dtype.is_float():
                 mask = mask | np.isnan(_doubles(column))
-            return mask if mask.any() else None
-        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
-            return _missing_in_array(column.to_numpy())
-        # What is no number will be coded anyway.
-        numeric = _numeric_kind(column)
-        mask = column.isna().to_numpy() if numeric else self.coded(name).codes < 0
         return mask if mask.any() else None
 
     def coded(self, name: str) -> Coded:
@@ -155,16 +229,17 @@ class Frame:
 
     def _code(self, name: str) -> Coded:
         column = self.raw(name)
-        dtype = getattr(column, "dtype", None)
+        dtype = column.dtype
         if isinstance(dtype, np.dtype) and dtype.kind in "iu" and _fits_int64(column):
             values = np.ascontiguousarray(np.asarray(column), dtype=np.int64)
             codes, levels = encode(values)
             return Coded(codes.astype(np.int64), tuple(levels.tolist()))
-        if self.kind == "pandas" and hasattr(column, "cat"):
-            return _drop_unused(
-                column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.tolist()
-            )
-        if not isinstance(column, np.ndarray) and self.kind != "pandas":
+        if is_pandas(column) and hasattr(column, "cat"):
+            order = column.cat.categories.tolist()
+            coded = _drop_unused(column.cat.codes.to_numpy().astype(np.int64), order)
+            check_levels_readable(coded.levels, name)
+            return coded
+        if not isinstance(column, np.ndarray) and not is_pandas(column):
             import narwhals as nw
 
             if dtype == nw.Enum:
@@ -172,19 +247,36 @@ class Frame:
                 at = {v: i for i, v in enumerate(order)}
                 codes = np.array([at.get(v, -1) for v in column.to_list()], dtype=np.int64)
                 return _drop_unused(codes, order)
-            column = np.asarray(column.to_list(), dtype=object)
-        return _code_objects(column, name)
+            column = object_array(column.to_list())
+        return Coded(*code_objects(column, name))
 
 
-def _as_array(values: Any, name: str) -> Any:
-    if type(values).__module__.startswith("pandas") and hasattr(values, "cat"):
-        values = np.asarray(values, dtype=object)
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise DataError(f"column {name!r} must have one dimension, it has {array.ndim}")
-    if array.dtype.kind in "US":
-        array = array.astype(object)
-    return array
+def _named(name: Any) -> str:
+    try:
+        return str(name)
+    except Exception:  # what an object's own __str__ raises may be anything
+        raise DataError(
+            f"the data have a column whose name, a {type(name).__name__}, has no text; rename it"
+        ) from None
+
+
+def _refuse_twice(names: Sequence[Any]) -> None:
+    if isinstance(names, list) and len(set(names)) < len(names):
+        twice = next(n for i, n in enumerate(names) if n in names[:i])
+        raise DataError(f"the data have two columns named {twice!r}; rename one")
+
+
+def _by_text(names: Iterable[Any]) -> dict[str, Any]:
+    """Columns by the text of their name, by which a formula calls them."""
+    out: dict[str, Any] = {}
+    for name in names:
+        text = _named(name)
+        if text in out:
+            raise DataError(
+                f"the data have two columns named {text!r}: {out[text]!r} and {name!r}; rename one"
+            )
+        out[text] = name
+    return out
 
 
 def _fits_int64(column: Any) -> bool:
@@ -193,28 +285,22 @@ def _fits_int64(column: Any) -> bool:
     return values.dtype != np.uint64 or not len(values) or bool(values.max() <= largest)
 
 
-def _missing_in_array(array: NDArray[Any]) -> NDArray[np.bool_] | None:
-    if array.dtype.kind == "f":
-        # One pass without a temporary: the sum is NaN if any value is.
-        if not np.isnan(np.add.reduce(array)):
-            return None
-        mask = np.isnan(array)
-    elif array.dtype.kind == "O":
-        mask = np.array([v is None or v != v for v in array], dtype=bool)
-    else:
+def _missing_in_numbers(array: NDArray[Any]) -> NDArray[np.bool_] | None:
+    # One pass without a temporary: the sum is NaN if any value is.
+    if array.dtype.kind != "f" or not np.isnan(np.add.reduce(array)):
         return None
+    mask = np.isnan(array)
     return mask if mask.any() else None
 
 
-def _numeric_kind(column: Any) -> bool:
+def _numeric_dtype(column: Any) -> bool:
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
-        if dtype.kind == "O":
-            return False
         return dtype.kind in "iufb"
     if hasattr(dtype, "is_numeric"):
         return bool(dtype.is_numeric()) or str(dtype) == "Boolean"
-    return bool(getattr(dtype, "_is_numeric", False)) or getattr(dtype, "kind", "O") in "iufb"
+    kind = getattr(dtype, "kind", "O")
+    return kind != "c" and (bool(getattr(dtype, "_is_numeric", False)) or kind in "iufb")
 
 
 def _numbers_and_gaps(column: Any) -> NDArray[np.float64] | None:
@@ -235,7 +321,7 @@ def _doubles(column: Any) -> NDArray[np.float64]:
     dtype = column.dtype
     if isinstance(column, np.ndarray) or isinstance(dtype, np.dtype):
         return np.ascontiguousarray(np.asarray(column), dtype=np.float64)
-    if hasattr(column, "isna"):
+    if is_pandas(column):
         return np.ascontiguousarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     if column.is_null().any():
         import narwhals as nw
@@ -248,11 +334,18 @@ def _doubles(column: Any) -> NDArray[np.float64]:
 def describe(column: Any) -> str:
     """What a column holds, in a word or two."""
     text = str(column.dtype)
-    if text in {"object", "str", "string", "String", "large_string"}:
+    if text == "object":
+        return _describe_objects(np.asarray(column))
+    if text in {"str", "string", "String", "large_string"}:
         return "text"
     if "categor" in text.lower() or text.startswith("Enum"):
         return "categories"
     return f"values of type {text}"
+
+
+def _describe_objects(values: NDArray[Any]) -> str:
+    types = sorted({type(v).__name__ for v in values.tolist() if v is not None})
+    return "text" if "str" in types or not types else f"objects of type {', '.join(types[:3])}"
 
 
 def _drop_unused(codes: Codes, levels: Sequence[Any]) -> Coded:
@@ -262,29 +355,6 @@ def _drop_unused(codes: Codes, levels: Sequence[Any]) -> Coded:
     new = np.cumsum(used) - 1
     kept = tuple(v for v, u in zip(levels, used, strict=True) if u)
     return Coded(np.where(codes >= 0, new[np.maximum(codes, 0)], -1), kept)
-
-
-def _code_objects(column: Any, name: str) -> Coded:
-    import pandas as pd
-
-    try:
-        codes, uniques = pd.factorize(column)
-    except TypeError:
-        raise DataError(f"column {name!r} holds values that cannot be levels of a factor") from None
-    values = [v.item() if isinstance(v, np.generic) else v for v in list(uniques)]
-    try:
-        order = sorted(range(len(values)), key=values.__getitem__)
-    except TypeError:
-        order = sorted(range(len(values)), key=lambda i: (type(values[i]).__name__, str(values[i])))
-    try:
-        levels = tuple(values[i] for i in order)
-        hash(levels)
-    except TypeError:
-        raise DataError(f"column {name!r} holds values that cannot be levels of a factor") from None
-    place = np.empty(len(values) + 1, dtype=np.int64)
-    place[order] = np.arange(len(values))
-    place[-1] = -1
-    return Coded(place[codes], levels)
 
 
 def to_native(
@@ -317,7 +387,7 @@ def to_native(
         label, values = index
         while label in table:
             label = f".{label}"
-        table = {label: list(values), **table}
+        table = {label: labels_of_one_type(values), **table}
     return nw.to_native(nw.from_dict(table, backend=kind))
 
 
@@ -325,9 +395,7 @@ def with_columns(data: Any, columns: Mapping[str, NDArray[np.float64]]) -> Any:
     """The user's table with columns added or replaced; a dict of arrays becomes a pandas frame."""
     frame = Frame(data)
     if frame.kind == "pandas":
-        import pandas as pd
-
-        table = pd.DataFrame(dict(data)) if isinstance(data, Mapping) else data
+        table = frame.to_pandas() if isinstance(data, Mapping) else data
         return table.assign(**columns)
     import narwhals as nw
 

@@ -1,12 +1,80 @@
-"""Names of columns and coefficients that cannot be told apart, refused before any work."""
+"""Names are keys: everything that is asked of a fit by name must be one thing."""
 
 from __future__ import annotations
 
-from partialpool.design.columns import FormulaicColumns, ProductColumns
-from partialpool.errors import DesignError
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from partialpool.errors import DataError, DesignError
+
+if TYPE_CHECKING:
+    from partialpool.design.design import Encoder, Factor
+
+#: What tables call the residual where they call the others by their grouping factor.
+RESIDUAL = "Residual"
 
 
-def refuse_same_names(encoder: ProductColumns | FormulaicColumns) -> None:
+def check_names(fixed: Encoder, factors: Sequence[Factor]) -> None:
+    """Refuse names that grouping factors, their parameters or columns of the data would share.
+
+    Raises
+    ------
+    DataError, DesignError
+        With the column that is to be renamed.
+    """
+    encoders = [fixed, *(term.encoder for factor in factors for term in factor.terms)]
+    variables = dict.fromkeys(v for encoder in encoders for v in encoder.variables)
+    for encoder in encoders:
+        for name in encoder.names:
+            if name in variables and name not in encoder.variables:
+                raise _clash(name, "a column of the data and another of the model", variables)
+    names = [factor.name for factor in factors]
+    twice = _first_twice(names)
+    if twice is not None:
+        raise DataError(
+            f"the column {twice!r} and the interaction {twice} are grouping factors of one name;"
+            f" rename the column {twice!r}"
+        )
+    if RESIDUAL in names:
+        raise DataError(
+            f"a grouping factor {RESIDUAL!r} cannot be told from the residual; rename the column"
+        )
+    labels = [label for factor in factors for label in set(_labels(factor))]
+    twice = _first_twice(labels)
+    if twice is not None:
+        raise DesignError(
+            f"two parameters of different grouping factors ({', '.join(names)}) would be called"
+            f" {twice!r}; rename a column"
+        )
+
+
+def _labels(factor: Factor) -> list[str]:
+    """Names of the factor's parameters, in both styles."""
+    group, names = factor.name, factor.names
+    single = [f"{group}.{n}" for n in names] + [f"sd_{group}__{n}" for n in names]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[:i]]
+    return [
+        *single,
+        *(f"{group}.{a}.{b}" for a, b in pairs),
+        *(f"cor_{group}__{b}__{a}" for a, b in pairs),
+    ]
+
+
+def _first_twice(names: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def _clash(name: str, what: str, variables: Iterable[str]) -> DataError:
+    culprit = name if name in variables else next((v for v in variables if v in name), name)
+    return DataError(f"{name!r} would be the name of {what}; rename the column {culprit!r}")
+
+
+def refuse_same_names(encoder: Encoder) -> None:
     """Refuse coefficients or terms of one name, as of a column `f[T.b]` beside the factor f."""
     for what, names in (("coefficients", encoder.names), ("terms", encoder.term_names)):
         if len(set(names)) < len(names):

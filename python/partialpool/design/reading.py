@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.arguments import check_choice
+from partialpool.design.alignment import doubles_of, in_order, is_pandas
 from partialpool.design.columns import (
     Column,
     FormulaicColumns,
@@ -20,7 +21,8 @@ from partialpool.design.columns import (
 )
 from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
 from partialpool.design.frame import Coded, Frame
-from partialpool.design.names import refuse_same_names
+from partialpool.design.levels import check_texts_distinct
+from partialpool.design.names import check_names, refuse_same_names
 from partialpool.design.plan import check_listed, factor_calls, transformed, unlisted
 from partialpool.design.size import check_columns, check_parameters, random_columns
 from partialpool.errors import DataError, DesignError
@@ -83,6 +85,7 @@ def build_design(
     used = fixed_variables(formula)
     fixed, x = encode_part(formula.fixed, formula.fixed_products, used)
     factors = reader.factors(encode_part)
+    check_names(fixed, factors)
     if check:
         check_factors(factors, reader.n)
     return Design(
@@ -103,6 +106,7 @@ def build_design(
             **{k: v for k, v in (("weights", weights), ("offset", offset)) if v is not None},
         },
         replaced=response,
+        index=frame.index,
     )
 
 
@@ -272,6 +276,7 @@ class _Reader:
                     f"factor {name!r} has fewer than two levels in the rows used ({only}); take it"
                     " out of the formula"
                 )
+            check_texts_distinct(coded.levels, name, "the names of coefficients")
             levels[name], codes[name] = coded.levels, coded.codes
         check_columns(text, products, levels, self.n)
         encoder = FormulaicColumns(
@@ -367,10 +372,9 @@ def _vector(value: Any, frame: Frame, what: str) -> NDArray[np.float64] | None:
             raise DataError(f"{what} column {value!r} does not hold numbers")
         array = frame.numeric(value)
     else:
-        try:
-            array = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"{what} must be numbers or the name of a column") from None
+        if is_pandas(value, "Series") and frame.index is not None:
+            value = in_order(value, frame.index, what, "the data")
+        array = doubles_of(value, what, " or the name of a column")
     if array.shape != (frame.length,):
         raise DataError(f"{what} must have one value a row: {frame.length}, not {array.shape}")
     if np.isinf(array).any():

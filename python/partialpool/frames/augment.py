@@ -122,7 +122,7 @@ def with_columns(
         import pandas as pd
 
         if isinstance(source, Mapping):
-            table = pd.DataFrame({n: frame.raw(n) for n in kept})
+            table = frame.to_pandas(kept)
         else:
             table = source.loc[:, kept] if names is not None else source
         table = table if rows is None else table.iloc[rows]

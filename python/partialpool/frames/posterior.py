@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from partialpool.arguments import check_level
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
+from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
 from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
 from partialpool.frames.tidy import Row, chosen_effects, rows_frame, tidy_frame
@@ -101,18 +102,18 @@ def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[
                 {
                     "effect": effect,
                     "group": group,
-                    "level": str(label),
+                    "level": label,
                     "term": term,
                     **_at(numbers, i),
                 }
-                for i, label in enumerate(factor.levels)
+                for i, label in enumerate(level_texts(factor.levels))
             ]
     return out
 
 
 def _numbers(draws: Vector, level: float, robust: bool) -> dict[str, Vector]:
     """Of draws (chains, draws, size) by column of the frame, (size,) each."""
-    flat = draws.reshape(-1, draws.shape[-1])
+    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     low, high = np.quantile(flat, [(1 - level) / 2, (1 + level) / 2], axis=0)
     if robust:
         middle = np.median(flat, axis=0)

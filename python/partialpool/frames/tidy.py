@@ -9,6 +9,7 @@ import numpy as np
 
 from partialpool.arguments import check_choice, check_level
 from partialpool.design.frame import to_native
+from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import fixed_part
 from partialpool.inference.means.multiplicity import critical_value, two_sided
@@ -128,6 +129,8 @@ def _fixed(
 ) -> list[Row]:
     part = fixed_part(fit, ddf)
     size = len(part.beta)
+    if size == 0:  # `y ~ 0 + (1 | g)`
+        return []
     se = np.sqrt(np.diag(part.vcov))
     se[part.hidden(np.eye(size))] = np.nan
     df = np.array([part.df(row) for row in np.eye(size)])
@@ -180,13 +183,13 @@ def _values(fit: LinearMixedModel, level: float) -> list[Row]:
         factor = fit.design.factors[index]
         effects, spread = fit._effects[index], sds[index]
         for j, term in enumerate(unique_names(factor.names)):
-            for i, label in enumerate(factor.levels):
+            for i, label in enumerate(level_texts(factor.levels)):
                 value, sd = float(effects[i, j]), float(spread[i, j])
                 out.append(
                     {
                         "effect": "ran_vals",
                         "group": group,
-                        "level": str(label),
+                        "level": label,
                         "term": term,
                         "estimate": value,
                         "std_error": sd,
@@ -212,10 +215,10 @@ def _coefficients(fit: LinearMixedModel) -> list[Row]:
                 {
                     "effect": "ran_coefs",
                     "group": group,
-                    "level": str(label),
+                    "level": label,
                     "term": term,
                     "estimate": float(value),
                 }
-                for label, value in zip(factor.levels, values, strict=True)
+                for label, value in zip(level_texts(factor.levels), values, strict=True)
             ]
     return out

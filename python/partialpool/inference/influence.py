@@ -133,7 +133,8 @@ def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
     else:
         found = _by_downdating(fit, codes, size, refit=False)
     precision = np.linalg.inv(fit.covariance) if p else np.zeros((0, 0))
-    cook = np.zeros(size)
+    # Without fixed effects there is nothing that a deletion could move.
+    cook = np.zeros(size) if p else np.full(size, np.nan)
     for a, b in np.ndindex(p, p):
         for rows in row_slices(size):
             cook[rows] += precision[a, b] / p * found.dfbeta[rows, a] * found.dfbeta[rows, b]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from partialpool.design import Factor
 from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.frame import to_native
+from partialpool.design.levels import level_texts
 from partialpool.models.random_effects import by_group, unique_names
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def shrinkage(fit: LinearMixedModel) -> Any:
         # residuals plus the level's own effects: Zᵀ W (y - Xβ - other effects)
         cross = cross + np.einsum("lij,lj->li", gram, effects)
         alone = level_least_squares(gram, cross)
-        labels = [str(v) for v in factor.levels]
+        labels = level_texts(factor.levels)
         for j, term in enumerate(unique_names(factor.names)):
             columns["group"] += [group] * len(factor.levels)
             columns["level"] += labels

@@ -347,10 +347,11 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         return simulate(self, n, seed, new_random)
 
     def refit(self, y: Any) -> LinearMixedModel:
-        """The same model of another response, shape (nobs,) or one value a row of the data.
+        """The same model of another response, one value a row used or a row of the data.
 
-        Of a transformed response, ``log(y) ~ x``, the values of log(y) are given, as in lme4.
-        `ranova`, `update`, `augment` and all else that reads the data again find the new response.
+        A pandas Series goes by its labels. Of a transformed response, ``log(y) ~ x``, the values of
+        log(y) are given, as in lme4. `ranova`, `update`, `augment` and all else that reads the data
+        again find the new response.
         """
         from partialpool.models.refitting import refit
 

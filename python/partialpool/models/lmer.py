@@ -36,12 +36,16 @@ def lmer(
         column of the model matrix ``1 + x`` an independent random effect, factors included.
     data
         pandas, polars or pyarrow table, anything narwhals reads eagerly, or a dict of arrays.
+        Series in a dict are matched by their labels, and refused where these differ. Objects that
+        are all numbers (`Decimal`, whole numbers with None) are numbers; masked entries are
+        missing.
     reml
         REML (default) or, if False, maximum likelihood.
     weights
         Prior weights: the residual variance of row i is σ²/wᵢ. Column name or array of shape (n,).
+        A pandas Series beside pandas data goes by its labels; one of other labels is refused.
     offset
-        Added to the linear predictor. Column name or array of shape (n,).
+        Added to the linear predictor; given as `weights` are.
     contrasts
         By factor: "treatment" (default), "sum", "helmert", "poly", "SAS" or "diff".
     na_action

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 
-def unique_names(names: tuple[str, ...]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Column names made distinct: a second `x` of another term on the factor is `x.1`."""
     out: list[str] = []
     for name in names:

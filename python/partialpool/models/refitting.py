@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from partialpool.arguments import check_flag
 from partialpool.design import Design
+from partialpool.design.alignment import doubles_of, in_order, is_pandas
 from partialpool.design.columns import take
 from partialpool.design.frame import Frame
 from partialpool.design.reading import build_design, fixed_variables
@@ -31,19 +32,7 @@ def refit(fit: LinearMixedModel, y: Any) -> LinearMixedModel:
     from partialpool.models.lmer import fit_design
 
     design = fit._rows()
-    try:
-        values = whole = np.asarray(y, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise DataError("the new response must be numbers") from None
-    if len(values) == design.total and design.total != design.n:
-        values = take(values, design.rows)
-    if len(values) != design.n:
-        raise DataError(
-            f"the new response has {len(values)} values for {design.n} rows; give one a row used"
-        )
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
-        raise DataError(f"the new response is not finite in row {row}")
+    values, whole = new_response(design, y)
     response = values if design.offset is None else values - design.offset
     new = replace(
         design, y=np.ascontiguousarray(response), replaced=_in_all_rows(design, values, whole)
@@ -70,6 +59,35 @@ def _missing_response(design: Design) -> NDArray[np.bool_]:
     masks = [frame.missing(name) for name in variables(design.formula.response)]
     out = np.zeros(design.total, dtype=bool)
     return np.logical_or.reduce([out, *(m for m in masks if m is not None)])
+
+
+def new_response(design: Design, y: Any) -> tuple[Vector, Vector]:
+    """One finite value a row used, (n,), and all that were given, a row used or a row of the data.
+
+    A pandas Series goes by its labels where the data have them.
+    """
+    what = "the new response"
+    if is_pandas(y, "DataFrame") and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    dropped = design.total != design.n
+    if is_pandas(y, "Series") and design.index is not None:
+        of_data = dropped and len(y) == design.total
+        labels = design.index if of_data else design.index_of_rows
+        y = in_order(y, labels, what, "the data" if of_data else "the rows used")
+    values = doubles_of(y, what)
+    if values.ndim == 2 and 1 in values.shape:
+        values = values.ravel()
+    if values.ndim != 1:
+        raise DataError(f"{what} must have one dimension, it has {values.ndim}")
+    whole = values
+    if len(values) == design.total and dropped:
+        values = take(values, design.rows)
+    if len(values) != design.n:
+        raise DataError(f"{what} has {len(values)} values for {design.n} rows; give one a row used")
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise DataError(f"{what} is not finite in row {row}")
+    return values, whole
 
 
 def update(

@@ -145,4 +145,7 @@ def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
         law.add_random(law.effects(rng) if new_random else fit._effects, out)
         law.add_residual(rng, out)
         columns[f"sim_{i + 1}"] = out
-    return to_native(columns, law.design.kind)
+    table = to_native(columns, law.design.kind)
+    if law.design.index is not None:  # so that a simulated response is matched with its rows
+        table.index = law.design.index_of_rows
+    return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from partialpool import _core
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor, build_design
-from partialpool.design.columns import ProductColumns, columns_from_state, plain_level
+from partialpool.design.columns import ProductColumns, columns_from_state
 from partialpool.design.design import NOT_KEPT, Encoder, Term
+from partialpool.design.levels import store_level
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import DataError, FileError
 from partialpool.files.container import (
@@ -102,7 +103,7 @@ def parts_of(fit: LinearMixedModel) -> dict[str, bytes]:
         "fixed": design.fixed.state(),
         "factors": [
             {
-                "levels": [plain_level(v) for v in f.levels],
+                "levels": [store_level(v) for v in f.levels],
                 "terms": [t.encoder.state() for t in f.terms],
             }
             for f in design.factors
@@ -317,11 +318,13 @@ def _design_without_rows(formula: Formula, fields: Fields, n: int) -> Design:
     )
 
 
-def _levels(stored: Fields) -> tuple[Any, ...]:
+def _levels(stored: Fields) -> tuple[Hashable, ...]:
     """Labels of levels, each there once."""
-    levels = stored.items("levels")
-    if not all(isinstance(v, bool | int | float | str) for v in levels):
-        raise stored.refuse("levels", "labels")
-    if len({(type(v), v) for v in levels}) != len(levels):
+    try:
+        levels = tuple(map(restore_level, stored.items("levels")))
+        distinct = len({(type(v), v) for v in levels}) == len(levels)
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        raise stored.refuse("levels", "labels") from None
+    if not distinct:
         raise stored.refuse("levels", "labels, each there once")
-    return tuple(levels)
+    return levels

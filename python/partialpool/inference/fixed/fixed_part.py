@@ -110,6 +110,16 @@ def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
     return FixedPart(model.design, kept, model.beta, vcov, df, ddf, null, scale, model.undetermined)
 
 
+def part_with_fixed_effects(model: Any, ddf: str, what: str) -> FixedPart:
+    """The fixed part, refused in one line where it is empty, as that of ``y ~ 0 + (1 | g)``."""
+    part = fixed_part(model, ddf)
+    if not len(part.beta):
+        raise ArgumentError(
+            f"`{part.design.formula.text}` has no fixed effects, so there are no {what}"
+        )
+    return part
+
+
 def covariance_and_df(fit: LinearMixedModel, ddf: str) -> tuple[Vector, Callable[[Vector], float]]:
     """Covariance of the fixed effects, (p, p), and the df of a contrast by one of the methods."""
     if ddf == "satterthwaite":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.design.alignment import is_pandas
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.hypotheses import fixed_terms
 from partialpool.inference.fixed.independence import independent_rows
@@ -72,6 +73,8 @@ def linear_test(
 def read_hypothesis(fit: LinearMixedModel, hypothesis: Any, rhs: Any = None) -> Hypothesis:
     """L and c from whatever the user gave; consistent, finite, and no row of zeros."""
     names = fit.fixed_names
+    if not names:
+        raise ArgumentError(f"`{fit.formula}` has no fixed effects, so there is nothing to test")
     if isinstance(hypothesis, str):
         asked = _from_texts(fit, [hypothesis])
     elif isinstance(hypothesis, Mapping):
@@ -119,6 +122,7 @@ def _from_numbers(names: tuple[str, ...], value: Any) -> Hypothesis:
     try:
         if value is None or np.ndim(value) not in {1, 2}:
             raise TypeError
+        value = _in_order_of(names, value)
         rows = np.atleast_2d(np.asarray(value, dtype=float))
     except (TypeError, ValueError):
         raise ArgumentError(
@@ -135,6 +139,21 @@ def _from_numbers(names: tuple[str, ...], value: Any) -> Hypothesis:
         raise ArgumentError("the contrast has values that are not finite")
     texts = tuple(_written(names, row) for row in rows)
     return Hypothesis(texts, rows, np.zeros(len(rows)))
+
+
+def _in_order_of(names: tuple[str, ...], value: Any) -> Any:
+    """A pandas contrast labelled by the coefficients, in their order."""
+    if not is_pandas(value, "Series", "DataFrame"):
+        return value
+    given = list(value.index if value.ndim == 1 else value.columns)
+    if given == list(names) or not any(isinstance(label, str) for label in given):
+        return value
+    if sorted(map(str, given)) != sorted(names):
+        raise ArgumentError(
+            f"the contrast's labels are not the fixed effects: {', '.join(names)}; label it by"
+            " them, or pass an array"
+        )
+    return value[list(names)]
 
 
 def describe(value: Any) -> str:

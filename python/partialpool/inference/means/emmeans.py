@@ -16,7 +16,7 @@ import numpy as np
 from partialpool.arguments import check_level
 from partialpool.errors import ArgumentError
 from partialpool.formula import Name
-from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
+from partialpool.inference.fixed.fixed_part import FixedPart, part_with_fixed_effects
 from partialpool.inference.means.grid import (
     ReferenceGrid,
     predictors,
@@ -71,7 +71,7 @@ def emmeans(
     -----
     Factors that are not named are averaged over with equal weights. Random effects are zero.
     """
-    part = fixed_part(model, ddf)
+    part = part_with_fixed_effects(model, ddf, "marginal means")
     grid = reference_grid(part.design, at)
     return _averaged(part, grid, specs, by, level, adjust, "emmean")
 
@@ -96,7 +96,7 @@ def emtrends(
 
     Other parameters and the result are those of `emmeans`.
     """
-    part = fixed_part(model, ddf)
+    part = part_with_fixed_effects(model, ddf, "trends")
     design = part.design
     if var not in predictors(design):
         raise ArgumentError(

@@ -20,7 +20,7 @@ from partialpool.errors import ArgumentError
 from partialpool.formula import variables
 from partialpool.formula.expressions import ADD, Chain
 from partialpool.formula.parser import parse
-from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
+from partialpool.inference.fixed.fixed_part import FixedPart, part_with_fixed_effects
 from partialpool.inference.fixed.tails import f_tail
 from partialpool.inference.means.contrasts import consecutive
 from partialpool.inference.means.grid import ReferenceGrid, grid_columns, reference_grid
@@ -108,7 +108,7 @@ def joint_tests(
     -----
     As in emmeans, the denominator df are the smallest of the orthonormalised contrasts' own.
     """
-    part = fixed_part(model, ddf)
+    part = part_with_fixed_effects(model, ddf, "tests of them")
     grid = reference_grid(part.design, at, spread=True)
     within = (by,) if isinstance(by, str) else tuple(by or ())
     for name in within:
