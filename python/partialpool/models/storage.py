@@ -13,7 +13,7 @@ from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor, build_design
 from partialpool.design.columns import ProductColumns, columns_from_state
 from partialpool.design.design import NOT_KEPT, Encoder, Term
-from partialpool.design.levels import store_level
+from partialpool.design.levels import restore_level, store_level
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import DataError, FileError
 from partialpool.files.container import (
