@@ -166,7 +166,7 @@ def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
     pieces = []
     if not any("`" in name for name in names):
         # Names are shown without the backticks that they need in a formula.
-        texts = [text.replace("`", "") for text in texts]
+        texts = [re.sub("`([^`]*)`", r"\1", text) for text in texts]
     for text in texts:
         parts = [part.strip() for part in text.split(",")]
         listed = len(parts) > 1 and all(part in known or part in terms.names for part in parts)
