@@ -188,7 +188,7 @@ def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
     pieces = []
     if not any("`" in name for name in names):
         # Names are shown without the backticks that they need in a formula.
-        texts = [text.replace("`", "") for text in texts]
+        texts = [re.sub("`([^`]*)`", r"\1", text) for text in texts]
     for text in texts:
         if len(text) > MAX_LENGTH:
             raise ArgumentError(
