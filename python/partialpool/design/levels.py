@@ -262,10 +262,15 @@ def labels_of_one_type(levels: Sequence[Hashable]) -> list[Any]:
     return level_texts(levels)
 
 
+def level_writer(levels: Sequence[Hashable]) -> Callable[[Hashable], str]:
+    """How a table of text writes levels: as Python does where 1 and "1" are both there."""
+    alike = len(set(map(type, levels))) <= 1
+    return str if alike or len(set(map(str, levels))) == len(levels) else repr
+
+
 def level_texts(levels: Sequence[Hashable]) -> list[str]:
-    """Levels as the texts of a table; as Python writes them where 1 and "1" are both there."""
-    texts = [str(v) for v in levels]
-    return texts if len(set(texts)) == len(texts) else [repr(v) for v in levels]
+    """Levels as the texts of a table (see `level_writer`)."""
+    return list(map(level_writer(levels), levels))
 
 
 def categorical(codes: NDArray[np.int64], levels: Sequence[Hashable]) -> Any:

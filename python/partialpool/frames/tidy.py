@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool.arguments import check_choice, check_level
 from partialpool.design.frame import to_native
-from partialpool.design.levels import level_texts
+from partialpool.design.levels import level_writer
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import fixed_part
 from partialpool.inference.means.multiplicity import critical_value, two_sided
@@ -182,14 +182,15 @@ def _values(fit: LinearMixedModel, level: float) -> list[Row]:
     for group, index in by_group(fit).items():
         factor = fit.design.factors[index]
         effects, spread = fit._effects[index], sds[index]
+        write = level_writer(factor.levels)
         for j, term in enumerate(unique_names(factor.names)):
-            for i, label in enumerate(level_texts(factor.levels)):
+            for i, label in enumerate(factor.levels):
                 value, sd = float(effects[i, j]), float(spread[i, j])
                 out.append(
                     {
                         "effect": "ran_vals",
                         "group": group,
-                        "level": label,
+                        "level": write(label),
                         "term": term,
                         "estimate": value,
                         "std_error": sd,
@@ -210,15 +211,16 @@ def _coefficients(fit: LinearMixedModel) -> list[Row]:
         for j, name in enumerate(factor.names):
             before = columns.get(name, np.zeros(len(factor.levels)))
             columns[name] = before + fit._effects[index][:, j]
+        write = level_writer(factor.levels)
         for term, values in columns.items():
             out += [
                 {
                     "effect": "ran_coefs",
                     "group": group,
-                    "level": label,
+                    "level": write(label),
                     "term": term,
                     "estimate": float(value),
                 }
-                for label, value in zip(level_texts(factor.levels), values, strict=True)
+                for label, value in zip(factor.levels, values, strict=True)
             ]
     return out
