@@ -29,7 +29,7 @@ CONTAINERS = (
 )
 
 #: Refits that one bootstrap, test or power study may ask for.
-MOST_SIMULATIONS = 10_000_000
+MOST_SIMULATIONS = 100_000_000
 
 
 def whole_number(value: Any, what: str, *, least: int = 1, most: int | None) -> int:
@@ -40,14 +40,15 @@ def whole_number(value: Any, what: str, *, least: int = 1, most: int | None) -> 
     ArgumentError
         With the bounds.
     """
+    wanted = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ArgumentError(f"{what} must be a whole number of at least {least}, not {value!r}")
+        raise ArgumentError(f"{what} must be {wanted}, not {value!r}")
     try:
         number = operator.index(value)
     except TypeError:  # an array of numbers, or of one number
         raise ArgumentError(f"{what} must be one whole number, not {value!r}") from None
     if number < least:
-        raise ArgumentError(f"{what} must be a whole number of at least {least}, not {number}")
+        raise ArgumentError(f"{what} must be {wanted}, not {number}")
     if most is not None and number > most:
         shown = f"{number:,}" if number < 10**30 else "a number of more than 30 digits"
         raise ArgumentError(f"{what} must be at most {most:,}, not {shown}")
@@ -61,9 +62,21 @@ def memory_limit() -> float:
 
 
 def require_memory(
-    needed: float, what: str, advice: str, error: type[PartialPoolError] = ArgumentError
+    needed: float,
+    what: str,
+    advice: str,
+    error: type[PartialPoolError] = ArgumentError,
+    *,
+    gradual: bool = False,
 ) -> None:
     """Refuse what needs more bytes than there are: `what` needs … GiB, …; `advice`.
+
+    Parameters
+    ----------
+    needed, what, advice, error
+    gradual
+        What is asked grows while the work goes on, and what is done is kept when it is interrupted:
+        the bound is that of one request, whatever is free at the moment.
 
     Raises
     ------
@@ -73,6 +86,9 @@ def require_memory(
     if needed < 1 << 26:  # 64 MiB: nothing to look up for
         return
     limit = memory_limit()
+    if gradual:
+        space = _address_space()
+        limit = MOST_MEMORY if space is None else min(MOST_MEMORY, SHARE * space)
     if needed > limit:
         raise error(f"{what} needs {gib(needed)}, more than the {gib(limit)} at hand; {advice}")
 
