@@ -12,7 +12,7 @@ from partialpool.errors import ArgumentError
 #: Seeds are numbers of 64 bits.
 SEEDS = 2**64
 #: Refits that one bootstrap, test or power study may ask for.
-MOST_SIMULATIONS = 10_000_000
+MOST_SIMULATIONS = 100_000_000
 #: R's spellings, folded, of what is called otherwise here.
 SPELLINGS = {
     "kr": "kenwardroger",

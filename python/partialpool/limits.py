@@ -34,9 +34,21 @@ def memory_limit() -> float:
 
 
 def require_memory(
-    needed: float, what: str, advice: str, error: type[PartialPoolError] = ArgumentError
+    needed: float,
+    what: str,
+    advice: str,
+    error: type[PartialPoolError] = ArgumentError,
+    *,
+    gradual: bool = False,
 ) -> None:
     """Refuse what needs more bytes than there are: `what` needs … GiB, …; `advice`.
+
+    Parameters
+    ----------
+    needed, what, advice, error
+    gradual
+        What is asked grows while the work goes on, and what is done is kept when it is interrupted:
+        the bound is that of one request, whatever is free at the moment.
 
     Raises
     ------
@@ -46,6 +58,9 @@ def require_memory(
     if needed < 1 << 26:  # 64 MiB: nothing to look up for
         return
     limit = memory_limit()
+    if gradual:
+        space = _address_space()
+        limit = MOST_MEMORY if space is None else min(MOST_MEMORY, SHARE * space)
     if needed > limit:
         raise error(f"{what} needs {gib(needed)}, more than the {gib(limit)} at hand; {advice}")
 

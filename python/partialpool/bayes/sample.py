@@ -133,11 +133,12 @@ def sample(
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
     covariances = sum(k * (k + 1) // 2 for f in design.factors for k in f.blocks)
-    width = 2 * (len(products.kept) + covariances + 1 + len(STATS))
+    width = len(products.kept) + covariances + 1
     require_memory(
         8.0 * chains * draws * width,
         f"a posterior of {chains:,} chains of {draws:,} draws",
         "ask for fewer draws",
+        gradual=True,
     )
     fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
     parameters = Parameters.of(fit)

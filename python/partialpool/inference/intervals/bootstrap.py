@@ -130,8 +130,10 @@ def refit_simulated(
 
     Interrupted by Ctrl-C, the replicates done so far are returned and say so.
     """
-    width = 2 * sum(len(m.design.fixed.names) + 2 + _random_width(m) for m in models)
-    require_memory(8.0 * nsim * width, f"{nsim:,} simulations", "ask for fewer (nsim)")
+    width = sum(len(m.design.fixed.names) + 2 + _random_width(m) for m in models)
+    require_memory(
+        8.0 * nsim * width, f"{nsim:,} simulations", "ask for fewer (nsim)", gradual=True
+    )
     law = null if isinstance(null, tuple) else law_of(null)
     arguments = [model_of(m) for m in models]
     parts: list[list[tuple[Vector, NDArray[np.uint8]]]] = []
