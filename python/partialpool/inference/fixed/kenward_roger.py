@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.errors import ConvergenceError
 
 Array = NDArray[np.float64]
 
@@ -115,7 +116,13 @@ def _df_and_scaling(q: int, a1: float, a2: float) -> tuple[float, float]:
 
 def kenward_roger(native: _core.Fit, p: int) -> KenwardRoger:
     """The method's ingredients at a REML fit's optimum."""
-    information, slopes, curvatures = _core.kenward_roger(native)
+    try:
+        information, slopes, curvatures = _core.kenward_roger(native)
+    except _core.CoreError as error:
+        raise ConvergenceError(
+            f"Kenward and Roger's method has no answer at this fit ({error}); simplify the random"
+            ' effects, or use ddf="satterthwaite"'
+        ) from None
     size = len(slopes)
     sigma2 = native.sigma**2
     vcov = sigma2 * native.unscaled_covariance.reshape(p, p)
