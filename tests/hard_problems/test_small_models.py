@@ -33,11 +33,11 @@ def test_a_search_ends_within_its_evaluations(seed: int) -> None:
         return
     verdict = fit.convergence
     # The limit, and what the last look at the point found takes beyond it.
-    assert verdict.evaluations <= 2000 + 100 * len(fit.theta) + 200
+    assert verdict.evaluations <= 1000 + 50 * len(fit.theta) + 200
     assert f"after {verdict.evaluations} evaluations" in verdict.message
 
 
-@pytest.mark.parametrize("seed", [0, 40, 56, 104, *range(200, 212)])
+@pytest.mark.parametrize("seed", [0, 40, 104, 380, 443, *range(200, 212)])
 def test_what_is_read_off_a_fit_comes_or_is_refused(seed: int) -> None:
     fit = fitted(seed)
     if fit is None:

@@ -10,7 +10,7 @@ mod simulation;
 
 use std::sync::Arc;
 
-use numerics::fit::fit::Convergence;
+use numerics::fit::model::Convergence;
 use numerics::products::residual::Rows;
 use numerics::{Column, CrossProducts, FactorInput, Fit, Input, NumericsError};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};

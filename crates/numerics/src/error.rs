@@ -38,6 +38,9 @@ pub enum NumericsError {
     /// Cross-products of different models cannot be merged.
     #[error("cross-products differ in {0}")]
     Mismatch(&'static str),
+    /// A search that made all the evaluations that it may.
+    #[error("no optimum within {0} evaluations of the criterion")]
+    Unfinished(usize),
     /// The caller asked for a stop.
     #[error("interrupted")]
     Interrupted,

@@ -15,5 +15,5 @@ pub mod search;
 pub mod simulation;
 
 pub use error::NumericsError;
-pub use fit::fit::Fit;
+pub use fit::model::Fit;
 pub use products::crossproducts::{Column, CrossProducts, Factor, FactorInput, Input};

@@ -1,3 +1,3 @@
 //! A fitted model.
 
-pub mod fit;
+pub mod model;

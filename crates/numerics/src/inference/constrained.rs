@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::covariance::parameters::inverse_basis;
 use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
-use crate::fit::fit::Fit;
+use crate::fit::model::Fit;
 use crate::linalg::small;
 use crate::products::crossproducts::{CrossProducts, Factor};
 use crate::search::optimise::{bfgs, hessian, Objective, Point};
@@ -117,6 +117,9 @@ pub(crate) struct Constrained {
     pub(crate) value: f64,
     sigma_hat: f64,
     curvature: Option<Vec<f64>>,
+    evaluations: usize,
+    /// Evaluations that it may make.
+    limit: usize,
 }
 
 impl Constrained {
@@ -138,7 +141,16 @@ impl Constrained {
             value: f64::NAN,
             sigma_hat: fit.sigma(),
             curvature: None,
+            evaluations: 0,
+            limit: usize::MAX,
         })
+    }
+
+    /// Allow some more evaluations, in proportion to the parameters; how many.
+    pub(crate) fn allow_more(&mut self) -> usize {
+        let more = 2000 + 200 * (self.leading() + self.layout.free.len());
+        self.limit = self.evaluations + more;
+        more
     }
 
     /// σ at a search vector, where the constraint ties it; else it is profiled out.
@@ -256,6 +268,7 @@ impl Constrained {
 
 impl Objective for Constrained {
     fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
+        self.evaluations += 1;
         let raw = self.raw_lambda(x);
         let square = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &Factor)| small::product(b, l, (f.k, f.k, f.k));
         let lam: Vec<Vec<f64>> = self.back.iter().zip(&raw).zip(&self.cp.factors).map(square).collect();
@@ -307,9 +320,8 @@ impl Objective for Constrained {
         self.state.rounding(&self.cp)
     }
 
-    /// Never: BFGS has its own bound.
     fn spent(&self) -> bool {
-        false
+        self.evaluations >= self.limit
     }
 
     /// Never: one Hessian, by differences, serves all points of a profile.

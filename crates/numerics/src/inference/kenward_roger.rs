@@ -8,7 +8,7 @@
 use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
 use crate::factor::blocked::{apply_lambda, multiply};
-use crate::fit::fit::Fit;
+use crate::fit::model::Fit;
 use crate::inference::variance_traces::{ones, variance_traces, VarianceTraces};
 use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;

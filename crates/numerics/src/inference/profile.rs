@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::error::NumericsError;
-use crate::fit::fit::Fit;
+use crate::fit::model::Fit;
 use crate::inference::constrained::{Constrained, Parameter};
 use crate::interrupt::Stop;
 use crate::linalg::small;
@@ -229,7 +229,11 @@ impl Profiler {
         tolerance: f64,
         seen: &mut Vec<Held>,
     ) -> Result<Reached, NumericsError> {
+        let allowed = self.search.allow_more();
         for round in 1..=90 {
+            if self.search.spent() {
+                return Err(NumericsError::Unfinished(allowed));
+            }
             // Nearest optima on either side of the target, by how far out they are.
             let below = seen.iter().filter(|h| h.zeta.abs() < target).max_by(|a, b| far(a, direction, b));
             let above = seen.iter().filter(|h| h.zeta.abs() >= target).min_by(|a, b| far(a, direction, b));

@@ -4,7 +4,7 @@ use crate::covariance::parameters::{free_from, inverse_basis, lambda_from, untri
 use crate::criterion::curvature;
 use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
-use crate::fit::fit::Fit;
+use crate::fit::model::Fit;
 use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 use crate::search::optimise::{Objective, Point};

@@ -149,7 +149,7 @@ impl crate::products::basis::Basis {
 
 #[cfg(test)]
 mod tests {
-    use crate::fit::fit::{Convergence, Fit};
+    use crate::fit::model::{Convergence, Fit};
     use crate::products::crossproducts::{Column, CrossProducts, FactorInput, Input};
 
     fn crossed() -> CrossProducts {

@@ -2,7 +2,7 @@
 //! each fixed-effect column (for the exact formulas at fixed variance parameters).
 
 use crate::error::NumericsError;
-use crate::fit::fit::Fit;
+use crate::fit::model::Fit;
 use crate::linalg::{large, small};
 use crate::products::crossproducts::{CrossProducts, Input};
 

@@ -3,7 +3,7 @@
 
 use crate::factor::blocked::Blocked;
 use crate::factor::inverse::LeadInverse;
-use crate::fit::fit::Fit;
+use crate::fit::model::Fit;
 use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::crossproducts::{Column, CrossProducts};

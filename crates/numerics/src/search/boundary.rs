@@ -2,7 +2,7 @@
 //! criterion falls if one is given some.
 
 use crate::criterion::objective::Search;
-use crate::fit::fit::SINGULAR_TOLERANCE;
+use crate::fit::model::SINGULAR_TOLERANCE;
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
 use crate::search::optimise::{Objective, Point};

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::covariance::parameters::working_lambda;
 use crate::criterion::objective::Search;
 use crate::error::NumericsError;
-use crate::fit::fit::{Convergence, Fit, SINGULAR_TOLERANCE};
+use crate::fit::model::{Convergence, Fit, SINGULAR_TOLERANCE};
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
 use crate::search::boundary::{leave_boundary, null_directions};
@@ -17,14 +17,14 @@ const EARLY: usize = 3;
 /// Decrease of the criterion that is still worth a step before the last ones.
 const TOLERANCE: f64 = 1e-9;
 
-/// Evaluations that a fit may make, its last look at the point found apart: some ten times what hard
+/// Evaluations that a fit may make, its last look at the point found apart: several times what hard
 /// problems need.
 fn most_evaluations(search: &Search) -> usize {
     let m = search.cp.n_theta();
     if search.dear() {
         400 + 40 * m
     } else {
-        2000 + 100 * m
+        1000 + 50 * m
     }
 }
 

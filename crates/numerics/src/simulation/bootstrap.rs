@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::covariance::parameters::free_from;
 use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
-use crate::fit::fit::Fit;
+use crate::fit::model::Fit;
 use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::crossproducts::{Column, CrossProducts};

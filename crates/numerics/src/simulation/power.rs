@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
-use crate::fit::fit::{Convergence, Fit};
+use crate::fit::model::{Convergence, Fit};
 use crate::interrupt::Stop;
 use crate::simulation::bootstrap::{Law, Model, Prepared, Scratch};
 

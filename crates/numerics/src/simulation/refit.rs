@@ -3,7 +3,7 @@
 
 use crate::covariance::parameters::{free_from, lambda_from};
 use crate::criterion::profiled::Profiled;
-use crate::fit::fit::SINGULAR_TOLERANCE;
+use crate::fit::model::SINGULAR_TOLERANCE;
 use crate::linalg::small;
 use crate::products::crossproducts::{Column, CrossProducts};
 use crate::search::optimise::{bfgs, Objective, Point};
@@ -98,9 +98,11 @@ impl Refitter {
     }
 
     pub(crate) fn search(&mut self, starts: &[Vec<f64>], hessian: &[f64], width: usize) -> (Outcome, Vec<f64>) {
-        let mut objective = Warm { cp: &self.cp, state: &mut self.state, hessian };
+        let mut objective = Warm { cp: &self.cp, state: &mut self.state, hessian, evaluations: 0, limit: 0 };
         let mut best: Option<Point> = None;
         for x in starts {
+            // Far more than a start near the optimum needs; the gradient at the end tells.
+            objective.limit = objective.evaluations + 100 + 20 * x.len();
             let Some((f, g)) = objective.evaluate(x) else { continue };
             let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, 1e-9, 0);
             let lam = lambda_from(&self.cp, &found.x);
@@ -141,10 +143,14 @@ struct Warm<'a> {
     cp: &'a CrossProducts,
     state: &'a mut Profiled,
     hessian: &'a [f64],
+    evaluations: usize,
+    /// Evaluations that it may make.
+    limit: usize,
 }
 
 impl Objective for Warm<'_> {
     fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
+        self.evaluations += 1;
         let lam = lambda_from(self.cp, x);
         let f = self.state.evaluate(self.cp, &lam).ok()?;
         let gradient = self.state.gradient(self.cp);
@@ -159,9 +165,8 @@ impl Objective for Warm<'_> {
         self.state.rounding(self.cp)
     }
 
-    /// Never: BFGS has its own bound.
     fn spent(&self) -> bool {
-        false
+        self.evaluations >= self.limit
     }
 
     /// Never: the Hessian of the fit that replicates are drawn from is near enough.

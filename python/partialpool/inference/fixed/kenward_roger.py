@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.errors import ConvergenceError
 from partialpool.inference.fixed.open_contrasts import OpenContrasts, open_contrasts
 from partialpool.inference.fixed.tails import f_tail
 
@@ -150,7 +151,13 @@ def kenward_roger(native: _core.Fit, p: int, null: Array | None = None) -> Kenwa
     null
         Directions of the parameters that the data do not determine, (d, m + 1).
     """
-    information, slopes, curvatures = _core.kenward_roger(native)
+    try:
+        information, slopes, curvatures = _core.kenward_roger(native)
+    except _core.CoreError as error:
+        raise ConvergenceError(
+            f"Kenward and Roger's method has no answer at this fit ({error}); simplify the random"
+            ' effects, or use ddf="satterthwaite"'
+        ) from None
     size = len(slopes)
     sigma2 = native.sigma**2
     vcov = sigma2 * native.unscaled_covariance.reshape(p, p)
