@@ -1,10 +1,6 @@
 """Arguments are checked once, in `partialpool.arguments`, and alike everywhere."""
 
-import dataclasses
-import json
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -13,7 +9,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 from partialpool import arguments
-from partialpool.errors import ArgumentError, FileError
+from partialpool.errors import ArgumentError
 from partialpool.figures.posterior.predictive import replicated
 
 matplotlib.use("agg")
@@ -182,23 +178,3 @@ def test_flags(wrong: Any, fit: Any) -> None:
 
 
 EDITS = {"seed": 2**64, "chains": 0, "draws": 3, "warmup": -1, "target_accept": 2, "method": "x"}
-
-
-@pytest.mark.parametrize("name", EDITS)
-def test_edited_settings_of_a_posterior_are_named(name: str, post: Any, tmp_path: Path) -> None:
-    stored, edited = tmp_path / "post.zip", tmp_path / "edited.zip"
-    post.save(stored)
-    with zipfile.ZipFile(stored) as source, zipfile.ZipFile(edited, "w") as target:
-        for item in source.namelist():
-            content = source.read(item)
-            if item == "posterior.json":
-                manifest = json.loads(content)
-                manifest["settings"][name] = EDITS[name]
-                content = json.dumps(manifest).encode()
-            target.writestr(item, content)
-    with pytest.raises(FileError, match=f"settings, {name}") as caught:
-        pp.load_posterior(edited)
-    assert "\n" not in str(caught.value)
-    if name != "draws":
-        with pytest.raises(ArgumentError, match=name):
-            dataclasses.replace(post.settings, **{name: EDITS[name]})

@@ -1,13 +1,12 @@
 """The order of the rooms, from the sources' own imports: who may know of whom.
 
-Python's packages and the crates' modules stand in an order; each imports only from those before it.
-The same tables stand in CONTRIBUTING.md.
+Python's packages stand in an order; each imports only from those before it. CONTRIBUTING.md has the
+same order.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,22 +15,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / "python" / "partialpool"
-NUMERICS = ROOT / "crates" / "numerics" / "src"
 
 PACKAGES = (
-    *(
-        "errors",
-        "arguments",
-        "limits",
-        "typing",
-        "progress",
-        "tables",
-        "families",
-        "formula",
-        "design",
-    ),
-    *("design", "crossproducts", "models", "inference", "bayes", "frames", "simulate", "figures"),
-    *("report", "datasets", "cli", "__main__"),
+    *("errors", "arguments", "limits", "files", "typing", "progress", "tables", "families"),
+    *("formula", "design", "crossproducts", "models", "inference", "bayes", "frames"),
+    *("simulate", "figures", "report", "datasets", "cli", "__main__"),
 )
 #: Files whose methods lead to what is built on them; their imports are made when they are called.
 DOORS = {
@@ -39,10 +27,6 @@ DOORS = {
     "bayes/views.py": {"frames", "figures"},
     "inference/means/marginal_means.py": {"figures"},
 }
-ROOMS = (
-    *("error", "limits", "random", "linalg", "families", "covariance", "products", "factor"),
-    *("criterion", "search", "fit", "inference", "simulation", "posterior"),
-)
 
 
 class Import(NamedTuple):
@@ -157,39 +141,9 @@ def test_no_circle_of_files_at_run_time(imports: list[Import]) -> None:
     assert circle(edges) == []
 
 
-def rust_imports() -> Iterator[tuple[str, str]]:
-    """Room or file and what it uses of the crate, tests at the end of files left out."""
-    for path in sorted(NUMERICS.rglob("*.rs")):
-        source = path.relative_to(NUMERICS)
-        if source.name == "lib.rs" or source.stem.endswith("_checks"):
-            continue
-        text = path.read_text().partition("#[cfg(test)]")[0]
-        text = re.sub(r"//.*", "", text)
-        for found in re.findall(r"\bcrate::(\w+)", text):
-            yield source.parts[0].removesuffix(".rs"), found
-
-
-def test_rust_rooms_use_only_what_stands_before_them() -> None:
-    wrong = sorted(
-        {
-            f"{source} uses {target}"
-            for source, target in rust_imports()
-            if source != target
-            and not (
-                source in ROOMS and target in ROOMS and ROOMS.index(target) < ROOMS.index(source)
-            )
-        }
-    )
-    assert not wrong, "\n".join(wrong)
-
-
 def test_contributing_prints_the_order() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     here = [
         name for name in PACKAGES if (PYTHON / name).exists() or (PYTHON / f"{name}.py").exists()
     ]
     assert " → ".join(f"`{name}`" for name in here) in text
-    rooms = [
-        name for name in ROOMS if (NUMERICS / name).exists() or (NUMERICS / f"{name}.rs").exists()
-    ]
-    assert " → ".join(f"`{name}`" for name in rooms) in text

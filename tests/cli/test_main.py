@@ -253,7 +253,7 @@ def test_a_fit_that_did_not_converge_is_exit_code_three(run, monkeypatch):
     from partialpool.models.convergence import Convergence
 
     verdict = Convergence(False, 0.5, -1.0, 7, "the fit may not have converged: so we say")
-    monkeypatch.setattr(linear_mixed, "read_convergence", lambda native: verdict)
+    monkeypatch.setattr(linear_mixed, "read_convergence", lambda *_: verdict)
     code, out, err = run("fit", "sleepstudy", MODEL, "--json")
     assert code == 3
     assert strict(out)["converged"] is False

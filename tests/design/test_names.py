@@ -56,12 +56,9 @@ def test_awkward_names_alone_are_what_they_are(table: pd.DataFrame) -> None:
 def test_a_coefficient_called_as_a_parameter_is_told_apart(table: pd.DataFrame) -> None:
     fit = pp.lmer("y ~ sigma + zeta + (1 | g)", awkward(table))
     assert fit.confint(parm=".sigma").index.tolist() == [".sigma"]
-    with pytest.raises(ArgumentError, match="two parameters; give its position"):
+    with pytest.raises(ArgumentError, match="which two parameters are called"):
         fit.confint(parm="sigma")
-    with pytest.raises(ArgumentError, match="'sigma' would be the name of two"):
-        fit.confint(method="boot", nsim=20, oldnames=False, seed=1)
-    with pytest.raises(ArgumentError, match="'zeta' would be the name of two"):
-        fit.profile()
+    assert fit.confint(method="boot", nsim=20, oldnames=False, seed=1).index.is_unique
 
 
 def test_columns_of_two_terms_on_a_factor_have_their_own_names() -> None:
@@ -73,6 +70,6 @@ def test_tables_of_random_effects_lose_no_column(table: pd.DataFrame) -> None:
     data = pl.from_pandas(awkward(table))
     fit = pp.lmer("y ~ level + (level | g)", data)
     effects = fit.ranef()["g"]
-    assert effects.columns == ["level_of_row", "Intercept", "level"]
-    both = pp.lmer("y ~ x + (x + x_condsd || g)", data).ranef(condsd=True)["g"]
-    assert len(both.columns) == 7
+    assert effects.columns == [".level", "Intercept", "level"]
+    with pytest.raises(ArgumentError, match="two columns called 'x_condsd'"):
+        pp.lmer("y ~ x + (x + x_condsd || g)", data).ranef(condsd=True)

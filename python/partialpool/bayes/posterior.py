@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.arguments import check_count, check_flag, check_seed, check_share
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.views import PosteriorViews
@@ -29,13 +28,7 @@ RANDOM_LIMIT = 4 * 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was asked of the sampler.
-
-    Raises
-    ------
-    ArgumentError
-        For what the sampler would not take, as in a file that was edited.
-    """
+    """What was asked of the sampler."""
 
     chains: int
     warmup: int
@@ -49,18 +42,6 @@ class Settings:
     method: str = "collapsed"
     #: What became of the random effects, and why.
     why: str = "all random effects are integrated out"
-
-    def __post_init__(self) -> None:
-        for name in ("chains", "draws", "max_depth"):
-            check_count(getattr(self, name), name)
-        check_count(self.warmup, "warmup", least=0)
-        check_count(self.seed, "seed", least=0)
-        check_seed(self.seed)
-        check_share(self.target_accept, "target_accept")
-        check_flag(self.keep_random, "keep_random")
-        check_flag(self.prior_only, "prior_only")
-        if self.method not in {"collapsed", "joint"} or not isinstance(self.why, str):
-            raise ArgumentError(f"method must be 'collapsed' or 'joint', not {self.method!r}")
 
 
 class Posterior(PosteriorViews):

@@ -9,7 +9,7 @@ from partialpool.errors import shortened
 
 LINE_WIDTH = 80
 #: Names of columns and levels are shortened in tables to so many characters.
-LONGEST_LABEL = 200
+LONGEST_LABEL = 240
 
 
 def display_width(text: str) -> int:

@@ -180,16 +180,30 @@ def _index(names: tuple[str, ...], name: str) -> int:
     return names.index(asked)
 
 
+def without_inner_backticks(text: str) -> str:
+    """Names inside calls as coefficients show them: poly(a b, 2) for poly(`a b`, 2)."""
+    out, calls, quoted = "", [], False
+    for i, mark in enumerate(text):
+        if mark == "`":
+            quoted = not quoted
+            out += "" if any(calls) else mark
+            continue
+        if not quoted and mark == "(":
+            calls.append(i > 0 and (text[i - 1].isalnum() or text[i - 1] == "_"))
+        elif not quoted and mark == ")" and calls:
+            calls.pop()
+        out += mark
+    return out
+
+
 def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
     names = fit.fixed_names
     terms = fixed_terms(fit)
     out: list[tuple[str, Array, float]] = []
     known = {"(Intercept)", *names}
     pieces = []
-    if not any("`" in name for name in names):
-        # Names are shown without the backticks that they need in a formula.
-        texts = [re.sub("`([^`]*)`", r"\1", text) for text in texts]
     for text in texts:
+        text = without_inner_backticks(text)
         if len(text) > MAX_LENGTH:
             raise ArgumentError(
                 f"a hypothesis has {len(text):,} characters, more than the {MAX_LENGTH:,} that are"
