@@ -96,9 +96,12 @@ fn check_lead(lead: &Lead, first: &Factor, later: &[Factor], rest: usize) -> Res
             starts.extend(std::iter::repeat_n(0, f.k - 1));
         }
     }
+    if lead.full != (rest > 0 && (0..first.levels).all(|l| lead.columns(l).len() == rest)) {
+        return bad("lead block");
+    }
     for l in 0..first.levels {
         let mut left = lead.columns(l);
-        if !ascending(left) || (lead.full && left.len() != rest) {
+        if !ascending(left) {
             return bad("lead block");
         }
         while let Some(&j) = left.first() {
