@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / "python" / "partialpool"
 
 PACKAGES = (
-    *("errors", "arguments", "limits", "files", "typing", "progress", "tables", "families"),
-    *("formula", "design", "crossproducts", "models", "inference", "bayes", "frames"),
+    *("cached", "errors", "arguments", "limits", "files", "typing", "progress", "tables"),
+    *("families", "formula", "design", "crossproducts", "models", "inference", "bayes", "frames"),
     *("simulate", "figures", "report", "datasets", "cli", "__main__"),
 )
 #: Files whose methods lead to what is built on them; their imports are made when they are called.

@@ -70,6 +70,7 @@ def test_a_child_process_gives_the_same_numbers(start: str, want: list[float]) -
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_fork_during_a_fit_in_another_thread() -> None:
+    _fit_a_little()  # what is imported late is imported now: CPython's import locks outlive a fork
     stop = threading.Event()
 
     def busy() -> None:
@@ -80,8 +81,8 @@ def test_a_fork_during_a_fit_in_another_thread() -> None:
     worker.start()
     context = multiprocessing.get_context("fork")
     try:
-        for _ in range(4):
-            child = context.Process(target=_fit_a_little)
+        for _ in range(40):
+            child = context.Process(target=_fit_and_leave)
             child.start()
             child.join(PATIENCE)
             if child.is_alive():
@@ -95,6 +96,10 @@ def test_a_fork_during_a_fit_in_another_thread() -> None:
 def _fit_a_little() -> None:
     x = np.arange(60.0)
     pp.lmer("y ~ 1 + (1 | g)", {"y": np.sin(x * x), "g": np.arange(60) % 6})
+
+
+def _fit_and_leave() -> None:
+    _fit_a_little()
     os._exit(0)
 
 

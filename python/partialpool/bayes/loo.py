@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +16,7 @@ from partialpool.bayes.likelihood import (
     rows_given_effects,
 )
 from partialpool.bayes.summaries import FEWEST_DRAWS
+from partialpool.cached import cached_property
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.progress.bar import progress

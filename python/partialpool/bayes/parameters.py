@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 
+from partialpool.cached import cached_property
 from partialpool.design import Factor
 from partialpool.errors import DesignError
 from partialpool.models.linear_mixed import LinearMixedModel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from partialpool import _core
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.views import PosteriorViews
+from partialpool.cached import cached_property
 from partialpool.errors import ArgumentError
 from partialpool.models.linear_mixed import LinearMixedModel
 

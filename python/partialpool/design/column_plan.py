@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from typing import Protocol
 
+from partialpool.cached import cached_property
 from partialpool.formula import Expr
 
 #: A term's member and whether it is coded by contrasts (`True`) or by all its columns.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool._core import encode
+from partialpool.cached import cached_property
 from partialpool.design.columns import (
     Column,
     FormulaicColumns,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.cached import cached_property
 from partialpool.design.column_plan import Part, Plan, plan
 from partialpool.design.contrasts import Contrast, plain_value
 from partialpool.design.members import Basis, Coded, Member, Numeric

@@ -7,7 +7,6 @@ import what is built on it (tests/test_layers.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.arguments import check_choice
+from partialpool.cached import cached_property
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.cached import cached_property
 from partialpool.design import Design
 
 Array = NDArray[np.float64]

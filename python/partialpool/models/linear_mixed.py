@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.arguments import check_choice
+from partialpool.cached import cached_property
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.cached import cached_property
 from partialpool.design import Design, build_design
 from partialpool.design.frame import to_native, with_columns
 from partialpool.design.reading import predictor_columns

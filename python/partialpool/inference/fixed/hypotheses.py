@@ -11,13 +11,13 @@ of type III functions, which lmerTest follows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.cached import cached_property
 from partialpool.design.columns import FormulaicColumns
 from partialpool.errors import DataError
 from partialpool.formula import Expr

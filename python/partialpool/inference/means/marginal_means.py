@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.arguments import check_level
+from partialpool.cached import cached_property
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import FixedPart
