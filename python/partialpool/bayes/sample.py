@@ -20,6 +20,7 @@ from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
+from partialpool.models.limits import check_variances
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import cross_products, fit_native
 from partialpool.progress.bar import visible_console
@@ -127,6 +128,7 @@ def sample(
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
     fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
+    check_variances(fit)
     parameters = Parameters.of(fit)
     table = resolve(priors, defaults(design, products.kept, parameters), parameters)
     if prior_only:

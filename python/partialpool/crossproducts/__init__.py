@@ -16,6 +16,7 @@ from partialpool.design.design import Encoder
 from partialpool.design.reading import check_factors
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula
+from partialpool.models.limits import check_variances
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.lmer import require_random
 from partialpool.models.native import cross_products, fit_native
@@ -117,6 +118,7 @@ class CrossProducts:
         nan = float("nan")
         stored = {"quantiles": [nan] * 5, "dropped": 0}
         model = LinearMixedModel(self.design, self.native, native, reml=reml, stored=stored)
+        check_variances(model)
         model.warn_if_not_converged()
         return model
 

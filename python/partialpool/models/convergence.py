@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.design import Design, Factor
 
-#: Norm of the exact gradient over 1 + |criterion| above which a fit has not converged.
+#: Norm of the exact gradient over the criterion's size above which a fit has not converged.
 GRADIENT_TOLERANCE = 1e-6
 #: Smallest Hessian eigenvalue over the largest below which the point is a saddle.
 CURVATURE_TOLERANCE = -1e-5
@@ -26,7 +26,8 @@ class Convergence:
     converged
         Whether both checks passed.
     gradient_norm
-        Norm of the exact gradient in standardised parameters, over ``1 + |criterion|``.
+        Norm of the exact gradient in standardised parameters, over the size of the criterion (which
+        the units of the data do not change).
     min_eigenvalue
         Smallest eigenvalue of the criterion's Hessian in these parameters.
     evaluations
@@ -44,18 +45,21 @@ class Convergence:
 
 def read_convergence(native: _core.Fit) -> Convergence:
     """The verdict on a fit."""
-    return judge(native.convergence, native.criterion)
+    return judge(native.convergence, native.magnitude)
 
 
-def judge(search: tuple[float, float, float, int], criterion: float) -> Convergence:
-    """The verdict on a search's gradient norm, extreme eigenvalues and number of evaluations."""
+def judge(search: tuple[float, float, float, int], magnitude: float) -> Convergence:
+    """The verdict on a search's gradient norm, extreme eigenvalues and number of evaluations.
+
+    `magnitude` is the size of the criterion, free of the data's units.
+    """
     gradient, low, high, evaluations = search
     if not gradient <= GRADIENT_TOLERANCE:
         message = (
             f"the fit may not have converged: gradient norm {gradient:.1e} (should be below"
             f" {GRADIENT_TOLERANCE:.0e}); rescale predictors or simplify the random effects"
         )
-    elif low < CURVATURE_TOLERANCE * max(high, 1e-3 * (1 + abs(criterion))):
+    elif not low >= CURVATURE_TOLERANCE * max(high, 1e-3 * magnitude):
         message = (
             f"the fit may have stopped at a saddle: smallest Hessian eigenvalue {low:.1e};"
             " simplify the random effects"

@@ -35,7 +35,7 @@ class Inference:
 
         fit = as_fit(self)
         check_ddf(fit, "kenward-roger")
-        return kenward_roger(fit._native, len(fit.beta))
+        return kenward_roger(fit._native, len(fit.beta), fit.fixed_names)
 
     def anova(self, type: int = 3, ddf: str = "satterthwaite") -> AnovaTable:
         """F tests of the terms of the fixed part, as lmerTest's ``anova``.
@@ -112,6 +112,29 @@ class Inference:
         from partialpool.inference.intervals.confidence import confint
 
         return confint(as_fit(self), method, level, nsim, seed, **options)
+
+    def explained_variance_by(self, method: str = "johnson") -> float:
+        """Share of the variance about the fixed effects that the random effects explain.
+
+        Parameters
+        ----------
+        method
+            "johnson": with the mean over the rows of the random part's variance z_i Σ z_iᵀ, which
+            no change of a slope's predictor in unit or origin moves; "sum": with the sum of the
+            random variances, as `explained_variance` has it. The same with intercepts only.
+
+        Returns
+        -------
+        float
+            Between 0 and 1. The residual variance is σ², that of a row of weight 1.
+
+        References
+        ----------
+        Johnson (2014), Methods in Ecology and Evolution 5(9), on R² of random-slopes models.
+        """
+        from partialpool.inference.explained_variance import explained_variance_by
+
+        return explained_variance_by(as_fit(self), method)
 
     def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
         """Profile likelihood of each parameter (see `partialpool.inference.intervals.profile`)."""

@@ -10,6 +10,7 @@ from partialpool._core import CrossProducts
 from partialpool.design import Design, build_design
 from partialpool.errors import ArgumentError, DesignError, FormulaError
 from partialpool.formula import Formula, parse_formula
+from partialpool.models.limits import check_variances
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import cross_products, fit_native
 
@@ -52,7 +53,9 @@ def lmer(
     Raises
     ------
     FormulaError, DataError, DesignError
-        One line that names the culprit.
+        One line that names the culprit. Units do not matter as long as variances are numbers from
+        2.2e-308 to 1.8e308 (standard deviations from 1.5e-154 to 1.3e154); beyond, the column is
+        named.
 
     Warns
     -----
@@ -91,6 +94,7 @@ def fit_design(
         raise DesignError("no column of the fixed part varies; check the formula")
     native = fit_native(products, reml, start, response=design.formula.response_name)
     model = LinearMixedModel(design, products, native, reml=reml, data_name=data_name)
+    check_variances(model)
     model.warn_if_not_converged()
     return model
 

@@ -20,18 +20,13 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
     df = p_value = None
     statistic = fit.beta / se
     title = f"Linear mixed model fit by {'REML' if fit.reml else 'maximum likelihood'}"
-    if ddf == "satterthwaite" and len(se):
-        from partialpool.inference.fixed.satterthwaite import t_tests
-
-        df, statistic, p_value = t_tests(fit.beta, fit.satterthwaite)
-        title += ". t-tests use Satterthwaite's method"
-    elif ddf == "kenward-roger" and len(se):
-        from partialpool.inference.fixed.wald import t_rows
+    if ddf != "asymptotic" and len(se):
+        from partialpool.inference.fixed.wald import METHODS, t_rows
 
         rows = t_rows(fit, np.eye(len(se)), np.zeros(len(se)), ddf)
         std_error, df = rows["std_error"], rows["df"]
         statistic, p_value = rows["statistic"], rows["p_value"]
-        title += ". t-tests use Kenward-Roger's method"
+        title += f". t-tests use {METHODS[ddf]}"
     return Summary(
         title=title,
         formula=fit.formula,

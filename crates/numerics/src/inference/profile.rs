@@ -267,7 +267,7 @@ impl Profiler {
             let start = extrapolate(seen, next);
             let found = self.hold(next, &start)?;
             let miss = (found.zeta.abs() - target).abs();
-            let narrow = above_width(seen, &found, target) < 1e-12 * (1.0 + found.value.abs());
+            let narrow = above_width(seen, &found, target) < 1e-12 * (self.unit + found.value.abs());
             seen.push(found.clone());
             if miss < tolerance || narrow {
                 return Ok(Reached::Point(found));

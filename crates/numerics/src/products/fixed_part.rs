@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::error::NumericsError;
 use crate::linalg::small;
-use crate::products::basis::{centre_block, moments, power_of_two_inverse, Affine, Basis};
+use crate::products::basis::{centre_block, moments, power_of_two_inverse, uncentred_scale, Affine, Basis, Moments};
 use crate::products::crossproducts::{Column, Input};
 
 /// Rows that are put into working form at a time.
@@ -64,20 +64,21 @@ impl FixedPart<'_> {
 }
 
 /// Basis, rank and first fit of the fixed part; also [X y]ᵀW[X y] with that fit taken off.
-pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis, Vec<f64>), NumericsError> {
+/// `unit` is that of the weights.
+pub(crate) fn fixed_part<'a>(input: &Input<'a>, unit: f64) -> Result<(FixedPart<'a>, Basis, Vec<f64>), NumericsError> {
     let n = input.y.len();
-    let stats: Vec<_> = input.x.iter().map(|c| moments(c, n)).collect();
-    let y_stats = moments(&Column::Values(input.y), n);
-    let (affine, t, constant) = centre_block(&stats, n);
+    let stats: Vec<_> = input.x.iter().map(|c| moments(c)).collect();
+    let y_stats = moments(&Column::Values(input.y));
+    let (affine, t, constant) = centre_block(&stats, unit);
     let p_all = stats.len();
     let y_mean = if constant.is_some() { y_stats.mean } else { 0.0 };
-    let y_spread = if constant.is_some() { 1.0 / y_stats.scale } else { (y_stats.norm2 / n as f64).sqrt() };
-    let y_scale = power_of_two_inverse(y_spread);
+    let y_spread = if constant.is_some() { 1.0 / y_stats.scale } else { y_stats.rms };
+    let y_scale = unit * power_of_two_inverse(y_spread);
     let y = Working { column: Column::Values(input.y), affine: Affine { mean: y_mean, scale: y_scale } };
     let all: Vec<Working> = input.x.iter().zip(&affine).map(|(&column, &affine)| Working { column, affine }).collect();
     let mut fixed = FixedPart { x: all, y, beta0: vec![0.0; p_all] };
     let first = fixed_products(&fixed, n, input.weights);
-    let kept = independent_columns(&first, &stats, p_all, n);
+    let kept = independent_columns(&first, &stats, p_all, n as f64);
     let p = kept.len();
 
     let pick = |m: &[f64], size: usize| -> Vec<f64> {
@@ -121,7 +122,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
 }
 
 /// Columns that are no combination of earlier ones, by Cholesky without pivoting.
-fn independent_columns(products: &[f64], stats: &[crate::products::basis::Moments], p: usize, n: usize) -> Vec<usize> {
+fn independent_columns(products: &[f64], stats: &[Moments], p: usize, n: f64) -> Vec<usize> {
     let c = p + 1;
     let mut kept: Vec<usize> = Vec::new();
     let mut rows: Vec<Vec<f64>> = Vec::new();
@@ -138,8 +139,8 @@ fn independent_columns(products: &[f64], stats: &[crate::products::basis::Moment
         let own = products[j * c + j];
         let left = own - row.iter().map(|v| v * v).sum::<f64>();
         let centred = constant.is_some_and(|k| k != j);
-        let scale = if centred { stats[j].scale } else { crate::products::basis::uncentred_scale(&stats[j], n) };
-        let raw_norm2 = stats[j].norm2 * scale * scale;
+        let scale = if centred { stats[j].scale } else { uncentred_scale(&stats[j]) };
+        let raw_norm2 = n * (stats[j].rms * scale).powi(2);
         if left > ALIAS_TOLERANCE.powi(2) * raw_norm2 && left > 1e-12 * own {
             row.push(left.sqrt());
             rows.push(row);

@@ -67,4 +67,4 @@ def _table(
 def _test(fit: LinearMixedModel, rows: Any, ddf: str) -> FTest:
     if len(rows) == 0:  # a term without a column of its own has nothing to test
         return FTest(np.nan, 0, np.nan, np.nan)
-    return f_test(fit, rows, rows @ fit.beta, ddf)
+    return f_test(fit, rows, ddf)

@@ -7,12 +7,18 @@ in are formed by blocks in the native module; here is what is left, in p x p mat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.inference.fixed.units import Contrasts, Units
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[np.float64]
 
@@ -51,11 +57,17 @@ class KenwardRogerF:
 class KenwardRoger:
     """What the method needs of a fit.
 
+    ``vcov`` is the adjusted covariance with names, as R's ``vcovAdj`` gives it.
+
     Attributes
     ----------
-    vcov
-        Covariance Φ of the p fixed effects, variances taken as known, (p, p).
-    adjusted
+    names
+        Of the p fixed effects.
+    units
+        The unit of each of them, in which `known`, `scaled` and `slopes` are.
+    known
+        Their covariance Φ, variances taken as known, (p, p).
+    scaled
         Φ_A, which allows for the estimation of the m covariance parameters and σ², (p, p).
     slopes
         ΦP_rΦ = minus the derivative of Φ in σ² and the others over σ², (m + 1, p, p).
@@ -63,19 +75,40 @@ class KenwardRoger:
         W, asymptotic covariance of the covariance parameters, (m + 1, m + 1).
     """
 
-    vcov: Array
-    adjusted: Array
+    names: tuple[str, ...]
+    units: Units
+    known: Array
+    scaled: Array
     slopes: Array
     weights: Array
 
+    @property
+    def adjusted(self) -> Array:
+        """Φ_A as the data's units have it, (p, p)."""
+        return self.units.raw(self.scaled)
+
+    @property
+    def unadjusted(self) -> Array:
+        """Φ as the data's units have it, (p, p): that of ``fit.vcov``."""
+        return self.units.raw(self.known)
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """The adjusted covariance of the fixed effects, labelled (pbkrtest's ``vcovAdj``)."""
+        import pandas as pd
+
+        names = list(self.names)
+        return pd.DataFrame(self.adjusted, index=names, columns=names)
+
     def df(self, contrast: Array) -> float:
         """Degrees of freedom of one contrast, (p,)."""
-        return self.degrees_of_freedom(np.atleast_2d(contrast))[0]
+        rows = self.units.contrasts(contrast, np.zeros(len(contrast))).rows
+        return self._degrees_of_freedom(rows)[0]
 
-    def degrees_of_freedom(self, contrasts: Array) -> tuple[float, float]:
-        """Denominator degrees of freedom and scaling of q independent contrasts, (q, p)."""
+    def _degrees_of_freedom(self, contrasts: Array) -> tuple[float, float]:
+        """Denominator df and scaling of q independent contrasts in the units, (q, p)."""
         q = len(contrasts)
-        root = np.linalg.cholesky(contrasts @ self.vcov @ contrasts.T)
+        root = np.linalg.cholesky(contrasts @ self.known @ contrasts.T)
         half = np.linalg.solve(root, contrasts)
         # ΘΦP_rΦ of the source, seen from the contrasts: same traces, q x q
         inner = np.einsum("ai,rij,bj->rab", half, self.slopes, half)
@@ -84,14 +117,15 @@ class KenwardRoger:
         a2 = float(np.einsum("rs,rab,sba->", self.weights, inner, inner))
         return _df_and_scaling(q, a1, a2)
 
-    def f_test(self, contrasts: Array, difference: Array) -> KenwardRogerF:
-        """Test that L β = c, for independent rows L, (q, p), and their difference L b - c, (q,)."""
+    def f_test(self, contrasts: Contrasts) -> KenwardRogerF:
+        """Test that L β = c, for independent rows L."""
         from scipy.stats import f as fisher
 
-        q = len(contrasts)
-        ddf, scaling = self.degrees_of_freedom(contrasts)
-        root = np.linalg.cholesky(contrasts @ self.adjusted @ contrasts.T)
-        statistic = float(np.sum(np.linalg.solve(root, difference) ** 2)) / q
+        rows = contrasts.rows
+        q = len(rows)
+        ddf, scaling = self._degrees_of_freedom(rows)
+        root = np.linalg.cholesky(rows @ self.scaled @ rows.T)
+        statistic = float(np.sum(np.linalg.solve(root, contrasts.difference) ** 2)) / q
         scaled, unscaled = fisher.sf([scaling * statistic, statistic], q, ddf)
         return KenwardRogerF(statistic, scaling, q, ddf, float(scaled), float(unscaled))
 
@@ -113,17 +147,21 @@ def _df_and_scaling(q: int, a1: float, a2: float) -> tuple[float, float]:
     return ddf, 1.0 if abs(ddf - 2.0) < NEAR_TWO else ddf * rest / (ddf - 2.0)
 
 
-def kenward_roger(native: _core.Fit, p: int) -> KenwardRoger:
-    """The method's ingredients at a REML fit's optimum."""
+def kenward_roger(native: _core.Fit, p: int, names: Sequence[str] | None = None) -> KenwardRoger:
+    """The ingredients at a REML fit's optimum; names of the p fixed effects label `vcov`."""
+    labels = tuple(names) if names is not None else tuple(f"b{i}" for i in range(p))
     information, slopes, curvatures = _core.kenward_roger(native)
     size = len(slopes)
-    sigma2 = native.sigma**2
-    vcov = sigma2 * native.unscaled_covariance.reshape(p, p)
+    sigma = native.sigma
+    unscaled = native.unscaled_covariance.reshape(p, p)
+    units = Units.of(sigma, np.diag(unscaled))
+    known = units.covariance(unscaled, sigma)
     weights = 2.0 * _inverse(information.reshape(size, size))
     upper = weights[np.triu_indices(size)] * np.where(np.equal(*np.triu_indices(size)), 1.0, 2.0)
     stacked = np.stack(curvatures).reshape(len(curvatures), p, p)
-    adjusted = vcov + 2.0 * sigma2 * np.einsum("r,rij->ij", upper, stacked)
-    return KenwardRoger(vcov, adjusted, sigma2 * np.stack(slopes).reshape(size, p, p), weights)
+    scaled = known + 2.0 * np.einsum("r,rij->ij", upper, units.covariance(stacked, sigma))
+    steps = units.covariance(np.stack(slopes).reshape(size, p, p), sigma)
+    return KenwardRoger(labels, units, known, scaled, steps, weights)
 
 
 def _inverse(information: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.errors import ArgumentError
+from partialpool.inference.fixed.coefficient_names import CoefficientNames
 from partialpool.inference.fixed.hypotheses import fixed_terms
 from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test, t_rows
@@ -51,7 +52,7 @@ def linear_test(
     """
     method = METHODS[check_ddf(fit, ddf)]
     asked = read_hypothesis(fit, hypothesis, rhs)
-    joint = f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf)
+    joint = f_test(fit, asked.rows, ddf, asked.rhs)
     return ContrastTest(
         method=f"Tests of linear hypotheses with {method}",
         statistic=joint.statistic * joint.scaling,
@@ -88,7 +89,9 @@ def read_hypothesis(fit: LinearMixedModel, hypothesis: Any, rhs: Any = None) -> 
     if rhs is not None:
         if np.any(asked.rhs != 0.0):
             raise ArgumentError("the hypothesis has right sides already; leave rhs out")
-        asked = Hypothesis(asked.texts, asked.rows, _right_sides(rhs, len(asked.rows)))
+        right = _right_sides(rhs, len(asked.rows))
+        pairs = zip(asked.rows, right.tolist(), strict=True)
+        asked = Hypothesis(tuple(_written(names, row, c) for row, c in pairs), asked.rows, right)
     for text, row in zip(asked.texts, asked.rows, strict=True):
         if not row.any():
             raise ArgumentError(f"the hypothesis `{text}` does not involve any coefficient")
@@ -140,22 +143,22 @@ def describe(value: Any) -> str:
     return f"{kind} of shape {value.shape}" if isinstance(value, np.ndarray) else kind
 
 
-def _written(names: tuple[str, ...], row: Array) -> str:
-    """A contrast as text."""
+def _written(names: tuple[str, ...], row: Array, rhs: float = 0.0) -> str:
+    """An equation as text."""
     out = ""
     for name, weight in zip(names, row, strict=True):
         if weight:
             sign = "-" if weight < 0 else "+"
             factor = "" if abs(weight) == 1 else f"{abs(weight):.4g} * "
             out += f" {sign} {factor}{name}" if out else f"{sign.strip('+')}{factor}{name}"
-    return f"{out or '0'} = 0"
+    return f"{out or '0'} = {rhs:.7g}"
 
 
 def _index(names: tuple[str, ...], name: str) -> int:
-    asked = "Intercept" if name == "(Intercept)" else name
-    if asked not in names:
+    index = CoefficientNames(names).index(name)
+    if index is None:
         raise ArgumentError(f"there is no fixed effect {name!r}; there are {', '.join(names)}")
-    return names.index(asked)
+    return index
 
 
 def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
@@ -189,7 +192,7 @@ class _Reader:
 
     def __init__(self, text: str, names: tuple[str, ...]) -> None:
         self.text, self.names, self.at = text, names, 0
-        self.longest = sorted(("(Intercept)", *names), key=len, reverse=True)
+        self.known = CoefficientNames(names)
 
     def equations(self) -> list[tuple[str, Array, float]]:
         out = []
@@ -259,33 +262,21 @@ class _Reader:
             return True
         return False
 
-    def _starts_name(self) -> str | None:
-        for name in self.longest:
-            end = self.at + len(name)
-            inside = end < len(self.text) and (self.text[end].isalnum() or self.text[end] == "_")
-            if self.text.startswith(name, self.at) and not (inside and name[-1].isalnum()):
-                return name
-        return None
-
     def _number(self) -> float | None:
         self._skip()
         found = NUMBER.match(self.text, self.at)
-        if found is None or self._starts_name() is not None:
+        if found is None or self.known.at(self.text, self.at) is not None:
             return None
         self.at = found.end()
         return float(found.group())
 
     def _name(self) -> int:
         self._skip()
-        quoted = self.text.startswith("`", self.at)
-        self.at += quoted
-        name = self._starts_name()
-        if name is None:
+        found = self.known.at(self.text, self.at)
+        if found is None:
             self._fail()
-        self.at += len(name)
-        if quoted and not self._take("`"):
-            self._fail()
-        return _index(self.names, name)
+        index, self.at = found
+        return index
 
     def _fail(self) -> NoReturn:
         rest = self.text[self.at :].strip()
@@ -298,13 +289,15 @@ class _Reader:
 
 def _check_consistent(asked: Hypothesis) -> None:
     """Refuse equations that contradict each other."""
-    kept = independent_rows(asked.rows)
+    sizes = np.abs(asked.rows).max(axis=1)
+    rows, rhs = asked.rows / sizes[:, None], asked.rhs / sizes
+    kept = independent_rows(rows)
     rest = [i for i in range(len(asked.rows)) if i not in kept]
     if not rest:
         return
-    weights = np.linalg.lstsq(asked.rows[kept].T, asked.rows[rest].T, rcond=None)[0]
-    implied = asked.rhs[kept] @ weights
-    scale = 1.0 + np.abs(asked.rhs).max()
-    for i, value in zip(rest, implied, strict=True):
-        if abs(value - asked.rhs[i]) > CONSISTENT * scale:
+    weights = np.linalg.lstsq(rows[kept].T, rows[rest].T, rcond=None)[0]
+    # Relative to the terms of the sums: nothing else says how large a right side is.
+    implied, scale = rhs[kept] @ weights, np.abs(rhs[kept]) @ np.abs(weights)
+    for i, value, size in zip(rest, implied, scale, strict=True):
+        if abs(value - rhs[i]) > CONSISTENT * max(size, abs(rhs[i])):
             raise ArgumentError(f"the hypothesis `{asked.texts[i]}` contradicts the ones before it")

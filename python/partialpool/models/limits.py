@@ -1,0 +1,120 @@
+"""What double precision holds: variances from 2.2e-308 to 1.8e308.
+
+These are standard deviations from about 1.5e-154 to 1.3e154.
+
+Within that range no unit of the response, the predictors or the weights changes a test or an
+interval. Beyond it a variance would be 0 or infinite: the fit is refused, and the column named.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialpool.errors import DataError
+
+if TYPE_CHECKING:
+    from partialpool.design import Design
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+Vector = NDArray[np.float64]
+
+LOWEST, HIGHEST = sys.float_info.min, sys.float_info.max
+#: Values whose differences and sums are finite.
+LARGEST_VALUE = 1e300
+#: Standard deviation of a random effect's part of the response, in units of σ, that counts as zero.
+NEGLIGIBLE = 1e-6
+
+
+def check_values(design: Design, response: Vector) -> None:
+    """Refuse numbers whose sums and differences leave the range of doubles.
+
+    Raises
+    ------
+    DataError
+        Naming the column.
+    """
+    names = [f"`{design.formula.response_name}`", *(f"`{name}`" for name in design.fixed.names)]
+    columns: list[Any] = [response, *design.x]
+    for factor in design.factors:
+        names += [f"`{name}` in the random effects of {factor.name}" for name in factor.names]
+        columns += factor.columns
+    for name, column in zip(names, columns, strict=True):
+        largest = _largest(column)
+        if largest > LARGEST_VALUE:
+            raise DataError(
+                f"{name} has values of {largest:.1e}, whose sums are beyond the range of numbers;"
+                f" divide it by {_power(largest)}"
+            )
+
+
+def check_variances(fit: LinearMixedModel) -> None:
+    """Refuse a fit whose variances double precision does not hold.
+
+    Raises
+    ------
+    DataError
+        Naming the response, the predictor or the random effect.
+    """
+    design, sigma = fit.design, fit.sigma
+    response = design.formula.response_name
+    check_residual(response, sigma, weighted=design.weights is not None)
+    p = len(fit.beta)
+    unscaled = np.diag(fit._native.unscaled_covariance.reshape(p, p))
+    check_coefficients(fit.fixed_names, sigma, unscaled)
+    for term in fit.terms:
+        covariance = np.diag(term.covariance)
+        for i, name in enumerate(term.names):
+            if not _lost(covariance[i], sigma):
+                continue
+            columns = term.factor.columns[term.columns]
+            sd = float(np.abs(term.lam[i]).max())
+            if sd * (_largest(columns[i]) if columns else 1.0) > NEGLIGIBLE:
+                raise DataError(
+                    f"the variance of {name} | {term.factor.name} (sd {sigma * sd:.1e}) is"
+                    f" {_beyond()}; rescale `{name}`, or the response"
+                )
+
+
+def check_residual(response: str, sigma: float, *, weighted: bool) -> None:
+    """Refuse a residual variance that is no ordinary number."""
+    if sigma > 0.0 and _lost(1.0, sigma):
+        verb = "divide" if sigma > 1.0 else "multiply"
+        size = _power(sigma if sigma > 1.0 else 1.0 / max(sigma, LOWEST))
+        also = ", or rescale the weights" if weighted else ""
+        raise DataError(
+            f"the residual variance of `{response}` (sd {sigma:.1e}) is {_beyond()}; {verb} the"
+            f" response by {size}{also}"
+        )
+
+
+def check_coefficients(names: Iterable[str], sigma: float, unscaled: Vector) -> None:
+    """Refuse variances of coefficients that are no ordinary numbers, given them over σ²."""
+    for name, variance in zip(names, unscaled.tolist(), strict=True):
+        if sigma > 0.0 and _lost(variance, sigma):
+            raise DataError(
+                f"the variance of the coefficient of `{name}` is {_beyond()}; rescale `{name}`, or"
+                " the response"
+            )
+
+
+def _lost(variance: float, sigma: float) -> bool:
+    """Whether variance · σ², or a factor of it, is too small for full precision, or infinite."""
+    product = variance * sigma * sigma
+    return not (LOWEST <= product <= HIGHEST and LOWEST <= sigma * sigma <= HIGHEST)
+
+
+def _beyond() -> str:
+    return f"beyond the range of numbers, {LOWEST:.1e} to {HIGHEST:.1e}"
+
+
+def _largest(column: Any) -> float:
+    return float(np.abs(column).max(initial=0.0))
+
+
+def _power(size: float) -> str:
+    return f"1e{int(np.floor(np.log10(size)))}"
