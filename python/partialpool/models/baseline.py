@@ -217,21 +217,23 @@ def least_squares(design: Design) -> LinearModel:
     linear: Vector = np.asarray(scaled[:, kept] @ beta, dtype=np.float64)
     residual = root * (y - linear)
     size = _exponents(residual)
-    rss = float(np.ldexp(np.sum(np.ldexp(residual, -size) ** 2), 2 * size))
     unscaled, own = inverse @ inverse.T, exponents[kept]
-    response, estimated = design.formula.response_name, tuple(names[j] for j in kept)
+    with np.errstate(over="ignore", under="ignore"):  # what is lost is refused below
+        squares = float(np.sum(np.ldexp(residual, -size) ** 2))
+        rss = float(np.ldexp(squares, 2 * size))
+        unscaled = np.ldexp(unscaled, -(own[:, None] + own))
+    estimated = tuple(names[j] for j in kept)
     # What is left of an exact fit is rounding, in whatever unit.
     if n > len(kept) and np.abs(residual).max() > EXACT * np.abs(y * root).max():
-        sigma = float(np.ldexp(np.sqrt(np.mean(np.ldexp(residual, -size) ** 2)), size))
+        sigma = float(np.ldexp(np.sqrt(squares / (n - len(kept))), size))
+        response = design.formula.response_name
         check_residual(response, sigma, weighted=design.weights is not None)
-        units = np.ldexp(np.ones(len(own)), -own)
-        with np.errstate(over="ignore"):
-            check_coefficients(estimated, sigma, np.diag(unscaled) * units * units)
+        check_coefficients(estimated, sigma, np.diag(unscaled))
     return LinearModel(
         design=design,
         names=estimated,
         beta=np.ldexp(beta, -own),
-        unscaled=np.ldexp(unscaled, -(own[:, None] + own)),
+        unscaled=unscaled,
         fitted=linear if design.offset is None else linear + design.offset,
         rss=rss,
         aliased=tuple(n for j, n in enumerate(names) if j not in kept),

@@ -67,16 +67,17 @@ def check_variances(fit: LinearMixedModel) -> None:
     unscaled = np.diag(fit._native.unscaled_covariance.reshape(p, p))
     check_coefficients(fit.fixed_names, sigma, unscaled)
     for term in fit.terms:
-        covariance = np.diag(term.covariance)
         for i, name in enumerate(term.names):
-            if not _lost(covariance[i], sigma):
+            sd = sigma * float(np.abs(term.lam[i]).max())
+            if LOWEST <= sd * sd <= HIGHEST:
                 continue
             columns = term.factor.columns[term.columns]
-            sd = float(np.abs(term.lam[i]).max())
-            if sd * (_largest(columns[i]) if columns else 1.0) > NEGLIGIBLE:
+            size = _largest(columns[i]) if columns else 1.0
+            heaviest = 1.0 if design.weights is None else float(design.weights.max())
+            if size * sd > NEGLIGIBLE * sigma / heaviest**0.5:
                 raise DataError(
-                    f"the variance of {name} | {term.factor.name} (sd {sigma * sd:.1e}) is"
-                    f" {_beyond()}; rescale `{name}`, or the response"
+                    f"the variance of {name} | {term.factor.name} (sd {sd:.1e}) is {_beyond()};"
+                    f" rescale `{name}`, or the response"
                 )
 
 
@@ -104,7 +105,7 @@ def check_coefficients(names: Iterable[str], sigma: float, unscaled: Vector) -> 
 
 def _lost(variance: float, sigma: float) -> bool:
     """Whether variance · σ², or a factor of it, is too small for full precision, or infinite."""
-    product = variance * sigma * sigma
+    product = variance * sigma * sigma  # Python's floats: no warning where it is infinite
     return not (LOWEST <= product <= HIGHEST and LOWEST <= sigma * sigma <= HIGHEST)
 
 

@@ -306,3 +306,18 @@ def test_kenward_roger_of_an_ml_fit_is_refused(fit_of):
     for ask in (fit.summary, lambda ddf: fit.anova(ddf=ddf), lambda ddf: fit.test("Days", ddf)):
         with pytest.raises(ArgumentError, match="Kenward-Roger's method is for REML fits"):
             ask("kenward-roger")
+
+
+def test_the_adjusted_covariance_has_names(reference, fit_of):
+    fit = fit_of("sleep_slope")
+    adjusted, plain = fit.kenward_roger.vcov, fit.vcov
+    assert list(adjusted.index) == list(adjusted.columns) == list(fit.fixed_names)
+    assert_allclose(adjusted, reference("sleep_slope")["vcov_kr"], rtol=1e-4)
+    assert_allclose(fit.kenward_roger.unadjusted, plain, rtol=1e-12)
+    irrigation = fit_of("irrigation")
+    assert not np.allclose(irrigation.kenward_roger.vcov, irrigation.vcov, rtol=1e-3)
+    assert_allclose(
+        np.sqrt(np.diag(irrigation.kenward_roger.vcov)),
+        irrigation.summary("kenward-roger").coefficients["std_error"],
+        rtol=1e-12,
+    )

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::NumericsError;
 use crate::linalg::small;
+pub(crate) use crate::linalg::small::power_of_two_inverse;
 use crate::products::crossproducts::{Column, CrossProducts, Factor};
 
 /// Linear maps from raw to working columns.
@@ -60,15 +61,6 @@ pub(crate) struct Moments {
     /// Root mean square.
     pub rms: f64,
     pub constant: Option<f64>,
-}
-
-/// The largest power of two not above `1 / x` (1 where x is zero): scaling by it loses no bit.
-pub(crate) fn power_of_two_inverse(x: f64) -> f64 {
-    if x > 0.0 && x.is_finite() {
-        2f64.powi((-x.log2()).floor().clamp(-1000.0, 1000.0) as i32)
-    } else {
-        1.0
-    }
 }
 
 pub(crate) fn moments(col: &Column) -> Moments {

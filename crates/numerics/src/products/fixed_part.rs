@@ -112,7 +112,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>, unit: f64) -> Result<(FixedPart<
     let rss = xx[(p + 1) * (p + 1) - 1];
     // Rounding in y - mean - x b is about ε times the sizes of these; below that there is only noise.
     let total = first[(p_all + 1) * (p_all + 1) - 1];
-    let noise = (1e-15 * y_mean.abs() * y_scale).powi(2) * n as f64;
+    let noise = (1e-15 * y_mean.abs() * y_scale / unit).powi(2) * n as f64;
     if rss.is_nan() || rss <= (1e-26 * total).max(noise) || n <= p {
         return Err(NumericsError::NoResidual);
     }

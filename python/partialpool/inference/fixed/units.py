@@ -44,7 +44,8 @@ class Contrasts:
 
     def raw(self, values: Array, what: str) -> Array:
         """Numbers of the rows, (q,), as the data have them."""
-        out = np.ldexp(values, self.exponents)
+        with np.errstate(over="ignore", under="ignore"):
+            out = np.ldexp(values, self.exponents)
         if not np.isfinite(out).all() or np.any((out == 0.0) & (values != 0.0)):
             raise ArgumentError(
                 f"the {what} of a contrast is beyond the range of numbers (1e-308 to 1e308);"
