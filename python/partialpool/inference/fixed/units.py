@@ -39,8 +39,9 @@ class Contrasts:
 
     def chosen(self, kept: list[int]) -> Contrasts:
         """Some of the rows."""
-        parts = (self.rows, self.exponents, self.estimate, self.difference)
-        return Contrasts(*(part[kept] for part in parts))
+        return Contrasts(
+            self.rows[kept], self.exponents[kept], self.estimate[kept], self.difference[kept]
+        )
 
     def raw(self, values: Array, what: str) -> Array:
         """Numbers of the rows, (q,), as the data have them."""
