@@ -28,7 +28,6 @@ PACKAGES = (
         "tables",
         "families",
         "formula",
-        "design",
     ),
     *("design", "crossproducts", "models", "inference", "bayes", "frames", "simulate", "figures"),
     *("report", "datasets", "cli", "__main__"),

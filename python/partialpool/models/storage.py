@@ -139,7 +139,7 @@ def _rebuild(
                 f"the data have {design.n} complete rows, the stored fit was made from {cross.n}"
             )
         criterion, _ = cross_products(design).evaluate(manifest["reml"], native.lambdas)
-        if abs(criterion - native.criterion) > 1e-6 * (1 + abs(criterion)):
+        if abs(criterion - native.criterion) > 1e-6 * native.magnitude:
             raise DataError(
                 "the data are not those of the stored fit: its criterion is"
                 f" {native.criterion:.6g}, at the same parameters theirs is {criterion:.6g}"
