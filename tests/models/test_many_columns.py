@@ -10,12 +10,12 @@ import pandas as pd
 import partialpool as pp
 import pytest
 
-LEVELS = 70
+LEVELS = 66
 
 
 def table(groups: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    n = 360
+    n = 220
     g = rng.integers(0, groups, n)
     own = np.r_[np.arange(LEVELS), rng.integers(0, LEVELS, n - LEVELS)]
     return pd.DataFrame(

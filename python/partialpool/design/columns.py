@@ -315,11 +315,10 @@ def contiguous_columns(matrix: Any) -> list[NDArray[np.float64]]:
     if not hasattr(matrix, "tocsc"):
         return list(np.asfortranarray(np.asarray(matrix, dtype=np.float64)).T)
     sparse = matrix.tocsc()
-    zeros = np.zeros(sparse.shape[::-1])
-    out: list[NDArray[np.float64]] = [zeros[j] for j in range(len(zeros))]
-    for column, start, end in zip(out, sparse.indptr, sparse.indptr[1:], strict=False):
-        column[sparse.indices[start:end]] = sparse.data[start:end]
-    return out
+    out: NDArray[np.float64] = np.zeros(sparse.shape[::-1])
+    for j, (start, end) in enumerate(zip(sparse.indptr, sparse.indptr[1:], strict=False)):
+        out[j, sparse.indices[start:end]] = sparse.data[start:end]
+    return [out[j] for j in range(len(out))]
 
 
 @lru_cache(maxsize=256)

@@ -264,7 +264,7 @@ def _independent(x: Vector) -> tuple[list[int], Vector, Vector]:
         if not deficient.any():
             break
         del kept[int(np.argmax(deficient))]
-        r = np.asarray(np.linalg.qr(whole[:, kept], mode="r"))
+        r = np.linalg.qr(whole[:, kept])[1]
     kept = kept[: x.shape[0]]
     if len(kept) < x.shape[1]:
         q, r = np.linalg.qr(x[:, kept])

@@ -138,11 +138,8 @@ impl Profiled {
         let last = r[c * c - 1];
         self.r2 = last * last;
         let mut beta = r[p * c..p * c + p].to_vec();
-        for i in (0..p).rev() {
-            beta[i] /= r[i * c + i];
-            let (known, done) = beta.split_at_mut(i);
-            known.iter_mut().zip(&r[i * c..]).for_each(|(k, l)| *k -= l * done[0]);
-        }
+        let rx: Vec<f64> = (0..p * p).map(|e| r[(e / p) * c + e % p]).collect();
+        small::solve_lower_transposed(&rx, p, &mut beta, 1);
         self.beta = beta;
         self.phi = large::inverse_from_factor(&r, p, c);
         Ok((0..p).map(|i| r[i * c + i].ln()).sum())

@@ -157,10 +157,10 @@ pub(crate) fn inverse(a: &[f64], n: usize) -> Result<Vec<f64>, NumericsError> {
 
 /// log|det A| of any square matrix.
 pub(crate) fn log_abs_det(a: &[f64], n: usize) -> f64 {
-    let mut m = Mat::from_fn(n, n, |i, j| a[i * n + j]);
-    if n == 0 {
-        return 0.0;
+    if n < LARGE {
+        return small::log_abs_det(a, n);
     }
+    let mut m = Mat::from_fn(n, n, |i, j| a[i * n + j]);
     use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
     let mut memory = MemBuffer::new(lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default()));
     let (mut forward, mut back) = (vec![0usize; n], vec![0usize; n]);

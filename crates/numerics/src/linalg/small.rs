@@ -199,6 +199,28 @@ pub(crate) fn power_of_two_inverse(x: f64) -> f64 {
     }
 }
 
+/// log|det A| by elimination with partial pivoting.
+#[must_use]
+pub fn log_abs_det(a: &[f64], n: usize) -> f64 {
+    let mut m = a.to_vec();
+    let mut sum = 0.0;
+    for j in 0..n {
+        let pivot = (j..n).max_by(|&r, &s| m[r * n + j].abs().total_cmp(&m[s * n + j].abs())).unwrap_or(j);
+        for t in 0..n {
+            m.swap(j * n + t, pivot * n + t);
+        }
+        let d = m[j * n + j];
+        sum += d.abs().ln();
+        for i in j + 1..n {
+            let f = m[i * n + j] / d;
+            for t in j..n {
+                m[i * n + t] -= f * m[j * n + t];
+            }
+        }
+    }
+    sum
+}
+
 /// The lower-triangular `L` with non-negative diagonal and `L Lᵀ = a aᵀ` (`a` is `n x m`,
 /// row-major), by Householder reflections from the right: exact also where `a aᵀ` is singular.
 #[must_use]
