@@ -22,7 +22,7 @@ INTERCEPT = "(Intercept)"
 class NameFound(NamedTuple):
     """Which coefficient a place of a text names, where its name ends, and whether it is quoted."""
 
-    index: int
+    place: int
     end: int
     quoted: bool
 

@@ -283,14 +283,14 @@ class _Reader:
         found = self._starts_name()
         if found is None:
             self._fail()
-        name = self.names[found.index]
+        name = self.names[found.place]
         if not found.quoted and _is_arithmetic(name, self.names):
             raise ArgumentError(
                 f"{name!r} in the hypothesis `{self.text}` is a coefficient and can be read as"
                 f" arithmetic; write `{name}` in backticks for the coefficient"
             )
         self.at = found.end
-        return found.index
+        return found.place
 
     def _starts_name(self) -> NameFound | None:
         return self.known.at(self.text, self.at, lambda name: _is_arithmetic(name, self.names))
