@@ -212,7 +212,13 @@ impl PyFit {
 
     #[getter]
     fn criterion(&self) -> f64 {
-        self.inner.state.criterion
+        self.inner.state.raw_criterion(&self.inner.cp)
+    }
+
+    /// What tolerances of the criterion are relative to; free of the units of the data.
+    #[getter]
+    fn magnitude(&self) -> f64 {
+        self.inner.state.magnitude(&self.inner.cp)
     }
 
     #[getter]
@@ -244,11 +250,6 @@ impl PyFit {
     #[getter]
     fn log_det_omega(&self) -> f64 {
         self.inner.state.blocked.logdet
-    }
-
-    #[getter]
-    fn penalized_rss(&self) -> f64 {
-        self.inner.state.r2 / self.inner.cp.basis.y_scale.powi(2)
     }
 
     #[getter]

@@ -16,7 +16,7 @@ pub const SINGULAR_TOLERANCE: f64 = 1e-4;
 /// How the search went.
 #[derive(Debug, Clone, Default)]
 pub struct Convergence {
-    /// Norm of the exact gradient at the end, divided by `1 + |criterion|`.
+    /// Norm of the exact gradient at the end, divided by [`Profiled::magnitude`].
     pub gradient_norm: f64,
     /// Smallest eigenvalue of the Hessian in the working parameters, and the largest.
     pub eigenvalues: (f64, f64),
@@ -67,7 +67,7 @@ impl Fit {
         let mut state = Profiled::new(cp, reml)?;
         let back = inverse_basis(cp)?;
         let lam = untriangular(cp, &back, raw)?;
-        let criterion = state.evaluate(cp, &lam)?;
+        let criterion = state.evaluate(cp, &lam)? + state.units(cp);
         let working = state.gradient(cp);
         let mut out = vec![Vec::new(); back.len()];
         for (i, f) in cp.factors.iter().enumerate() {

@@ -304,8 +304,14 @@ fn raw_sizes(cp: &CrossProducts) -> Result<Vec<Vec<f64>>, NumericsError> {
         }
         let back = small::inverse(&cp.basis.z[i], k)?;
         let half = small::product(&gram, &back, (k, k, k));
-        out[cp.order[i]] =
-            (0..k).map(|a| (0..k).map(|b| back[b * k + a] * half[b * k + a]).sum::<f64>().max(0.0).sqrt()).collect();
+        let size = |a: usize| {
+            let largest = (0..k).fold(0.0f64, |s, b| s.max(back[b * k + a].abs()));
+            // No square of a column's own unit.
+            let unit = small::power_of_two_inverse(largest);
+            let square: f64 = (0..k).map(|b| unit * back[b * k + a] * (unit * half[b * k + a])).sum();
+            square.max(0.0).sqrt() / unit
+        };
+        out[cp.order[i]] = (0..k).map(size).collect();
     }
     Ok(out)
 }
