@@ -4,7 +4,7 @@ With V and the variance parameters fixed, deletion of the rows I is exact in clo
 P = V⁻¹ - V⁻¹XΦXᵀV⁻¹ and Φ = (XᵀV⁻¹X)⁻¹, one row i changes β by -ΦXᵀV⁻¹eᵢ (Py)ᵢ / Pᵢᵢ; where V is
 block-diagonal over the groups, deleting group g changes it by -(Φ⁻¹ - G)⁻¹ X_gᵀV_g⁻¹(y - Xβ)_g
 with G = X_gᵀV_g⁻¹X_g. Else, and for refits, the deleted rows are taken away from the
-cross-products (NUMERICS §1); no model is built from rows again.
+cross-products (theory.md §1); no model is built from rows again.
 
 Sources: Christensen, Pearson & Johnson (1992), Technometrics 34(1); Demidenko & Stukel (2005),
 Statistics in Medicine 24(6); lme4's ``influence``.

@@ -1,4 +1,4 @@
-//! Profiled (restricted) deviance, its exact gradient, and average information (NUMERICS §2).
+//! Profiled (restricted) deviance, its exact gradient, and average information (theory.md §2).
 //!
 //! With H = I + ZΛΛᵀZᵀ:  d(θ) = log|H| [+ log|XᵀH⁻¹X|] + ν (1 + log 2πr²/ν),  ν = n or n - p.
 

@@ -1,5 +1,5 @@
 //! Kenward and Roger's (1997) small-sample covariance of the fixed effects, by blocks: nothing
-//! n x n, nothing q x q (NUMERICS §3).
+//! n x n, nothing q x q (theory.md §3).
 //!
 //! V = σ²H, H = I + Σ_r γ_r Z B_r Zᵀ, where γ_r are the entries of each factor's Σ/σ² in the
 //! working basis (the method does not depend on a linear change of these parameters) and σ² itself

@@ -1,5 +1,5 @@
 //! `K_rs = tr(C B_r C B_s)` and `tr(C B_r)` with `C = Zᵀ H⁻¹ Z`, for Kenward and Roger's expected
-//! information (NUMERICS §3), without a q x q array.
+//! information (theory.md §3), without a q x q array.
 //!
 //! With the first factor eliminated, H₀ = I + Z₀Σ₀Z₀ᵀ, and D = Z₀ᵀH₀⁻¹Z₀ (block-diagonal),
 //! N = Z₀ᵀH₀⁻¹Z₁ (as sparse as the data), T = Z₁ᵀH₀⁻¹Z₁, G = Λ₁(I + Λ₁ᵀTΛ₁)⁻¹Λ₁ᵀ, X = I - GT:

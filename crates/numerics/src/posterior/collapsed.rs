@@ -1,5 +1,5 @@
 //! log p(y | β, Λ, σ) of a Gaussian model with the random effects integrated out, and its exact
-//! gradient: one solve of one column, from the cross-products only (NUMERICS §5).
+//! gradient: one solve of one column, from the cross-products only (theory.md §5).
 //!
 //! With r = Zᵀ(y - Xβ), w = Ω⁻¹Λᵀr and s = |y - Xβ|² - rᵀΛw (all in the working basis):
 //!   log p = -n/2 log 2π - n log σ - ½ log|Ω| - s / 2σ².

@@ -1,5 +1,5 @@
 //! The choice between integrating all random effects out and sampling some of them: by the estimated
-//! time of an effective draw (NUMERICS §5). All the constants of that choice stand here.
+//! time of an effective draw (theory.md §5). All the constants of that choice stand here.
 
 use crate::error::NumericsError;
 use crate::factor::rest::Rest;

@@ -1,5 +1,5 @@
 //! log p(y | β, Λ₀, σ, b) where the random effects b of some factors are given, those of the first
-//! factor integrated out level by level (or given too), with its exact gradient (NUMERICS §5).
+//! factor integrated out level by level (or given too), with its exact gradient (theory.md §5).
 //!
 //! No factorisation beyond k x k blocks: the cost is that of a product with the sparse ZᵀWZ.
 

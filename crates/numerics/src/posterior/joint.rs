@@ -1,4 +1,4 @@
-//! The log-posterior with random effects among the parameters (NUMERICS §5), for models where
+//! The log-posterior with random effects among the parameters (theory.md §5), for models where
 //! integrating all of them out is dear: those of the first factor are still integrated out (level by
 //! level, at no cost), the others are functions of nearly independent standard normal numbers z.
 //! A model with one factor has all of its effects sampled.

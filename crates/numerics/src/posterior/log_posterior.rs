@@ -1,4 +1,4 @@
-//! The collapsed log-posterior on an unconstrained scale, with its exact gradient (NUMERICS §5).
+//! The collapsed log-posterior on an unconstrained scale, with its exact gradient (theory.md §5).
 //!
 //! Parameters, in this order: fixed effects, σ, then for each grouping factor (caller's order) its
 //! standard deviations and the canonical partial correlations of each covariance block.

@@ -1,5 +1,5 @@
 //! The working basis: columns centred, scaled and orthonormalised, so that means of 10¹² and
-//! scales of 10⁻³ cost no digits; the result is mapped back exactly (NUMERICS §1).
+//! scales of 10⁻³ cost no digits; the result is mapped back exactly (theory.md §1).
 //!
 //! A raw row `z` becomes `z T`; coefficients in the working basis become raw by `b = T b_w`.
 

@@ -1,6 +1,6 @@
 //! The sufficient statistics of a linear mixed model: `A = [Z X y]ᵀ W [Z X y]`, in blocks.
 //!
-//! Everything after this sees the rows only through `CrossProducts` (NUMERICS §1).
+//! Everything after this sees the rows only through `CrossProducts` (theory.md §1).
 
 use serde::{Deserialize, Serialize};
 

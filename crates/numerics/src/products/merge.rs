@@ -1,5 +1,5 @@
 //! Cross-products of parts of the rows add up to those of the whole, whatever basis each part
-//! was formed in (NUMERICS §1).
+//! was formed in (theory.md §1).
 
 use std::collections::BTreeMap;
 

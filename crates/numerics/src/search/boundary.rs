@@ -32,7 +32,7 @@ pub(crate) fn null_directions(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<Vec<V
 
 /// At a singular point, the criterion's slope in Σ along each null direction v (an extra column
 /// εv of Λ): if variance there would lower it, a point with some. θ = 0 is always stationary
-/// in θ, so a zero gradient proves nothing (NUMERICS §2).
+/// in θ, so a zero gradient proves nothing (theory.md §2).
 pub(crate) fn leave_boundary(search: &mut Search, at: &Point) -> Option<Point> {
     let lam = search.lambda(&at.x);
     let nulls = null_directions(search.cp, &lam);

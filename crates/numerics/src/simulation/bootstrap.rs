@@ -1,5 +1,5 @@
 //! Parametric bootstrap: y enters only through Zᵀy, Xᵀy and yᵀy, so a replicate costs one pass over
-//! the rows to draw it and one warm-started search (NUMERICS §4).
+//! the rows to draw it and one warm-started search (theory.md §4).
 //!
 //! Replicate r uses stream r of a counter-based generator: the same seed gives the same numbers
 //! for any number of threads and however the replicates are split into calls.

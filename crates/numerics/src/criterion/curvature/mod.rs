@@ -1,4 +1,4 @@
-//! The exact Hessian of the profiled deviance in Λ (NUMERICS §2), by block-sized algebra.
+//! The exact Hessian of the profiled deviance in Λ (theory.md §2), by block-sized algebra.
 //!
 //! With C = ZᵀH⁻¹Z, P = H⁻¹ less the fixed effects' part, C_P = ZᵀPZ, e = ZᵀPy and directions
 //! B = dΛ Λᵀ + Λ dΛᵀ of Σ = ΛΛᵀ (block-diagonal over levels):
