@@ -7,8 +7,9 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::fit::PyFit;
 use crate::interrupt::{interruptible, MANY_EFFECTS, MANY_ROWS};
-use crate::{columns, hold, slice, FactorArgs, Held, PyCrossProducts, PyFit};
+use crate::{columns, hold, slice, FactorArgs, Held, PyCrossProducts};
 
 /// Cross-products less those of some rows of the arrays that they were built from.
 #[pyfunction]
@@ -43,7 +44,7 @@ pub(crate) fn delete_rows(
 /// Per factor, `levels x k x p`: the random effects that smooth each column of X.
 #[pyfunction]
 pub(crate) fn smoothed_columns<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
-    let inner = &fit.inner;
+    let inner = &fit.read(py)?;
     let all = interruptible(py, inner.cp.q() > MANY_EFFECTS, || inner.smoothed_columns())?;
     Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
 }
