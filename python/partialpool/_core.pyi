@@ -88,7 +88,9 @@ class Fit:
     @property
     def log_det_omega(self) -> float: ...
     @property
-    def penalized_rss(self) -> float: ...
+    def unscaled_variance_bounds(self) -> tuple[Vector, Vector]: ...
+    @property
+    def magnitude(self) -> float: ...
     @property
     def convergence(self) -> tuple[float, float, float, int]: ...
     @property
@@ -131,10 +133,10 @@ def fixed_root(fit: Fit, /) -> Vector:
 
 def undetermined(
     products: CrossProducts, /
-) -> tuple[list[tuple[list[float], list[list[float]]]], list[list[float]], list[int]]:
+) -> tuple[list[tuple[list[float], list[list[float]]]], list[list[float]]]:
     """Directions along which the restricted likelihood is constant whatever the response: each as
-    coefficients of `kenward_roger`'s parameters and as a raw k x k matrix a factor; the root mean
-    square of each raw column, a list a factor; and the factors in the order of these parameters.
+    coefficients of `kenward_roger`'s parameters and as a raw k x k matrix a factor; and the root
+    mean square of each raw column, a list a factor.
     """
 
 def null_spectrum(

@@ -125,6 +125,20 @@ def test_units_rows_and_weights_do_not_matter(name):
     assert len(pp.lmer(FULL[name], base, weights="w").identification.directions) == expected
 
 
+@pytest.mark.parametrize("scales", [(1e-140, 1e-140), (1e140, 1e100), (1e-100, 1e40)])
+@pytest.mark.parametrize("name", ["absorbed", "absorbed_slope", "repeated"])
+def test_no_unit_changes_what_is_open_and_what_is_tested(name, scales):
+    x_scale, y_scale = scales
+    one, other = (pp.lmer(FULL[name], t) for t in (table(), table(x_scale, 0.0, y_scale)))
+    rows = np.vstack([np.eye(len(one.beta)), np.ones(len(one.beta))])
+    size = np.array([1.0 / x_scale if "x" in n else 1.0 for n in one.fixed_names])
+    assert other.undetermined(rows / size).tolist() == one.undetermined(rows).tolist()
+    for ddf in ("satterthwaite", "kenward-roger", "asymptotic"):
+        tests = [f.anova(3, ddf).to_frame().drop(columns="term") for f in (one, other)]
+        for column in ("den_df", "statistic", "p_value"):
+            assert_allclose(tests[1][column], tests[0][column], rtol=1e-6, atol=1e-12)
+
+
 def test_paired_rows_do_not_tell_the_residual_from_two_variances():
     rng = np.random.default_rng(1)
     data = pd.DataFrame(

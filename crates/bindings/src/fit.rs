@@ -13,6 +13,7 @@ use crate::pool::detached;
 use crate::shared::SharedFit;
 use crate::{columns, hold, raise, slice, CoreError, Held, PyCrossProducts};
 
+type Array<'py> = Bound<'py, PyArray1<f64>>;
 type RowArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
 
 /// A fitted model; any number of threads may ask it at once.
@@ -77,7 +78,15 @@ impl PyFit {
 
     #[getter]
     fn criterion(&self, py: Python<'_>) -> PyResult<f64> {
-        Ok(self.read(py)?.state.criterion)
+        let fit = self.read(py)?;
+        Ok(fit.state.raw_criterion(&fit.cp))
+    }
+
+    /// What tolerances of the criterion are relative to; free of the units of the data.
+    #[getter]
+    fn magnitude(&self, py: Python<'_>) -> PyResult<f64> {
+        let fit = self.read(py)?;
+        Ok(fit.state.magnitude(&fit.cp))
     }
 
     #[getter]
@@ -91,13 +100,20 @@ impl PyFit {
     }
 
     #[getter]
-    fn beta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    fn beta<'py>(&self, py: Python<'py>) -> PyResult<Array<'py>> {
         Ok(self.read(py)?.beta().into_pyarray(py))
     }
 
     #[getter]
-    fn unscaled_covariance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    fn unscaled_covariance<'py>(&self, py: Python<'py>) -> PyResult<Array<'py>> {
         Ok(self.read(py)?.unscaled_covariance().into_pyarray(py))
+    }
+
+    /// Bounds of the diagonal of that covariance, which cost much less: the least and the most.
+    #[getter]
+    fn unscaled_variance_bounds<'py>(&self, py: Python<'py>) -> PyResult<(Array<'py>, Array<'py>)> {
+        let (least, most) = self.read(py)?.unscaled_variance_bounds();
+        Ok((least.into_pyarray(py), most.into_pyarray(py)))
     }
 
     /// Bytes of the largest array that a fit cannot do without: of the cross-products or the factor.
@@ -110,12 +126,6 @@ impl PyFit {
     #[getter]
     fn log_det_omega(&self, py: Python<'_>) -> PyResult<f64> {
         Ok(self.read(py)?.state.blocked.logdet)
-    }
-
-    #[getter]
-    fn penalized_rss(&self, py: Python<'_>) -> PyResult<f64> {
-        let fit = self.read(py)?;
-        Ok(fit.state.r2 / fit.cp.basis.y_scale.powi(2))
     }
 
     #[getter]
@@ -143,20 +153,16 @@ impl PyFit {
         Ok(out)
     }
 
-    fn random_effects<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
+    fn random_effects<'py>(&self, py: Python<'py>) -> PyResult<Vec<Array<'py>>> {
         Ok(self.read(py)?.random_effects().into_iter().map(|v| v.into_pyarray(py)).collect())
     }
 
-    fn conditional_covariances<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
+    fn conditional_covariances<'py>(&self, py: Python<'py>) -> PyResult<Vec<Array<'py>>> {
         let all = self.inner.work(py, self.large(), |fit| Ok(fit.conditional_covariances()))?;
         Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
     }
 
-    #[allow(clippy::type_complexity)]
-    fn satterthwaite<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<Bound<'py, PyArray1<f64>>>)> {
+    fn satterthwaite<'py>(&self, py: Python<'py>) -> PyResult<(Array<'py>, Vec<Array<'py>>)> {
         let (h, j) = self.inner.work(py, self.large(), Fit::satterthwaite)?;
         Ok((h.into_pyarray(py), j.into_iter().map(|v| v.into_pyarray(py)).collect()))
     }
@@ -169,7 +175,7 @@ impl PyFit {
         factors: Vec<RowArgs<'py>>,
         effects: (PyReadonlyArray1<'py, f64>, Vec<PyReadonlyArray1<'py, f64>>),
         with: Vec<bool>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    ) -> PyResult<Array<'py>> {
         let b = effects.1.iter().map(|v| Ok(slice(v)?.to_vec())).collect::<PyResult<Vec<_>>>()?;
         let out = with_rows!(n, x, factors, |rows| {
             let beta = slice(&effects.0)?;
@@ -187,7 +193,7 @@ impl PyFit {
         x: Vec<Bound<'py, PyAny>>,
         factors: Vec<RowArgs<'py>>,
         weights: Option<PyReadonlyArray1<'py, f64>>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    ) -> PyResult<Array<'py>> {
         let out = with_rows!(n, x, factors, |rows| {
             let weights = weights.as_ref().map(slice).transpose()?;
             self.inner.work(py, n > MANY_ROWS || self.large(), |fit| Ok(fit.leverages(&rows, weights)))?
@@ -203,7 +209,7 @@ impl PyFit {
         factors: Vec<RowArgs<'py>>,
         with: Vec<bool>,
         unknown: bool,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    ) -> PyResult<Array<'py>> {
         let long = n > MANY_ROWS || self.large();
         let out = with_rows!(n, x, factors, |rows| {
             self.inner.work(py, long, |fit| Ok(fit.prediction_variances(&rows, &with, unknown)))?

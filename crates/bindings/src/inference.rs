@@ -37,7 +37,7 @@ pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Bound<'py, PyAr
 pub fn undetermined(
     py: Python<'_>,
     products: &PyCrossProducts,
-) -> PyResult<(Vec<(Vec<f64>, Vec<Vec<f64>>)>, Vec<Vec<f64>>, Vec<usize>)> {
+) -> PyResult<(Vec<(Vec<f64>, Vec<Vec<f64>>)>, Vec<Vec<f64>>)> {
     let (found, sizes) = detached(py, || identification::undetermined(&products.inner))?.map_err(raise)?;
-    Ok((found.into_iter().map(|d| (d.working, d.raw)).collect(), sizes, products.inner.order.clone()))
+    Ok((found.into_iter().map(|d| (d.working, d.raw)).collect(), sizes))
 }

@@ -162,8 +162,8 @@ pub fn bootstrap_refits<'py>(
 
 type TestArgs = ((f64, f64, f64, usize), f64, Vec<f64>, f64, Vec<f64>, Vec<f64>, Vec<Vec<f64>>);
 
-/// Draw replicates, fit the model to each from scratch: convergence, criterion, β, σ, covariance of β
-/// over σ², and Satterthwaite's Hessian and Jacobian; nothing where the criterion cannot be evaluated.
+/// Draw replicates, fit the model to each from scratch: convergence, magnitude of the criterion, β, σ,
+/// covariance of β over σ², and Satterthwaite's Hessian and Jacobian; nothing where the criterion cannot be evaluated.
 #[pyfunction]
 pub fn simulated_tests(
     py: Python<'_>,
@@ -182,7 +182,7 @@ pub fn simulated_tests(
     let plain = |t: TestParts| {
         let c = &t.convergence;
         let convergence = (c.gradient_norm, c.eigenvalues.0, c.eigenvalues.1, c.evaluations);
-        (convergence, t.criterion, t.beta, t.sigma, t.covariance, t.hessian, t.jacobian)
+        (convergence, t.magnitude, t.beta, t.sigma, t.covariance, t.hessian, t.jacobian)
     };
     Ok(parts.into_iter().map(|t| t.map(plain)).collect())
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.bayes.prediction import BLOCK, covariances, own_rows, spread_draws
+from partialpool.bayes.prediction import BLOCK, covariance_factors, own_rows, spread_draws
 from partialpool.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -64,12 +64,14 @@ def levels_without_effects(post: Posterior, group: str) -> Iterator[tuple[slice,
     assert codes is not None  # with_rows() has seen to it
     n, levels, k = fit.nobs, len(factor.levels), len(factor.names)
     flat = post.values.reshape(-1, post.values.shape[-1])
-    beta = flat[:, : len(post.parameters.fixed)]
+    # The response in units of its residual deviation, a power of two: squares are ordinary numbers.
+    unit = float(np.ldexp(1.0, np.frexp(post.fit.sigma)[1]))
+    beta = flat[:, : len(post.parameters.fixed)] / unit
     centre = beta.mean(axis=0)
     x = _columns([design.x[i] for i in fit._products.kept], n)
     z = _columns(list(factor.columns), n)
     # Residuals at the mean of β: sums of squares about it lose no digits to the size of y.
-    r = design.response - x @ centre
+    r = design.response / unit - x @ centre
     w = np.ones(n) if design.weights is None else design.weights
 
     def sums(a: Vector, b: Vector) -> Vector:
@@ -84,8 +86,8 @@ def levels_without_effects(post: Posterior, group: str) -> Iterator[tuple[slice,
     zr, zx, zz = sums(z, r[:, None])[:, :, 0], sums(z, x), sums(z, z)
     size = np.bincount(codes, minlength=levels)
     log_w = np.bincount(codes, np.log(w), minlength=levels)
-    sigma2 = post.draws("sigma").ravel()[:, None] ** 2
-    lower = np.linalg.cholesky(covariances(post, factor, flat))
+    sigma2 = (post.draws("sigma").ravel()[:, None] / unit) ** 2
+    lower = covariance_factors(post, factor, flat) / unit
     delta = beta - centre
     step = max(1, BLOCK // (len(flat) * max(1, k * k)))
     for start in range(0, levels, step):
@@ -101,7 +103,7 @@ def levels_without_effects(post: Posterior, group: str) -> Iterator[tuple[slice,
         m = np.eye(k) + m / sigma2[:, :, None, None]
         fitted = np.einsum("sgk,sgk->sg", a, np.linalg.solve(m, a[..., None])[..., 0])
         quadratic = (rss - fitted / sigma2) / sigma2
-        log_det = size[g] * np.log(sigma2) - log_w[g] + np.linalg.slogdet(m)[1]
+        log_det = size[g] * (np.log(sigma2) + 2 * np.log(unit)) - log_w[g] + np.linalg.slogdet(m)[1]
         yield g, -0.5 * (size[g] * LOG_2_PI + log_det + quadratic)
 
 

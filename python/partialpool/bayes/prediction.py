@@ -220,14 +220,17 @@ def _unseen_effects(
         names, inverse = np.unique(np.asarray(label)[unknown], return_inverse=True)
         place = np.zeros(len(unknown), dtype=np.int64)
         place[unknown] = inverse
-        lower = np.linalg.cholesky(covariances(post, factor, flat))
+        lower = covariance_factors(post, factor, flat)
         normal = rng.standard_normal((len(flat), len(names), len(factor.names)))
         out.append((np.einsum("dij,dlj->dli", lower, normal), place))
     return out
 
 
-def covariances(post: Posterior, factor: Any, flat: Vector) -> Vector:
-    """Covariance of a level's random effects for each draw, (draws, k, k)."""
+def covariance_factors(post: Posterior, factor: Any, flat: Vector) -> Vector:
+    """Lower root of the covariance of a level's random effects for each draw, (draws, k, k).
+
+    That of the correlations, with rows as large as the deviations: nothing is squared.
+    """
     parameters = post.parameters
     sd = flat[:, [parameters.index[name] for name in parameters.deviations(factor)]]
     k = sd.shape[1]
@@ -237,4 +240,4 @@ def covariances(post: Posterior, factor: Any, flat: Vector) -> Vector:
         value = np.clip(flat[:, parameters.index[name]], -1 + 1e-10, 1 - 1e-10)
         correlation[:, i, j] = correlation[:, j, i] = value
     tiny = 1e-12 * np.eye(k)
-    return (correlation + tiny) * sd[:, :, None] * sd[:, None, :] + 1e-300 * np.eye(k)
+    return np.linalg.cholesky(correlation + tiny) * sd[:, :, None]

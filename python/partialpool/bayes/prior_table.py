@@ -67,8 +67,10 @@ def _three_digits(x: float) -> float:
 def _spread(column: Any) -> tuple[float, float]:
     """Mean and standard deviation of a column; a constant's deviation is its size."""
     values = np.asarray(column, dtype=float)
-    mean = float(np.mean(values))
-    sd = float(np.std(values)) if values.ndim else 0.0
+    # In a unit of its own size (a power of two): the squares of any numbers are then ordinary.
+    unit = float(np.ldexp(1.0, np.frexp(np.abs(values).max(initial=0.0))[1] - 1))
+    mean = float(np.mean(values / unit)) * unit
+    sd = float(np.std(values / unit)) * unit if values.ndim else 0.0
     return mean, sd if sd > 1e-12 * abs(mean) else (abs(mean) or 1.0)
 
 

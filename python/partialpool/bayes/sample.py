@@ -24,6 +24,7 @@ from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarni
 from partialpool.limits import require_memory
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
+from partialpool.models.representable import check_variances
 from partialpool.progress.bar import visible_console
 from partialpool.progress.interruption import FEWEST
 
@@ -141,6 +142,7 @@ def sample(
         gradual=True,
     )
     fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
+    check_variances(fit)
     parameters = Parameters.of(fit)
     table = resolve(priors, defaults(design, products.kept, parameters), parameters)
     if prior_only:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.crossproducts.values import check_values
 from partialpool.design import Design
 from partialpool.errors import DesignError
 
@@ -20,6 +21,7 @@ def cross_products(design: Design, y: NDArray[np.float64] | None = None) -> _cor
     try:
         return _core.CrossProducts.build(response, design.x, factors, design.weights)
     except _core.NoResidualError:
+        check_values(design, response)
         if len(design.x) >= design.n:
             raise DesignError(
                 f"{len(design.x)} fixed-effect columns for {design.n} rows leave no residual;"
@@ -28,4 +30,10 @@ def cross_products(design: Design, y: NDArray[np.float64] | None = None) -> _cor
         raise DesignError(
             f"the response `{design.formula.response_name}` is constant, or the fixed effects"
             " reproduce it exactly, so there is no residual variance to model"
+        ) from None
+    except _core.CoreError as error:
+        check_values(design, response)
+        raise DesignError(
+            f"the products of the columns of `{design.formula.text}` could not be formed ({error});"
+            " rescale the columns or simplify the model"
         ) from None

@@ -26,6 +26,7 @@ from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.design import group_labels
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError, PartialPoolError
+from partialpool.inference.fixed.wald import scaled_covariance, units_of
 from partialpool.progress.bar import in_slices
 
 if TYPE_CHECKING:
@@ -132,12 +133,14 @@ def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
         found = _one_block_each(fit, codes, size)
     else:
         found = _by_downdating(fit, codes, size, refit=False)
-    precision = np.linalg.inv(fit.covariance) if p else np.zeros((0, 0))
+    units = units_of(fit)
+    precision = np.linalg.inv(scaled_covariance(fit, units)) if p else np.zeros((0, 0))
     # Without fixed effects there is nothing that a deletion could move.
     cook = np.zeros(size) if p else np.full(size, np.nan)
-    for a, b in np.ndindex(p, p):
-        for rows in row_slices(size):
-            cook[rows] += precision[a, b] / p * found.dfbeta[rows, a] * found.dfbeta[rows, b]
+    for rows in row_slices(size):
+        moved = np.ldexp(found.dfbeta[rows], -units.exponents)
+        for a, b in np.ndindex(p, p):
+            cook[rows] += precision[a, b] / p * moved[:, a] * moved[:, b]
     return Influence(
         by=by,
         labels=labels,
@@ -228,7 +231,7 @@ def _one_row_each(fit: LinearMixedModel, hat: Vector) -> _Deletions:
     """Pᵢᵢ = wᵢ(1 - hᵢ)/σ² and (Py)ᵢ = wᵢeᵢ/σ², with e the conditional residuals."""
     design = fit._rows()
     n, p = fit.nobs, len(fit.beta)
-    phi = fit.covariance / fit.sigma**2
+    phi = fit._native.unscaled_covariance.reshape(p, p)
     dfbeta, std_error, residual = np.empty((n, p)), np.empty((n, p)), fit.residuals()
     for rows, _, wx in weighted_columns(fit):
         step = wx @ phi
@@ -266,7 +269,7 @@ def _one_block_each(fit: LinearMixedModel, codes: Codes, size: int) -> _Deletion
             score[own, a] += np.bincount(inverse, weights=wx[:, a] * residual[rows])
             for b in range(p):
                 gram[own, a, b] += np.bincount(inverse, weights=wx[:, a] * x[:, b])
-    precision = np.linalg.inv(fit.covariance / fit.sigma**2)
+    precision = np.linalg.inv(fit._native.unscaled_covariance.reshape(p, p))
     scale = np.sqrt(np.diag(precision))
     product = np.outer(scale, scale)
     dfbeta, std_error = np.full((size, p), np.nan), np.full((size, p), np.nan)

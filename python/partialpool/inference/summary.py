@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partialpool.inference.fixed.satterthwaite import t_tests
-from partialpool.inference.fixed.wald import t_rows
+from partialpool.inference.fixed.wald import METHODS, t_rows
 from partialpool.models.reporting import criteria, given, notes, variance_rows
 from partialpool.models.summary import Summary
 
@@ -22,14 +21,11 @@ def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
     df = p_value = None
     statistic = fit.beta / se
     title = f"Linear mixed model fit by {'REML' if fit.reml else 'maximum likelihood'}"
-    if ddf == "satterthwaite" and len(se):
-        df, statistic, p_value = t_tests(fit.beta, fit.satterthwaite)
-        title += ". t-tests use Satterthwaite's method"
-    elif ddf == "kenward-roger" and len(se):
-        rows = t_rows(fit, np.eye(len(se)), np.zeros(len(se)), ddf)
+    if ddf != "asymptotic" and len(se):
+        rows = t_rows(fit, None, 0.0, ddf)
         std_error, df = rows["std_error"], rows["df"]
         statistic, p_value = rows["statistic"], rows["p_value"]
-        title += ". t-tests use Kenward-Roger's method"
+        title += f". t-tests use {METHODS[ddf]}"
     hidden = fit.undetermined(np.eye(len(se)))
     std_error, statistic = np.where(hidden, np.nan, std_error), np.where(hidden, np.nan, statistic)
     if df is not None and p_value is not None:

@@ -16,6 +16,7 @@ from partialpool.errors import DesignError, FormulaError
 from partialpool.formula import parse_formula
 from partialpool.formula.model import parse_grouped
 from partialpool.models.new_rows import fixed_rows
+from partialpool.models.representable import check_coefficients, check_residual
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ Vector = NDArray[np.float64]
 
 #: R's tolerance of `lm` for a column that the earlier ones determine.
 ALIAS_TOLERANCE = 1e-7
+#: Residuals below this share of the response are rounding errors.
+EXACT = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,23 +211,44 @@ def least_squares(design: Design) -> LinearModel:
         raise DesignError(f"`{design.formula.text}` has no column to estimate")
     x = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in design.x])
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
-    kept, q, r = _independent(x * root[:, None])
+    # Columns near one, by powers of two: their squares are ordinary numbers whatever their units.
+    exponents = _exponents(x * root[:, None])
+    scaled = np.ldexp(x, -exponents)
+    kept, q, r = _independent(scaled * root[:, None])
     if not kept:
         raise DesignError(f"`{design.formula.text}` has no column to estimate")
     names = design.fixed.names
     beta = np.linalg.solve(r, q.T @ (y * root))
     inverse = np.linalg.inv(r)
-    linear: Vector = np.asarray(x[:, kept] @ beta, dtype=np.float64)
-    rss = float(np.sum((root * (y - linear)) ** 2))
+    linear: Vector = np.asarray(scaled[:, kept] @ beta, dtype=np.float64)
+    residual = root * (y - linear)
+    size = _exponents(residual)
+    unscaled, own = inverse @ inverse.T, exponents[kept]
+    with np.errstate(over="ignore", under="ignore"):  # what is lost is refused below
+        squares = float(np.sum(np.ldexp(residual, -size) ** 2))
+        rss = float(np.ldexp(squares, 2 * size))
+        unscaled = np.ldexp(unscaled, -(own[:, None] + own))
+    estimated = tuple(names[j] for j in kept)
+    # What is left of an exact fit is rounding, in whatever unit.
+    if n > len(kept) and np.abs(residual).max() > EXACT * np.abs(y * root).max():
+        sigma = float(np.ldexp(np.sqrt(squares / (n - len(kept))), size))
+        response = design.formula.response_name
+        check_residual(response, sigma, weighted=design.weights is not None)
+        check_coefficients(estimated, sigma, np.diag(unscaled))
     return LinearModel(
         design=design,
-        names=tuple(names[j] for j in kept),
-        beta=np.asarray(beta, dtype=np.float64),
-        unscaled=inverse @ inverse.T,
+        names=estimated,
+        beta=np.ldexp(beta, -own),
+        unscaled=unscaled,
         fitted=linear if design.offset is None else linear + design.offset,
         rss=rss,
         aliased=tuple(n for j, n in enumerate(names) if j not in kept),
     )
+
+
+def _exponents(values: Vector) -> NDArray[np.int64]:
+    """Of two, of the largest value in each column (or of all values)."""
+    return np.frexp(np.abs(values).max(axis=0, initial=0.0))[1].astype(np.int64)
 
 
 def _independent(x: Vector) -> tuple[list[int], Vector, Vector]:

@@ -12,7 +12,7 @@ from partialpool import _core
 from partialpool.design import Design
 from partialpool.models.identification import Identification, listed, lower_factor
 
-#: Norm of the exact gradient over 1 + |criterion| above which a fit has not converged.
+#: Norm of the exact gradient over the criterion's size above which a fit has not converged.
 GRADIENT_TOLERANCE = 1e-6
 #: Smallest Hessian eigenvalue over the largest below which the point is a saddle.
 CURVATURE_TOLERANCE = -1e-5
@@ -29,7 +29,8 @@ class Convergence:
     converged
         Whether both checks passed.
     gradient_norm
-        Norm of the exact gradient in standardised parameters, over ``1 + |criterion|``.
+        Norm of the exact gradient in standardised parameters, over the size of the criterion (which
+        the units of the data do not change).
     min_eigenvalue
         Smallest eigenvalue of the criterion's Hessian in these parameters.
     evaluations
@@ -50,15 +51,18 @@ class Convergence:
 
 def read_convergence(native: _core.Fit, undetermined: Sequence[str] = ()) -> Convergence:
     """The verdict on a fit, and what its data do not determine."""
-    verdict = judge(native.convergence, native.criterion)
+    verdict = judge(native.convergence, native.magnitude)
     if not undetermined:
         return verdict
     message = f"{verdict.message}; {'; '.join(undetermined)}"
     return replace(verdict, message=message, identified=False)
 
 
-def judge(search: tuple[float, float, float, int], criterion: float) -> Convergence:
-    """The verdict on a search's gradient norm, extreme eigenvalues and number of evaluations."""
+def judge(search: tuple[float, float, float, int], magnitude: float) -> Convergence:
+    """The verdict on a search's gradient norm, extreme eigenvalues and number of evaluations.
+
+    `magnitude` is the size of the criterion, free of the data's units.
+    """
     gradient, low, high, evaluations = search
     if not gradient <= GRADIENT_TOLERANCE:
         message = (
@@ -66,7 +70,7 @@ def judge(search: tuple[float, float, float, int], criterion: float) -> Converge
             f" evaluations (should be below {GRADIENT_TOLERANCE:.0e}); rescale predictors or"
             " simplify the random effects"
         )
-    elif low < CURVATURE_TOLERANCE * max(high, 1e-3 * (1 + abs(criterion))):
+    elif not low >= CURVATURE_TOLERANCE * max(high, 1e-3 * magnitude):
         message = (
             f"the fit may have stopped at a saddle: smallest Hessian eigenvalue {low:.1e} after"
             f" {evaluations} evaluations; simplify the random effects"

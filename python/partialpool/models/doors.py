@@ -75,19 +75,19 @@ class InferenceDoors:
         """
         rows = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
         found = None if self.is_identified else self.open_contrasts
-        return np.zeros(len(rows), dtype=bool) if found is None else found.rows(rows)
+        if found is None:
+            return np.zeros(len(rows), dtype=bool)
+        return found.rows(found.units.rows(rows)[0])
 
     @cached_property
     def satterthwaite(self) -> Satterthwaite:
         """Ingredients of Satterthwaite's method (see `inference.fixed.satterthwaite`)."""
         from partialpool.inference.fixed.satterthwaite import satterthwaite
-        from partialpool.models.identification import parameter_units
 
         fit = as_fit(self)
         if fit.is_identified:
             return satterthwaite(fit._native, len(fit.beta))
-        units = parameter_units(fit.identification, fit._native)
-        return satterthwaite(fit._native, len(fit.beta), fit.open_contrasts, units)
+        return satterthwaite(fit._native, len(fit.beta), fit.open_contrasts, complete=False)
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
@@ -98,7 +98,7 @@ class InferenceDoors:
         fit = as_fit(self)
         check_ddf(fit, "kenward-roger")
         null = None if fit.is_identified else fit.identification.working
-        return kenward_roger(fit._native, len(fit.beta), null)
+        return kenward_roger(fit._native, len(fit.beta), fit.fixed_names, null)
 
     def summary(self, ddf: str = "satterthwaite") -> Summary:
         """Everything lme4's and lmerTest's summary prints.
@@ -188,6 +188,29 @@ class InferenceDoors:
         from partialpool.inference.intervals.confidence import confint
 
         return confint(as_fit(self), method, level, nsim, seed, **options)
+
+    def explained_variance_by(self, method: str = "johnson") -> float:
+        """Share of the variance about the fixed effects that the random effects explain.
+
+        Parameters
+        ----------
+        method
+            "johnson": with the mean over the rows of the random part's variance z_i Σ z_iᵀ, which
+            no change of a slope's predictor in unit or origin moves; "sum": with the sum of the
+            random variances, as `explained_variance` has it. The same with intercepts only.
+
+        Returns
+        -------
+        float
+            Between 0 and 1. The residual variance is σ², that of a row of weight 1.
+
+        References
+        ----------
+        Johnson (2014), Methods in Ecology and Evolution 5(9), on R² of random-slopes models.
+        """
+        from partialpool.inference.explained_variance import explained_variance_by
+
+        return explained_variance_by(as_fit(self), method)
 
     def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
         """Profile likelihood of each parameter (see `partialpool.inference.intervals.profile`)."""

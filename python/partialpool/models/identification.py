@@ -53,8 +53,6 @@ class Identification:
         Products of these root mean squares, (m + 1,).
     rms
         Root mean square of each column of each factor.
-    order
-        The factors in the order of the native module's parameters.
     """
 
     entries: tuple[CovarianceEntry, ...]
@@ -62,7 +60,6 @@ class Identification:
     directions: Array
     sizes: Array
     rms: tuple[tuple[float, ...], ...]
-    order: tuple[int, ...]
 
     @property
     def complete(self) -> bool:
@@ -96,7 +93,7 @@ class Identification:
 
 def identification(products: _core.CrossProducts, design: Design) -> Identification:
     """Which covariance parameters of a design its rows determine."""
-    found, rms, order = _core.undetermined(products)
+    found, rms = _core.undetermined(products)
     entries = covariance_entries(design)
     sizes = np.array([rms[e.factor][e.row] * rms[e.factor][e.column] for e in entries] + [1.0])
     entries = (*entries, CovarianceEntry(-1, 0, 0))
@@ -112,7 +109,6 @@ def identification(products: _core.CrossProducts, design: Design) -> Identificat
         _reduced(np.array(rows).reshape(len(found), size)),
         sizes,
         tuple(map(tuple, rms)),
-        tuple(order),
     )
 
 
@@ -285,7 +281,7 @@ def settled(
         # By ML a direction that fixed effects take is not flat. Where a search has run far along
         # one that is, what it found lower is rounding.
         allowed = SAME + ROUNDING * products.n * _largest(found, native)
-        if there.criterion - native.criterion > allowed * (1.0 + abs(native.criterion)):
+        if there.criterion - native.criterion > allowed * native.magnitude:
             break
         native = there
     return native
@@ -298,15 +294,3 @@ def _largest(found: Identification, native: _core.Fit) -> float:
         scaled = np.reshape(lam, (len(rms), -1)) * np.array(rms)[:, None]
         out = max(out, float(np.square(scaled).sum(axis=1).max()))
     return out
-
-
-def parameter_units(found: Identification, native: _core.Fit) -> Array:
-    """Sizes of θ and σ in which curvatures compare, in the order of `native.satterthwaite()`."""
-    # There θ is raw where the fit is singular, else of columns of unit size.
-    raw = any(directions for directions, _ in native.null_directions)
-    theta = []
-    for index in found.order:
-        rms = found.rms[index]
-        own = [e for e in found.entries if e.factor == index]
-        theta += [1.0 / rms[e.row] if raw and rms[e.row] > 0.0 else 1.0 for e in own]
-    return np.array([*theta, native.sigma])

@@ -172,9 +172,13 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
 
     @property
     def explained_variance(self) -> float:
-        """Random variances / (random variances + residual variance)."""
-        random = sum(float(np.sum(t.covariance.diagonal())) for t in self.terms)
-        return random * self.sigma**2 / (random * self.sigma**2 + self.sigma**2)
+        """Random variances / (random variances + residual variance), summed whatever their units.
+
+        With random intercepts only, the intraclass correlation. A slope's variance is that of its
+        effect at a predictor of 1, so with slopes the sum changes with the predictor's unit and
+        origin: `explained_variance_by` has Johnson's form, which does not.
+        """
+        return self.explained_variance_by("sum")
 
     # ---- likelihood ------------------------------------------------------------------------
 
@@ -210,8 +214,9 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
             return self.criterion
         n = self.nobs
         logs = self._products.sum_log_weights
-        rss = self._native.penalized_rss
-        return self._native.log_det_omega + n * (1 + float(np.log(2 * np.pi * rss / n))) - logs
+        # The penalised residual sum of squares is (n - p) σ², which may overflow.
+        log_rss = float(np.log(2 * np.pi * (1 - len(self.beta) / n)) + 2 * np.log(self.sigma))
+        return self._native.log_det_omega + n * (1 + log_rss) - logs
 
     @property
     def reml_criterion(self) -> float:

@@ -15,6 +15,7 @@ from partialpool.formula import parse_formula, require_random
 from partialpool.models.identification import settled
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
+from partialpool.models.representable import check_variances
 
 
 def lmer(
@@ -59,7 +60,9 @@ def lmer(
     Raises
     ------
     FormulaError, DataError, DesignError
-        One line that names the culprit.
+        One line that names the culprit. Units do not matter as long as variances are numbers from
+        2.2e-308 to 1.8e308 (standard deviations from 1.5e-154 to 1.3e154); beyond, the column is
+        named.
 
     Warns
     -----
@@ -90,6 +93,7 @@ def fit_design(
     native = fit_native(products, reml, start, response=design.formula.response_name)
     native = settled(products, native, design, reml)
     model = LinearMixedModel(design, products, native, reml=reml, data_name=data_name)
+    check_variances(model)
     model.warn_if_not_converged()
     return model
 

@@ -7,6 +7,7 @@ from partialpool.design.reading import check_factors
 from partialpool.models.identification import settled
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
+from partialpool.models.representable import check_variances
 
 
 class CrossProducts(crossproducts.CrossProducts):
@@ -32,5 +33,6 @@ class CrossProducts(crossproducts.CrossProducts):
         nan = float("nan")
         stored = {"quantiles": [nan] * 5, "dropped": 0}
         model = LinearMixedModel(self.design, self.native, native, reml=reml, stored=stored)
+        check_variances(model)
         model.warn_if_not_converged()
         return model

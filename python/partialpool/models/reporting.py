@@ -67,7 +67,9 @@ def group_label(name: str, used: dict[str, int]) -> str:
 def _block_rows(
     fit: LinearMixedModel, term: FittedTerm, own: slice, label: str
 ) -> list[VarianceRow]:
-    covariance = fit.sigma**2 * term.covariance[own, own]
+    # σ before the squares: over σ² they may be no numbers where σ is large or small.
+    root = fit.sigma * term.lam[own, own]
+    covariance = root @ root.T
     sd = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = np.clip(covariance / np.outer(sd, sd), -1.0, 1.0)

@@ -207,7 +207,7 @@ class StoredFit:
             )
         native, reml = self.native, self.fields.flag("reml")
         criterion, _ = cross_products(design).evaluate(reml, native.lambdas)
-        if abs(criterion - native.criterion) > 1e-6 * (1 + abs(criterion)):
+        if abs(criterion - native.criterion) > 1e-6 * native.magnitude:
             raise DataError(
                 "the data are not those of the stored fit: its criterion is"
                 f" {native.criterion:.6g}, at the same parameters theirs is {criterion:.6g}"

@@ -242,7 +242,7 @@ def _p_value(
         fit = _fit(rows, _core.simulated_response(law, seed, replicate))
         if not fit.convergence.converged:
             return CAUSES[2]
-        return f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf).p_value
+        return f_test(fit, asked.rows, ddf, asked.rhs).p_value
     except PartialPoolError as error:
         return str(error)
 
@@ -256,12 +256,13 @@ def _native_p_values(
         if parts is None:
             out.append(CAUSES[1])
             continue
-        search, criterion, beta, sigma, covariance, hessian, jacobian = parts
-        if not judge(search, criterion).converged:
+        search, magnitude, beta, sigma, covariance, hessian, jacobian = parts
+        if not judge(search, magnitude).converged:
             out.append(CAUSES[2])
             continue
         method = ingredients(sigma, covariance, hessian, jacobian, len(beta))
-        out.append(method.f_test(asked.rows, asked.rows @ np.array(beta) - asked.rhs).p_value)
+        contrasts = method.units.contrasts(asked.rows, np.array(beta), asked.rhs)
+        out.append(method.f_test(contrasts).p_value)
     return out
 
 

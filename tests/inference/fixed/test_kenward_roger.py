@@ -364,3 +364,17 @@ def test_split_plots_have_whole_df(plots):
     fit = pp.lmer("y ~ a * b + (1 | plot)", data)
     assert not fit.is_singular
     assert_allclose(fit.anova(3, "kenward-roger").ddf, 2.0 * (plots - 1), rtol=1e-6)
+
+
+def test_the_adjusted_covariance_has_names(reference, fit_of):
+    fit = fit_of("sleep_slope")
+    adjusted, plain = fit.kenward_roger.vcov, fit.vcov
+    assert list(adjusted.index) == list(adjusted.columns) == list(fit.fixed_names)
+    assert_allclose(adjusted, reference("sleep_slope")["vcov_kr"], rtol=1e-4)
+    assert_allclose(fit.kenward_roger.unadjusted, plain, rtol=1e-12)
+    uneven = pp.lmer(
+        "Reaction ~ Days + (Days || Subject)", pp.load_dataset("sleepstudy").iloc[:155]
+    )
+    assert not np.allclose(uneven.kenward_roger.vcov, uneven.vcov, rtol=1e-4)
+    se = uneven.summary("kenward-roger").coefficients["std_error"]
+    assert_allclose(np.sqrt(np.diag(uneven.kenward_roger.vcov)), se, rtol=1e-12)

@@ -167,3 +167,31 @@ def test_refuses_right_sides(rhs, words):
 def test_refuses_two_right_sides():
     with pytest.raises(ArgumentError, match="has right sides already"):
         FIT.test("x1 = 1", rhs=2)
+
+
+AS_WRITTEN = ["I(x^2)", "I(x ^ 2) = 0", "I(x**2)=0", "`I(x ** 2)` = 0", "0 = I( x^2 )"]
+
+
+@pytest.mark.parametrize("text", AS_WRITTEN)
+def test_a_transforms_name_is_read_as_it_was_written(text, terms_data):
+    fit = pp.lmer("y ~ x + I(x^2) + (1 | g)", terms_data)
+    assert_allclose(np.abs(fit.test(text).contrasts), [[0, 0, 1]])
+    assert fit.test({"I(x^2)": 2}).rows["estimate"][0] == 2 * fit.beta[2]
+
+
+@pytest.mark.parametrize(
+    "text", ["scale(`a b`)", "scale(`a b`) = 0", "scale(a b) = 0", "2 * scale(`a b`) = 0"]
+)
+def test_a_backticked_name_is_read_as_it_was_written(text, terms_data):
+    fit = pp.lmer("y ~ scale(`a b`) * a + (1 | g)", terms_data.rename(columns={"x": "a b"}))
+    weights = fit.test(text).contrasts
+    assert np.flatnonzero(weights).tolist() == [fit.fixed_names.index("scale(a b)")]
+    crossed = fit.test("scale(`a b`):a[T.q] = 0")
+    assert crossed.contrasts[0, fit.fixed_names.index("scale(a b):a[T.q]")] == 1
+
+
+def test_a_right_side_that_is_given_is_printed():
+    assert FIT.test({"x2": 1, "x3": -2}, rhs=10).hypotheses == ("x2 - 2 * x3 = 10",)
+    assert FIT.test("x2 = x3", rhs=-0.25).hypotheses == ("x2 - x3 = -0.25",)
+    assert FIT.test("x2, x3", rhs=[1, 2]).hypotheses == ("x2 = 1", "x3 = 2")
+    assert "x2 = 10 " in str(FIT.test("x2", rhs=10))

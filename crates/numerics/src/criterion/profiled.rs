@@ -18,7 +18,8 @@ pub struct Profiled {
     pub reml: bool,
     /// The factor of the random effects.
     pub blocked: Blocked,
-    /// Criterion: -2 log (restricted) likelihood, on the scale of the raw data.
+    /// What a search sees: -2 log (restricted) likelihood of the working columns, free of the units
+    /// of response, predictors and weights, so that no tolerance relative to it depends on them.
     pub criterion: f64,
     /// `L⁻ᵀL⁻¹Λᵀ Zᵀ[X y]`, row-major `q x (p + 1)`; the last column becomes u.
     pub f: Vec<f64>,
@@ -72,6 +73,26 @@ impl Profiled {
         terms.sqrt() * f64::EPSILON * size
     }
 
+    /// What the units of the data add to the criterion: with it -2 log (restricted) likelihood is that
+    /// of the raw data.
+    #[must_use]
+    pub fn units(&self, cp: &CrossProducts) -> f64 {
+        let x = if self.reml { 2.0 * self.log_det_x } else { 0.0 };
+        -2.0 * self.nu(cp) * cp.basis.y_scale.ln() - cp.sum_log_weights - x
+    }
+
+    /// -2 log (restricted) likelihood of the raw data at the Λ evaluated last.
+    #[must_use]
+    pub fn raw_criterion(&self, cp: &CrossProducts) -> f64 {
+        self.criterion + self.units(cp)
+    }
+
+    /// How large the terms are that the criterion is a sum of: what tolerances are relative to.
+    #[must_use]
+    pub fn magnitude(&self, cp: &CrossProducts) -> f64 {
+        1.0 + self.criterion.abs().max(self.nu(cp))
+    }
+
     /// Evaluate the criterion at Λ (square matrices, a factor each).
     pub fn evaluate(&mut self, cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<f64, NumericsError> {
         interrupt::check()?;
@@ -81,11 +102,9 @@ impl Profiled {
         self.blocked.forward(cp, &mut b, c);
         let log_rx = if self.few_effects { self.solve_by_effects(cp, &b)? } else { self.solve_columns(cp, &b)? };
         let nu = self.nu(cp);
-        let r2_raw = self.r2.ln() - 2.0 * cp.basis.y_scale.ln();
-        self.criterion =
-            self.blocked.logdet + nu * (1.0 + (2.0 * std::f64::consts::PI / nu).ln() + r2_raw) - cp.sum_log_weights;
+        self.criterion = self.blocked.logdet + nu * (1.0 + (2.0 * std::f64::consts::PI / nu).ln() + self.r2.ln());
         if self.reml {
-            self.criterion += 2.0 * (log_rx - self.log_det_x);
+            self.criterion += 2.0 * log_rx;
         }
         self.f = b;
         Ok(self.criterion)

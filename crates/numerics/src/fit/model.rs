@@ -16,7 +16,7 @@ pub const SINGULAR_TOLERANCE: f64 = 1e-4;
 /// How the search went.
 #[derive(Debug, Clone, Default)]
 pub struct Convergence {
-    /// Norm of the exact gradient at the end, divided by `1 + |criterion|`.
+    /// Norm of the exact gradient at the end, divided by [`Profiled::magnitude`].
     pub gradient_norm: f64,
     /// Smallest eigenvalue of the Hessian in the working parameters, and the largest.
     pub eigenvalues: (f64, f64),
@@ -78,7 +78,7 @@ impl Fit {
         let mut state = Profiled::new(cp, reml)?;
         let back = inverse_basis(cp)?;
         let lam = untriangular(cp, &back, raw)?;
-        let criterion = state.evaluate(cp, &lam)?;
+        let criterion = state.evaluate(cp, &lam)? + state.units(cp);
         let working = state.gradient(cp);
         let mut out = vec![Vec::new(); back.len()];
         for (i, f) in cp.factors.iter().enumerate() {
@@ -122,6 +122,17 @@ impl Fit {
         let made = self.raw_symmetric(&self.state.phi);
         let _ = self.unscaled.set(made.clone());
         made
+    }
+
+    /// Bounds of each diagonal entry of that covariance, at the cost of reading the basis: the eigenvalues of
+    /// (XᵀH⁻¹X)⁻¹ lie between 1/tr XᵀX and its own trace.
+    #[must_use]
+    pub fn unscaled_variance_bounds(&self) -> (Vec<f64>, Vec<f64>) {
+        let (p, c) = (self.cp.p, self.cp.c());
+        let trace = |m: &[f64], stride: usize| (0..p).map(|i| m[i * stride + i]).sum::<f64>();
+        let (least, most) = (1.0 / trace(&self.cp.xx, c), trace(&self.state.phi, p));
+        let squares = self.cp.basis.x.chunks(p.max(1)).map(|row| row.iter().map(|v| v * v).sum::<f64>());
+        squares.map(|s| (s * least, s * most)).unzip()
     }
 
     pub(crate) fn raw_symmetric(&self, m: &[f64]) -> Vec<f64> {

@@ -145,7 +145,7 @@ impl Profiler {
                 let k = (by_caller[f].len() as f64).sqrt() as usize;
                 let row = |r: usize| &by_caller[f][r * k..(r + 1) * k];
                 let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
-                let size = (dot(row(a), row(a)) * dot(row(b), row(b))).sqrt();
+                let size = dot(row(a), row(a)).sqrt() * dot(row(b), row(b)).sqrt();
                 let cor = if size > 0.0 { dot(row(a), row(b)) / size } else { 0.0 };
                 (cor.clamp(-1.0, 1.0), 0.2)
             }
@@ -272,7 +272,7 @@ impl Profiler {
             let start = extrapolate(seen, next);
             let found = self.hold(next, &start)?;
             let miss = (found.zeta.abs() - target).abs();
-            let narrow = above_width(seen, &found, target) < 1e-12 * (1.0 + found.value.abs());
+            let narrow = above_width(seen, &found, target) < 1e-12 * (self.unit + found.value.abs());
             seen.push(found.clone());
             if miss < tolerance || narrow {
                 return Ok(Reached::Point(found));

@@ -6,31 +6,33 @@ use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
 use crate::fit::model::Fit;
 use crate::linalg::{large, small};
+use crate::products::basis::power_of_two_inverse;
 use crate::products::crossproducts::CrossProducts;
 use crate::search::optimise::{Objective, Point};
 
 impl Fit {
-    /// What Satterthwaite's method needs: the Hessian of the deviance in (θ, σ) and the
-    /// derivatives of Cov(β̂) in θ and σ, each `p x p` on the raw scale (Kuznetsova et al. 2017).
+    /// What Satterthwaite's method needs: the Hessian of the deviance in (θ, log σ) and the derivatives
+    /// of Cov(β̂) in θ and log σ over σ², each `p x p` for raw columns of X (Kuznetsova et al. 2017).
+    /// Neither knows the response's unit.
     ///
     /// θ are the working parameters, unless the fit is singular: there the result depends on the
-    /// parametrisation, and lme4's raw θ is used, as lmerTest does.
+    /// parametrisation, and lme4's raw θ is used, as lmerTest does, in units of its columns' scales.
     pub fn satterthwaite(&mut self) -> Result<(Vec<f64>, Vec<Vec<f64>>), NumericsError> {
         let cp = self.cp.clone();
         let m = cp.n_theta();
         let nu = self.state.nu(&cp);
-        let sigma = self.sigma();
         let singular = self.is_singular();
         let base: Vec<Vec<f64>> = self.state.blocked.lam.clone();
         let (profile, to_working): (Vec<f64>, Vec<Vec<f64>>) = if singular {
             let raw = self.raw_lambda();
-            (raw_hessian(&cp, &mut self.state, &raw)?, inverse_basis(&cp)?)
+            let back = scaled_basis(&cp)?;
+            (raw_hessian(&cp, &mut self.state, &raw, &back)?, back)
         } else {
             (self.hessian.clone(), cp.factors.iter().map(|f| small::identity(f.k)).collect())
         };
         if singular {
             // T⁻¹Λ itself, not its triangular form: derivatives are taken in the raw entries.
-            let lam = untriangular(&cp, &to_working, &self.raw_lambda())?;
+            let lam = untriangular(&cp, &inverse_basis(&cp)?, &self.raw_lambda())?;
             self.state.evaluate(&cp, &lam)?;
             self.state.back_substitute(&cp);
         }
@@ -48,24 +50,24 @@ impl Fit {
                 slope.push(chained[a * k + b]);
                 let mut d = vec![0.0; cp.p * cp.p];
                 for (t, row) in columns.iter().enumerate() {
-                    let w = sigma * sigma * to_working[i][t * k + a];
+                    let w = to_working[i][t * k + a];
                     d.iter_mut().zip(&row[b]).for_each(|(d, v)| *d += w * v);
                 }
                 jacobian.push(d);
             }
         }
-        jacobian.push(self.unscaled_covariance().iter().map(|v| 2.0 * sigma * v).collect());
+        jacobian.push(self.unscaled_covariance().iter().map(|v| 2.0 * v).collect());
         let size = m + 1;
         let mut h = vec![0.0; size * size];
         for r in 0..m {
             for s in 0..m {
                 h[r * size + s] = profile[r * m + s] + nu * slope[r] * slope[s] / (r2 * r2);
             }
-            // d²/dθdσ of r²/σ², with σ² = r²/ν.
-            h[r * size + m] = -2.0 * nu * slope[r] / (r2 * sigma);
+            // d²/dθ d log σ of r²/σ², with σ² = r²/ν.
+            h[r * size + m] = -2.0 * nu * slope[r] / r2;
             h[m * size + r] = h[r * size + m];
         }
-        h[size * size - 1] = 4.0 * nu / (sigma * sigma);
+        h[size * size - 1] = 4.0 * nu;
         if singular {
             self.state.evaluate(&cp, &base)?;
             self.state.back_substitute(&cp);
@@ -118,13 +120,34 @@ fn symmetric_product(e: large::View, u: large::View) -> Vec<f64> {
     out
 }
 
-/// Hessian of the criterion in lme4's raw θ: exact where that is cheap, else by central
-/// differences of the exact gradient.
-fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, raw: &[Vec<f64>]) -> Result<Vec<f64>, NumericsError> {
+/// Sizes of the rows of each factor's basis, powers of two: the units of raw θ that no change of a
+/// column's unit moves.
+fn row_units(cp: &CrossProducts) -> Vec<Vec<f64>> {
+    let unit = |row: &[f64]| 1.0 / power_of_two_inverse(row.iter().fold(0.0f64, |s, v| s.max(v.abs())));
+    cp.basis.z.iter().zip(&cp.factors).map(|(t, f)| t.chunks_exact(f.k).map(unit).collect()).collect()
+}
+
+/// T⁻¹ of each factor's basis with its columns in those units.
+fn scaled_basis(cp: &CrossProducts) -> Result<Vec<Vec<f64>>, NumericsError> {
+    let mut back = inverse_basis(cp)?;
+    for (b, units) in back.iter_mut().zip(row_units(cp)) {
+        b.chunks_exact_mut(units.len()).for_each(|row| row.iter_mut().zip(&units).for_each(|(v, u)| *v *= u));
+    }
+    Ok(back)
+}
+
+/// Hessian of the criterion in lme4's raw θ, in units of its columns' scales (`back` is the
+/// [`scaled_basis`]): exact where that is cheap, else by central differences of the exact gradient.
+fn raw_hessian(
+    cp: &CrossProducts,
+    state: &mut Profiled,
+    raw: &[Vec<f64>],
+    back: &[Vec<f64>],
+) -> Result<Vec<f64>, NumericsError> {
     struct Raw<'a> {
         cp: &'a CrossProducts,
         state: &'a mut Profiled,
-        back: Vec<Vec<f64>>,
+        back: &'a [Vec<f64>],
     }
     impl Objective for Raw<'_> {
         fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
@@ -134,7 +157,7 @@ fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, raw: &[Vec<f64>]) -> Re
             let f = self.state.evaluate(self.cp, &lam).ok()?;
             let g = self.state.gradient(self.cp);
             let mut chained = Vec::new();
-            for ((g, b), f) in g.iter().zip(&self.back).zip(&self.cp.factors) {
+            for ((g, b), f) in g.iter().zip(self.back).zip(&self.cp.factors) {
                 let mut c = vec![0.0; f.k * f.k];
                 small::gemm_tn(&mut c, b, g, (f.k, f.k, f.k), 1.0);
                 chained.push(c);
@@ -155,8 +178,7 @@ fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, raw: &[Vec<f64>]) -> Re
         }
     }
     if curvature::affordable(cp) {
-        let back = inverse_basis(cp)?;
-        let lam = untriangular(cp, &back, raw)?;
+        let lam = untriangular(cp, &inverse_basis(cp)?, raw)?;
         state.evaluate(cp, &lam)?;
         state.gradient(cp);
         let mut directions = curvature::free_directions(cp);
@@ -166,19 +188,25 @@ fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, raw: &[Vec<f64>]) -> Re
         }
         return Ok(curvature::hessian(cp, state, &directions));
     }
-    let internal: Vec<Vec<f64>> = cp.order.iter().map(|&i| raw[i].clone()).collect();
+    let units = row_units(cp);
+    let in_units = |(&i, u): (&usize, &Vec<f64>)| -> Vec<f64> {
+        raw[i].chunks_exact(u.len()).zip(u).flat_map(|(row, u)| row.iter().map(move |v| v / u)).collect()
+    };
+    let internal: Vec<Vec<f64>> = cp.order.iter().zip(&units).map(in_units).collect();
     let x = free_from(cp, &internal);
     // Steps in θ that mean the same in every column's units.
     let scale: Vec<f64> = cp
         .factors
         .iter()
         .zip(&cp.basis.z)
-        .flat_map(|(f, t)| {
-            f.free_entries().into_iter().map(move |(i, _)| (0..f.k).map(|j| t[i * f.k + j].powi(2)).sum::<f64>().sqrt())
+        .zip(&units)
+        .flat_map(|((f, t), u)| {
+            let row = move |i: usize| (0..f.k).map(move |j| (t[i * f.k + j] / u[i]).powi(2)).sum::<f64>().sqrt();
+            f.free_entries().into_iter().map(move |(i, _)| row(i))
         })
         .collect();
     let m = x.len();
-    let mut objective = Raw { cp, state, back: inverse_basis(cp)? };
+    let mut objective = Raw { cp, state, back };
     let mut h = vec![0.0; m * m];
     for r in 0..m {
         let step = 2e-4 * x[r].abs().max(0.1 * scale[r]);

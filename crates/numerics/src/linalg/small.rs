@@ -190,6 +190,15 @@ pub fn inverse(a: &[f64], n: usize) -> Result<Vec<f64>, NumericsError> {
     Ok(inv)
 }
 
+/// The largest power of two not above `1 / x` (1 where x is zero): scaling by it loses no bit.
+pub(crate) fn power_of_two_inverse(x: f64) -> f64 {
+    if x > 0.0 && x.is_finite() {
+        2f64.powi((-x.log2()).floor().clamp(-1000.0, 1000.0) as i32)
+    } else {
+        1.0
+    }
+}
+
 /// log|det A| by elimination with partial pivoting.
 #[must_use]
 pub fn log_abs_det(a: &[f64], n: usize) -> f64 {
@@ -216,7 +225,11 @@ pub fn log_abs_det(a: &[f64], n: usize) -> f64 {
 /// row-major), by Householder reflections from the right: exact also where `a aᵀ` is singular.
 #[must_use]
 pub fn lower_factor_of_gram(a: &[f64], n: usize, m: usize) -> Vec<f64> {
-    let mut w = a.to_vec();
+    // Rows near one: a row of the result has the size of its row of `a`, and no square is lost.
+    let sizes: Vec<f64> = (0..n)
+        .map(|i| power_of_two_inverse(a[i * m..(i + 1) * m].iter().fold(0.0f64, |s, v| s.max(v.abs()))))
+        .collect();
+    let mut w: Vec<f64> = a.iter().enumerate().map(|(e, v)| v * sizes[e / m]).collect();
     for i in 0..n.min(m) {
         // Reflect so that row i has its tail (columns i+1..) zero.
         let norm = w[i * m + i..(i + 1) * m].iter().map(|v| v * v).sum::<f64>().sqrt();
@@ -239,7 +252,7 @@ pub fn lower_factor_of_gram(a: &[f64], n: usize, m: usize) -> Vec<f64> {
     for j in 0..n.min(m) {
         let s = if w[j * m + j] < 0.0 { -1.0 } else { 1.0 };
         for i in j..n {
-            l[i * n + j] = s * w[i * m + j];
+            l[i * n + j] = s * w[i * m + j] / sizes[i];
         }
     }
     l

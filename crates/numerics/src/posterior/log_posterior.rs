@@ -345,19 +345,20 @@ impl LogPosterior {
             let k = f.k;
             let sd = &reported[at..at + k];
             at += k;
-            let mut covariance = vec![0.0; k * k];
+            let mut correlation = small::identity(k);
             for columns in f.block_ranges() {
                 for r in columns.clone() {
-                    covariance[r * k + r] = sd[r] * sd[r];
                     for j in columns.start..r {
-                        covariance[r * k + j] = reported[at] * sd[r] * sd[j];
-                        covariance[j * k + r] = covariance[r * k + j];
+                        correlation[r * k + j] = reported[at];
+                        correlation[j * k + r] = reported[at];
                         at += 1;
                     }
                 }
             }
-            let mut raw = semidefinite_factor(&covariance, k);
-            raw.iter_mut().for_each(|v| *v /= sigma);
+            let mut raw = semidefinite_factor(&correlation, k);
+            for (row, sd) in raw.chunks_exact_mut(k).zip(sd) {
+                row.iter_mut().for_each(|v| *v *= sd / sigma);
+            }
             lam[i] = small::product(&self.back[i], &raw, (k, k, k));
         }
         (self.to_working(&reported[..p]), lam, sigma * self.cp.basis.y_scale)

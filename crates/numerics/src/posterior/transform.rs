@@ -47,7 +47,7 @@ impl Transform {
     pub(crate) fn invert(self, x: f64) -> f64 {
         match self {
             Transform::Identity => x,
-            Transform::Above(a) => (x - a).max(1e-12).ln(),
+            Transform::Above(a) => (x - a).max(1e-12 * a.abs()).max(f64::MIN_POSITIVE).ln(),
             Transform::Between(a, b) => {
                 let share = ((x - a) / (b - a)).clamp(0.02, 0.98);
                 (share / (1.0 - share)).ln()

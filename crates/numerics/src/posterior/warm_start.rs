@@ -77,7 +77,8 @@ fn inverse_hessian_root(posterior: &mut LogPosterior, x: &[f64]) -> Result<Vec<f
     let mut h = vec![0.0; d * d];
     let mut at = x.to_vec();
     for j in 0..d {
-        let step = 1e-4 * (1.0 + x[j].abs());
+        // Bounded, for the log of a standard deviation is any size where its unit is.
+        let step = 1e-4 * (1.0 + x[j].abs()).min(10.0);
         at[j] = x[j] + step;
         posterior.evaluate(&at, &mut up)?;
         at[j] = x[j] - step;

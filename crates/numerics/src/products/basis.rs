@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::linalg::small::power_of_two_inverse;
 use crate::linalg::{large, small};
 use crate::products::crossproducts::{Column, CrossProducts};
 
@@ -47,48 +48,76 @@ impl Basis {
 pub(crate) struct Moments {
     pub mean: f64,
     pub scale: f64,
-    pub norm2: f64,
+    /// Root mean square.
+    pub rms: f64,
     pub constant: Option<f64>,
 }
 
-/// The largest power of two not above `1 / x` (1 where x is zero): scaling by it loses no bit.
-pub(crate) fn power_of_two_inverse(x: f64) -> f64 {
-    if x > 0.0 && x.is_finite() {
-        2f64.powi((-x.log2()).floor().clamp(-1000.0, 1000.0) as i32)
-    } else {
-        1.0
+pub(crate) fn moments(col: &Column) -> Moments {
+    match col {
+        Column::Constant(c) => {
+            Moments { mean: *c, scale: power_of_two_inverse(c.abs()), rms: c.abs(), constant: Some(*c) }
+        }
+        Column::Values(v) => {
+            let plain = scaled_moments(v, 1.0);
+            // Squares that leave the range of doubles, or come near its lower end, are formed again of
+            // values near one.
+            let ordinary = SQUARES.contains(&plain.1.spread) && SQUARES.contains(&plain.1.rms);
+            let (same, Spread { mean, spread, rms }) = if ordinary || v.iter().all(|x| *x == 0.0) {
+                plain
+            } else {
+                let size = v.iter().fold(0.0f64, |s, x| s.max(x.abs()));
+                let unit = power_of_two_inverse(size);
+                let (same, s) = scaled_moments(v, unit);
+                (same, Spread { mean: s.mean / unit, spread: s.spread / unit, rms: s.rms / unit })
+            };
+            let first = v.first().copied().unwrap_or(0.0);
+            let constant = (same && first != 0.0).then_some(first);
+            let spread = if constant.is_some() { first.abs() } else { spread.max(f64::EPSILON * mean.abs()) };
+            Moments { mean, scale: power_of_two_inverse(spread), rms, constant }
+        }
     }
 }
 
-pub(crate) fn moments(col: &Column, n: usize) -> Moments {
-    match col {
-        Column::Constant(c) => {
-            Moments { mean: *c, scale: power_of_two_inverse(c.abs()), norm2: c * c * n as f64, constant: Some(*c) }
-        }
-        Column::Values(v) => {
-            let first = v.first().copied().unwrap_or(0.0);
-            let (mut sum, mut sq, mut same) = (0.0, 0.0, true);
-            for &x in *v {
-                let d = x - first;
-                same &= d == 0.0;
-                sum += d;
-                sq += d * d;
-            }
-            let count = (v.len() as f64).max(1.0);
-            let shift = sum / count;
-            let mean = first + shift;
-            let var = (sq / count - shift * shift).max(0.0);
-            let norm2 = count * (var + mean * mean);
-            let constant = (same && first != 0.0).then_some(first);
-            let spread = if constant.is_some() { first.abs() } else { var.sqrt().max(f64::EPSILON * mean.abs()) };
-            Moments { mean, scale: power_of_two_inverse(spread), norm2, constant }
-        }
+/// Sizes whose squares, and sums of many of them, are far from the ends of the range of doubles.
+const SQUARES: std::ops::Range<f64> = 1e-120..1e120;
+
+/// Mean, standard deviation and root mean square of values.
+struct Spread {
+    mean: f64,
+    spread: f64,
+    rms: f64,
+}
+
+/// Of the values times `unit`; also whether they are all the same.
+fn scaled_moments(v: &[f64], unit: f64) -> (bool, Spread) {
+    let first = unit * v.first().copied().unwrap_or(0.0);
+    let (mut sum, mut sq, mut same) = (0.0, 0.0, true);
+    for &x in v {
+        let d = unit * x - first;
+        same &= d == 0.0;
+        sum += d;
+        sq += d * d;
     }
+    let count = (v.len() as f64).max(1.0);
+    let shift = sum / count;
+    let mean = first + shift;
+    let var = (sq / count - shift * shift).max(0.0);
+    (same, Spread { mean, spread: var.sqrt(), rms: (var + mean * mean).sqrt() })
 }
 
 /// Root-mean-square scale for columns that may not be centred.
-pub(crate) fn uncentred_scale(m: &Moments, n: usize) -> f64 {
-    power_of_two_inverse((m.norm2 / (n as f64).max(1.0)).sqrt())
+pub(crate) fn uncentred_scale(m: &Moments) -> f64 {
+    power_of_two_inverse(m.rms)
+}
+
+/// The power of two that takes the square root of typical prior weights near one: columns and
+/// response times it have weighted products near n, whatever the weights' unit.
+pub(crate) fn weight_scale(weights: Option<&[f64]>) -> f64 {
+    let Some(w) = weights else { return 1.0 };
+    let largest = w.iter().fold(0.0f64, |s, v| s.max(*v));
+    let mean = w.iter().map(|v| v / largest).sum::<f64>() / (w.len() as f64).max(1.0);
+    power_of_two_inverse(mean.sqrt() * largest.sqrt())
 }
 
 /// How one working column is made from raw ones: `(raw - mean) · scale`.
@@ -98,17 +127,19 @@ pub(crate) struct Affine {
     pub scale: f64,
 }
 
-/// Centred and scaled columns of one block, and the matrix that does the same (row · T).
-pub(crate) fn centre_block(cols: &[Moments], n: usize) -> (Vec<Affine>, Vec<f64>, Option<usize>) {
+/// Centred and scaled columns of one block, and the matrix that does the same (row · T); `unit` is
+/// that of the weights.
+pub(crate) fn centre_block(cols: &[Moments], unit: f64) -> (Vec<Affine>, Vec<f64>, Option<usize>) {
     let k = cols.len();
     let constant = cols.iter().position(|m| m.constant.is_some());
     let mut t = vec![0.0; k * k];
     let affine = (0..k)
         .map(|j| {
-            let scale = match constant {
-                Some(_) => cols[j].scale,
-                None => uncentred_scale(&cols[j], n),
-            };
+            let scale = unit
+                * match constant {
+                    Some(_) => cols[j].scale,
+                    None => uncentred_scale(&cols[j]),
+                };
             t[j * k + j] = scale;
             let mut mean = 0.0;
             if let Some(c) = constant.filter(|&c| c != j) {

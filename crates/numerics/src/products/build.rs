@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::error::NumericsError;
 use crate::interrupt::{self, Stop};
 use crate::linalg::{large, small};
-use crate::products::basis::{centre_block, moments, whitener};
+use crate::products::basis::{centre_block, moments, weight_scale, whitener};
 use crate::products::co_occurrence::{join_lead, meeting};
 use crate::products::crossproducts::{Column, CrossProducts, Factor, FactorInput, Input, Lead, Pair};
 use crate::products::fixed_part::{fixed_part, FixedPart, Working, CHUNK};
@@ -21,13 +21,14 @@ impl CrossProducts {
         let mut order: Vec<usize> = (0..input.factors.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(input.factors[i].levels * input.factors[i].columns.len()));
 
-        let (fixed, mut basis, xx) = fixed_part(input)?;
+        let unit = weight_scale(input.weights);
+        let (fixed, mut basis, xx) = fixed_part(input, unit)?;
         let p = fixed.x.len();
         let mut factors: Vec<Factor> = Vec::new();
         let mut z: Vec<Vec<Working>> = Vec::new();
         let mut offset = 0;
         for &i in &order {
-            let (work, t) = random_columns(&input.factors[i], n);
+            let (work, t) = random_columns(&input.factors[i], unit);
             let f = &input.factors[i];
             let k = f.columns.len();
             factors.push(Factor { levels: f.levels, k, blocks: f.blocks.clone(), offset });
@@ -180,14 +181,14 @@ fn check_lengths(input: &Input) -> Result<(), NumericsError> {
     Ok(())
 }
 
-fn random_columns<'a>(f: &FactorInput<'a>, n: usize) -> (Vec<Working<'a>>, Vec<f64>) {
+fn random_columns<'a>(f: &FactorInput<'a>, unit: f64) -> (Vec<Working<'a>>, Vec<f64>) {
     let k = f.columns.len();
     let mut t = vec![0.0; k * k];
     let mut work = Vec::with_capacity(k);
     let mut s = 0;
     for &size in &f.blocks {
-        let stats: Vec<_> = f.columns[s..s + size].iter().map(|c| moments(c, n)).collect();
-        let (affine, block, _) = centre_block(&stats, n);
+        let stats: Vec<_> = f.columns[s..s + size].iter().map(|c| moments(c)).collect();
+        let (affine, block, _) = centre_block(&stats, unit);
         for e in 0..size * size {
             t[(s + e / size) * k + s + e % size] = block[e];
         }
@@ -279,8 +280,7 @@ fn sparse_own_products(
     }
     for (row, total) in zx.chunks_exact_mut(c).zip(&totals) {
         for &j in &split.sparse {
-            let affine = fixed.x[j].affine;
-            row[j] = affine.scale * (row[j] - affine.mean * total);
+            row[j] -= fixed.x[j].centre() * total;
         }
     }
     symmetric_blocks(&mut zz, k);

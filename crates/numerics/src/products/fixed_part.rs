@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::error::NumericsError;
 use crate::linalg::{large, small};
-use crate::products::basis::{centre_block, moments, power_of_two_inverse, Affine, Basis};
+use crate::products::basis::{centre_block, moments, power_of_two_inverse, uncentred_scale, Affine, Basis, Moments};
 use crate::products::crossproducts::{Column, Input};
 use crate::products::sparse_columns::SparseColumns;
 
@@ -26,6 +26,11 @@ impl Working<'_> {
     #[inline]
     pub(crate) fn at(&self, i: usize) -> f64 {
         (self.column.at(i) - self.affine.mean) * self.affine.scale
+    }
+
+    /// The working value of a raw zero, with the sign turned.
+    pub(crate) fn centre(&self) -> f64 {
+        self.affine.scale * self.affine.mean
     }
 
     pub(crate) fn fill(&self, start: usize, out: &mut [f64]) {
@@ -85,8 +90,8 @@ impl<'a> FixedPart<'a> {
             return y;
         };
         split.dense.iter().for_each(|&j| take(j));
-        let slope: Vec<f64> = split.sparse.iter().map(|&j| self.beta0[j] * self.x[j].affine.scale).collect();
-        let centre: f64 = split.sparse.iter().zip(&slope).map(|(&j, b)| b * self.x[j].affine.mean).sum();
+        let slope: Vec<f64> = split.sparse.iter().map(|&j| self.beta0[j]).collect();
+        let centre: f64 = split.sparse.iter().zip(&slope).map(|(&j, b)| b * self.x[j].centre()).sum();
         for (i, t) in y.iter_mut().enumerate() {
             *t += centre - split.row(i).iter().map(|&(s, v)| slope[s as usize] * v).sum::<f64>();
         }
@@ -109,20 +114,21 @@ impl<'a> FixedPart<'a> {
 }
 
 /// Basis, rank and first fit of the fixed part; also [X y]ᵀW[X y] with that fit taken off.
-pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis, Vec<f64>), NumericsError> {
+/// `unit` is that of the weights.
+pub(crate) fn fixed_part<'a>(input: &Input<'a>, unit: f64) -> Result<(FixedPart<'a>, Basis, Vec<f64>), NumericsError> {
     let n = input.y.len();
-    let stats: Vec<_> = input.x.iter().map(|c| moments(c, n)).collect();
-    let y_stats = moments(&Column::Values(input.y), n);
-    let (affine, t, constant) = centre_block(&stats, n);
+    let stats: Vec<_> = input.x.iter().map(|c| moments(c)).collect();
+    let y_stats = moments(&Column::Values(input.y));
+    let (affine, t, constant) = centre_block(&stats, unit);
     let p_all = stats.len();
     let y_mean = if constant.is_some() { y_stats.mean } else { 0.0 };
-    let y_spread = if constant.is_some() { 1.0 / y_stats.scale } else { (y_stats.norm2 / n as f64).sqrt() };
-    let y_scale = power_of_two_inverse(y_spread);
+    let y_spread = if constant.is_some() { 1.0 / y_stats.scale } else { y_stats.rms };
+    let y_scale = unit * power_of_two_inverse(y_spread);
     let y = Working { column: Column::Values(input.y), affine: Affine { mean: y_mean, scale: y_scale } };
     let all: Vec<Working> = input.x.iter().zip(&affine).map(|(&column, &affine)| Working { column, affine }).collect();
     let fixed = FixedPart::new(all, y, vec![0.0; p_all], n);
     let first = fixed_products(&fixed, n, input.weights);
-    let kept = independent_columns(&first, &stats, p_all, n);
+    let kept = independent_columns(&first, &stats, p_all, n as f64);
     let p = kept.len();
 
     let pick = |m: &[f64], size: usize| -> Vec<f64> {
@@ -155,7 +161,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
     let rss = xx[(p + 1) * (p + 1) - 1];
     // Rounding in y - mean - x b is about ε times the sizes of these; below that there is only noise.
     let total = first[(p_all + 1) * (p_all + 1) - 1];
-    let noise = (1e-15 * y_mean.abs() * y_scale).powi(2) * n as f64;
+    let noise = (1e-15 * y_mean.abs() * y_scale / unit).powi(2) * n as f64;
     if rss.is_nan() || rss <= (1e-26 * total).max(noise) || n <= p {
         return Err(NumericsError::NoResidual);
     }
@@ -165,7 +171,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>) -> Result<(FixedPart<'a>, Basis,
 }
 
 /// Columns that are no combination of earlier ones, by Cholesky without pivoting.
-fn independent_columns(products: &[f64], stats: &[crate::products::basis::Moments], p: usize, n: usize) -> Vec<usize> {
+fn independent_columns(products: &[f64], stats: &[Moments], p: usize, n: f64) -> Vec<usize> {
     let c = p + 1;
     let mut kept: Vec<usize> = Vec::new();
     // The factor's rows, `p` apart; a block of columns is eliminated by all rows before it at once.
@@ -189,8 +195,8 @@ fn independent_columns(products: &[f64], stats: &[crate::products::basis::Moment
             let own = products[j * c + j];
             let left = own - dot(&row, &row);
             let centred = constant.is_some_and(|k| k != j);
-            let scale = if centred { stats[j].scale } else { crate::products::basis::uncentred_scale(&stats[j], n) };
-            let raw_norm2 = stats[j].norm2 * scale * scale;
+            let scale = if centred { stats[j].scale } else { uncentred_scale(&stats[j]) };
+            let raw_norm2 = n * (stats[j].rms * scale).powi(2);
             if left > ALIAS_TOLERANCE.powi(2) * raw_norm2 && left > 1e-12 * own {
                 row.push(left.sqrt());
                 rows[kept.len() * p..kept.len() * p + row.len()].copy_from_slice(&row);

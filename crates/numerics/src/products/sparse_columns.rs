@@ -10,7 +10,8 @@ const WORTH_IT: usize = 64;
 /// A column is sparse if at most this share of it is not zero.
 const SHARE: usize = 16;
 
-/// Which columns are sparse, and their non-zero raw values by row.
+/// Which columns are sparse, and their non-zero values by row, scaled but not centred: of ordinary size
+/// whatever the unit of a column.
 pub(crate) struct SparseColumns {
     /// Indices of the sparse columns, ascending.
     pub(crate) sparse: Vec<usize>,
@@ -42,9 +43,10 @@ impl SparseColumns {
         }
         let mut next = start.clone();
         let mut entries = vec![(0u32, 0.0); start[n]];
-        for (s, column) in found.iter().flatten().enumerate() {
-            for &(i, v) in column {
-                entries[next[i as usize]] = (s as u32, v);
+        for (s, &j) in sparse.iter().enumerate() {
+            let scale = x[j].affine.scale;
+            for &(i, v) in found[j].iter().flatten() {
+                entries[next[i as usize]] = (s as u32, scale * v);
                 next[i as usize] += 1;
             }
         }
@@ -91,16 +93,15 @@ impl SparseColumns {
             crate::linalg::large::add_lower_tn(&mut own, (&left, rows, m, m), (&block, rows, m, m), 1.0);
         }
         for (s, &i) in self.sparse.iter().enumerate() {
-            let a = x[i].affine;
+            let a = x[i].centre();
             for (t, &j) in self.sparse[..=s].iter().enumerate() {
-                let b = x[j].affine;
-                let raw = out[i * c + j] - b.mean * sums[s] - a.mean * (sums[t] - b.mean * weight);
-                out[i * c + j] = a.scale * b.scale * raw;
+                let b = x[j].centre();
+                out[i * c + j] -= b * sums[s] + a * (sums[t] - b * weight);
                 out[j * c + i] = out[i * c + j];
             }
             for d in 0..m {
                 let j = self.dense.get(d).copied().unwrap_or(c - 1);
-                out[i * c + j] = a.scale * (cross[s * m + d] - a.mean * totals[d]);
+                out[i * c + j] = cross[s * m + d] - a * totals[d];
                 out[j * c + i] = out[i * c + j];
             }
         }

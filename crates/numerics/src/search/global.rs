@@ -253,7 +253,7 @@ fn finish(mut search: Search, point: &Point, h: Vec<f64>, cp: Arc<CrossProducts>
     let lam = search.lambda(&point.x);
     search.visit(&point.x).ok_or(NumericsError::NotPositive(0))?;
     let (values, _) = scaled_eigen(&h, &units(&point.x));
-    let norm = point.g.iter().map(|v| v * v).sum::<f64>().sqrt() / (1.0 + point.f.abs());
+    let norm = point.g.iter().map(|v| v * v).sum::<f64>().sqrt() / search.state.magnitude(&cp);
     let convergence = Convergence {
         gradient_norm: norm,
         eigenvalues: (values.first().copied().unwrap_or(0.0), values.last().copied().unwrap_or(0.0)),

@@ -15,6 +15,7 @@ use crate::error::NumericsError;
 use crate::fit::model::Fit;
 use crate::interrupt::Stop;
 use crate::linalg::small;
+use crate::products::basis::power_of_two_inverse;
 use crate::products::crossproducts::{Column, CrossProducts};
 use crate::simulation::refit::{Refitter, Sums};
 
@@ -340,8 +341,10 @@ fn least_squares(basis: &[&[f64]], weights: Option<&[f64]>, y: &mut [f64]) -> (O
         let along: f64 = q.iter().zip(y.iter()).map(|(q, y)| q * y).sum();
         y.iter_mut().zip(*q).for_each(|(y, q)| *y -= along * q);
     }
-    let rss: f64 = y.iter().map(|v| v * v).sum();
-    let criterion = n * (1.0 + (2.0 * std::f64::consts::PI * rss / n).ln()) - logs;
+    // Squares of values near one, by a power of two: whatever the unit of y.
+    let unit = power_of_two_inverse(y.iter().fold(0.0f64, |s, v| s.max(v.abs())));
+    let rss: f64 = y.iter().map(|v| (unit * v).powi(2)).sum();
+    let criterion = n * (1.0 + (2.0 * std::f64::consts::PI * rss / n).ln() - 2.0 * unit.ln()) - logs;
     let outcome = if criterion.is_finite() { Outcome::Good } else { Outcome::NotEvaluated };
-    (outcome, vec![criterion, (rss / n).sqrt()])
+    (outcome, vec![criterion, (rss / n).sqrt() / unit])
 }

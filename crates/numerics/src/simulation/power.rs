@@ -10,22 +10,22 @@ use crate::fit::model::{Convergence, Fit};
 use crate::interrupt::Stop;
 use crate::simulation::bootstrap::{Law, Model, Prepared, Scratch};
 
-/// Satterthwaite's ingredients of one refit, on the raw scale.
+/// Satterthwaite's ingredients of one refit, X on the raw scale.
 #[derive(Debug, Clone)]
 pub struct TestParts {
     /// How the search went.
     pub convergence: Convergence,
-    /// -2 log (restricted) likelihood.
-    pub criterion: f64,
+    /// What the criterion's tolerances are relative to.
+    pub magnitude: f64,
     /// Fixed effects.
     pub beta: Vec<f64>,
     /// Residual standard deviation.
     pub sigma: f64,
     /// Covariance of the fixed effects over σ², `p x p`.
     pub covariance: Vec<f64>,
-    /// Hessian of the deviance in the m covariance parameters and σ.
+    /// Hessian of the deviance in the m covariance parameters and log σ.
     pub hessian: Vec<f64>,
-    /// Derivatives of the fixed effects' covariance in these, `p x p` each.
+    /// Derivatives of the fixed effects' covariance in these, over σ², `p x p` each.
     pub jacobian: Vec<Vec<f64>>,
 }
 
@@ -50,7 +50,7 @@ impl Law<'_> {
             let (hessian, jacobian) = refit.satterthwaite().ok()?;
             Some(TestParts {
                 convergence: refit.convergence.clone(),
-                criterion: refit.state.criterion,
+                magnitude: refit.state.magnitude(&refit.cp),
                 beta: refit.beta(),
                 sigma: refit.sigma(),
                 covariance: refit.unscaled_covariance(),

@@ -123,7 +123,7 @@ impl Refitter {
             return failed;
         }
         let mut out = Vec::with_capacity(width);
-        out.push(self.state.criterion.min(best.f));
+        out.push(self.state.criterion.min(best.f) + self.state.units(&self.cp));
         out.push((self.state.r2 / self.state.nu(&self.cp)).sqrt() / self.cp.basis.y_scale);
         out.extend(self.cp.basis.raw_beta(&self.state.beta));
         for caller in 0..self.cp.factors.len() {
@@ -133,7 +133,8 @@ impl Refitter {
             }
         }
         let norm = best.g.iter().map(|v| v * v).sum::<f64>().sqrt();
-        let converged = norm <= GRADIENT_TOLERANCE * (1.0 + best.f.abs()) && out.iter().all(|v| v.is_finite());
+        let converged =
+            norm <= GRADIENT_TOLERANCE * self.state.magnitude(&self.cp) && out.iter().all(|v| v.is_finite());
         (if converged { Outcome::Good } else { Outcome::NotConverged }, out)
     }
 }

@@ -63,10 +63,12 @@ def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
         response = large.design.formula.response_name
         native = fit_native(large._products, True, response=response)
         notes = ("refitted by REML instead of ML",)
-    method = kenward_roger(native, len(large.beta), large.identification.working)
-    kept = independent_rows(contrasts @ np.linalg.cholesky(method.vcov))
+    null = None if large.is_identified else large.identification.working
+    method = kenward_roger(native, len(large.beta), large.fixed_names, null)
+    asked = method.units.contrasts(contrasts, native.beta, rhs)
+    kept = independent_rows(asked.rows @ np.linalg.cholesky(method.known))
     contrasts = contrasts[kept]
-    out = method.f_test(contrasts, contrasts @ native.beta - rhs[kept])
+    out = method.f_test(asked.chosen(kept))
     return KenwardRogerTest(
         method="F-test with Kenward-Roger approximation",
         large=large.formula,

@@ -81,4 +81,4 @@ def _table(
 def _test(fit: LinearMixedModel, rows: Any, ddf: str) -> FTest:
     if len(rows) == 0:  # nothing of the term is not in the others, too
         return FTest(np.nan, 0, np.nan, np.nan)
-    return f_test(fit, rows, rows @ fit.beta, ddf)
+    return f_test(fit, rows, ddf)

@@ -41,6 +41,12 @@ def _triangle(rows: Array) -> Array:
     return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
+def sizes(columns: Array) -> Array:
+    """Of each column the power of two next to its largest value; 1 of a column of zeros."""
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    return np.where(largest > 0.0, np.ldexp(1.0, np.frexp(largest)[1] - 1), 1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Coding:
     """How the columns of the fixed part are built again.
@@ -131,10 +137,12 @@ class Coding:
         """The rows of the data, compressed: the same cross-products in few rows."""
         frame = Frame(self.source)
         rows = np.arange(frame.length) if self.rows is None else self.rows
+        # Covariates near one, so that no tolerance sees in which unit they are.
+        units = {f: sizes(np.column_stack(e.of(frame, rows))) for f, e in self.covariates.items()}
         widths = (len(self.term_of), 0)
 
         def block(part: slice) -> Array:
-            x, cells, own = self._blocks(frame, rows[part])
+            x, cells, own = self._blocks(frame, rows[part], units)
             nonlocal widths
             widths = (x.shape[1], x.shape[1] + cells.shape[1])
             return np.hstack([x, cells, own])
@@ -143,8 +151,11 @@ class Coding:
         x, cells, own = np.split(whole, widths, axis=1)
         return x, cells, own
 
-    def _blocks(self, frame: Frame, rows: Any) -> Blocks:
-        """Columns under treatment coding, indicators of cells, the fit's own columns."""
+    def _blocks(self, frame: Frame, rows: Any, units: Mapping[Expr, Array] | None = None) -> Blocks:
+        """Columns under treatment coding, indicators of cells, the fit's own columns.
+
+        The first two with covariates in the `units` given.
+        """
         n = frame.length if rows is None else len(rows)
         codes: dict[Expr, NDArray[np.int64]] = {}
         for f, name in self.terms.categorical.items():
@@ -154,6 +165,7 @@ class Coding:
             codes[f] = new[coded.codes if rows is None else coded.codes[rows]]
         values = {
             f: np.column_stack([np.broadcast_to(c, (n,)) for c in e.of(frame, rows)])
+            / (1.0 if units is None else units[f])
             for f, e in self.covariates.items()
         }
         own = [np.broadcast_to(c, (n,)) for c in self.encoder.of(frame, rows)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partialpool.design.columns import FormulaicColumns
 from partialpool.errors import DataError
 from partialpool.formula import to_text
-from partialpool.inference.fixed.coding import Coding, compress
+from partialpool.inference.fixed.coding import Coding, compress, sizes
 from partialpool.inference.fixed.hypotheses import (
     FixedTerms,
     Hypotheses,
@@ -20,6 +20,7 @@ from partialpool.inference.fixed.hypotheses import (
     marginal,
 )
 from partialpool.inference.fixed.independence import independent_rows
+from partialpool.inference.fixed.wald import scaled_covariance, units_of
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
@@ -49,9 +50,14 @@ def deletions(fit: LinearMixedModel) -> Hypotheses:
         return found
     third = hypotheses(fit, 3)
     # In the metric of the covariance, which knows no units.
-    root = np.linalg.cholesky(fit.covariance)
+    units = units_of(fit)
+    root = np.linalg.cholesky(scaled_covariance(fit, units))
+
+    def seen(rows: Array) -> Array:
+        return units.rows(rows)[0] @ root if len(rows) else rows
+
     return {
-        name: third[name] if _same(rows @ root, third[name] @ root) else rows
+        name: third[name] if _same(seen(rows), seen(third[name])) else rows
         for name, rows in found.items()
     }
 
@@ -66,10 +72,15 @@ def _same(a: Array, b: Array) -> bool:
 
 
 def _lost(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> Array:
-    """Orthonormal rows L with L β = 0 where X β is in the span of the smaller model's columns."""
+    """Rows L with L β = 0 where X β is in the span of the smaller model's columns.
+
+    They are orthonormal for columns of unit length.
+    """
     smaller, own = _columns_without(fit, terms, gone)
-    size = np.linalg.norm(own, axis=0)
-    own = own / size
+    # Powers of two first, so that the squares in a norm are ordinary numbers.
+    unit = sizes(own)
+    size = np.linalg.norm(own / unit, axis=0)
+    own, smaller = own / unit / size, smaller / sizes(smaller)
     if smaller.shape[1]:
         norms = np.linalg.norm(smaller, axis=0)
         basis, values, _ = np.linalg.svd(
@@ -85,7 +96,7 @@ def _lost(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> Array:
     kept = independent_rows(rows)
     if not kept:
         return np.zeros((0, own.shape[1]))
-    return np.linalg.qr((rows[kept] * size).T)[0].T
+    return np.linalg.qr(rows[kept].T)[0].T * size * unit
 
 
 def _columns_without(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> tuple[Array, Array]:

@@ -23,7 +23,7 @@ from partialpool.errors import DataError
 from partialpool.formula import Expr
 from partialpool.formula.expressions import Call
 from partialpool.formula.model import written_terms
-from partialpool.inference.fixed.coding import Coding, compress
+from partialpool.inference.fixed.coding import Coding, compress, sizes
 from partialpool.inference.fixed.independence import independent_rows
 
 if TYPE_CHECKING:
@@ -217,6 +217,9 @@ def functions_of_cells(fit: LinearMixedModel, terms: FixedTerms) -> Hypotheses:
             )
         rows = coding.observed()
     x, cells, own = rows
+    # Of the fit's own columns each in a unit of its own, whatever that of the data.
+    units = sizes(own)
+    own = own / units
     kept = independent_rows(x.T)
     x = x[:, kept]
     functions = np.linalg.lstsq(x, cells, rcond=None)[0].T
@@ -234,7 +237,11 @@ def functions_of_cells(fit: LinearMixedModel, terms: FixedTerms) -> Hypotheses:
     for i, name in enumerate(terms.names):
         rows_of_term = functions[:, of_term == i].T
         rows_of_term = rows_of_term[np.abs(rows_of_term).sum(axis=1) > 1e-8]
-        out[name] = rows_of_term @ to_own
+        combined = rows_of_term @ to_own
+        # Rounding errors that a coefficient in a small unit, and so a large number, would magnify.
+        largest = np.abs(combined).max(axis=1, initial=0.0, keepdims=True)
+        combined[np.abs(combined) < ZERO * largest] = 0.0
+        out[name] = combined * units
     return out
 
 

@@ -7,7 +7,9 @@ in are formed by blocks in the native module; here is what is left, in p x p mat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,10 @@ from partialpool import _core
 from partialpool.errors import ConvergenceError
 from partialpool.inference.fixed.open_contrasts import OpenContrasts, open_contrasts
 from partialpool.inference.fixed.tails import f_tail
+from partialpool.inference.fixed.units import Contrasts, Units
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[np.float64]
 
@@ -56,11 +62,17 @@ class KenwardRogerF:
 class KenwardRoger:
     """What the method needs of a fit.
 
+    ``vcov`` is the adjusted covariance with names, as R's ``vcovAdj`` gives it.
+
     Attributes
     ----------
-    vcov
-        Covariance Φ of the p fixed effects, variances taken as known, (p, p).
-    adjusted
+    names
+        Of the p fixed effects.
+    units
+        The unit of each of them, in which `known`, `scaled` and `slopes` are.
+    known
+        Their covariance Φ, variances taken as known, (p, p).
+    scaled
         Φ_A, which allows for the estimation of the m covariance parameters and σ², (p, p).
     slopes
         ΦP_rΦ = minus the derivative of Φ in σ² and the others over σ², (m + 1, p, p).
@@ -70,24 +82,44 @@ class KenwardRoger:
         Contrasts that the data do not determine; None if there are none.
     """
 
-    vcov: Array
-    adjusted: Array
+    names: tuple[str, ...]
+    units: Units
+    known: Array
+    scaled: Array
     slopes: Array
     weights: Array
     open_contrasts: OpenContrasts | None = None
 
+    @property
+    def adjusted(self) -> Array:
+        """Φ_A as the data's units have it, (p, p)."""
+        return self.units.raw(self.scaled)
+
+    @property
+    def unadjusted(self) -> Array:
+        """Φ as the data's units have it, (p, p): that of ``fit.vcov``."""
+        return self.units.raw(self.known)
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """The adjusted covariance of the fixed effects, labelled (pbkrtest's ``vcovAdj``)."""
+        import pandas as pd
+
+        names = list(self.names)
+        return pd.DataFrame(self.adjusted, index=names, columns=names)
+
     def df(self, contrast: Array) -> float:
         """Degrees of freedom of one contrast, (p,)."""
-        return self.degrees_of_freedom(np.atleast_2d(contrast))[0]
+        return self._degrees_of_freedom(self.units.rows(contrast)[0])[0]
 
-    def degrees_of_freedom(self, contrasts: Array) -> tuple[float, float]:
-        """Denominator degrees of freedom and scaling of q independent contrasts, (q, p)."""
+    def _degrees_of_freedom(self, contrasts: Array) -> tuple[float, float]:
+        """Denominator df and scaling of q independent contrasts in the units, (q, p)."""
         if self.open_contrasts is not None and self.open_contrasts.together(contrasts):
             return float("nan"), float("nan")
         q = len(contrasts)
         used = np.flatnonzero(contrasts.any(axis=0))
         rows, block = contrasts[:, used], np.ix_(used, used)
-        root = np.linalg.cholesky(rows @ self.vcov[block] @ rows.T)
+        root = np.linalg.cholesky(rows @ self.known[block] @ rows.T)
         half = np.linalg.solve(root, rows)
         # ΘΦP_rΦ of the source, seen from the contrasts: same traces, q x q
         inner = np.stack([half @ slope[block] @ half.T for slope in self.slopes])
@@ -96,14 +128,15 @@ class KenwardRoger:
         a2 = float(np.einsum("rs,rab,sba->", self.weights, inner, inner, optimize=True))
         return _df_and_scaling(q, a1, a2)
 
-    def f_test(self, contrasts: Array, difference: Array) -> KenwardRogerF:
-        """Test that L β = c, for independent rows L, (q, p), and their difference L b - c, (q,)."""
-        q = len(contrasts)
-        ddf, scaling = self.degrees_of_freedom(contrasts)
+    def f_test(self, contrasts: Contrasts) -> KenwardRogerF:
+        """Test that L β = c, for independent rows L."""
+        rows = contrasts.rows
+        q = len(rows)
+        ddf, scaling = self._degrees_of_freedom(rows)
         if self.open_contrasts is not None and np.isnan(ddf):
             return KenwardRogerF(np.nan, np.nan, q, np.nan, np.nan, np.nan)
-        root = np.linalg.cholesky(contrasts @ self.adjusted @ contrasts.T)
-        statistic = float(np.sum(np.linalg.solve(root, difference) ** 2)) / q
+        root = np.linalg.cholesky(rows @ self.scaled @ rows.T)
+        statistic = float(np.sum(np.linalg.solve(root, contrasts.difference) ** 2)) / q
         scaled, unscaled = f_tail([scaling * statistic, statistic], q, ddf)
         return KenwardRogerF(statistic, scaling, q, ddf, float(scaled), float(unscaled))
 
@@ -143,14 +176,19 @@ def _df_and_scaling(q: int, a1: float, a2: float) -> tuple[float, float]:
     return ddf, 1.0 if abs(ddf - 2.0) < NEAR_TWO else ddf * rest / (ddf - 2.0)
 
 
-def kenward_roger(native: _core.Fit, p: int, null: Array | None = None) -> KenwardRoger:
+def kenward_roger(
+    native: _core.Fit, p: int, names: Sequence[str] | None = None, null: Array | None = None
+) -> KenwardRoger:
     """The method's ingredients at a REML fit's optimum.
 
     Parameters
     ----------
+    names
+        Of the p fixed effects; they label `vcov`.
     null
         Directions of the parameters that the data do not determine, (d, m + 1).
     """
+    labels = tuple(names) if names is not None else tuple(f"b{i}" for i in range(p))
     try:
         information, slopes, curvatures = _core.kenward_roger(native)
     except _core.CoreError as error:
@@ -159,8 +197,10 @@ def kenward_roger(native: _core.Fit, p: int, null: Array | None = None) -> Kenwa
             ' effects, or use ddf="satterthwaite"'
         ) from None
     size = len(slopes)
-    sigma2 = native.sigma**2
-    vcov = sigma2 * native.unscaled_covariance.reshape(p, p)
+    sigma = native.sigma
+    unscaled = native.unscaled_covariance.reshape(p, p)
+    units = Units.of(sigma, np.diag(unscaled))
+    known = units.covariance(unscaled, sigma)
     seen = _complement(null, size)
     weights = np.zeros((size, size))
     weights[np.ix_(seen, seen)] = 2.0 * _inverse(
@@ -168,10 +208,10 @@ def kenward_roger(native: _core.Fit, p: int, null: Array | None = None) -> Kenwa
     )
     upper = weights[np.triu_indices(size)] * np.where(np.equal(*np.triu_indices(size)), 1.0, 2.0)
     stacked = np.stack(curvatures).reshape(len(curvatures), p, p)
-    adjusted = vcov + 2.0 * sigma2 * np.einsum("r,rij->ij", upper, stacked)
+    scaled = known + 2.0 * np.einsum("r,rij->ij", upper, units.covariance(stacked, sigma))
+    steps = units.covariance(np.stack(slopes).reshape(size, p, p), sigma)
     found = None if null is None else open_contrasts(native, null, p)
-    slopes_of = sigma2 * np.stack(slopes).reshape(size, p, p)
-    return KenwardRoger(vcov, adjusted, slopes_of, weights, found)
+    return KenwardRoger(labels, units, known, scaled, steps, weights, found)
 
 
 def _complement(null: Array | None, size: int) -> list[int]:

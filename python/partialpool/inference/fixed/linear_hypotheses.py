@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from partialpool.design.alignment import is_pandas
 from partialpool.errors import ArgumentError
+from partialpool.inference.fixed.coefficient_names import NUMBER, CoefficientNames, NameFound
 from partialpool.inference.fixed.hypotheses import fixed_terms
 from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test, t_rows
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 CONSISTENT = 1e-8
 #: Characters of a hypothesis that are read.
 MAX_LENGTH = 10_000
@@ -55,7 +54,7 @@ def linear_test(
     ddf = check_ddf(fit, ddf)
     method = METHODS[ddf]
     asked = read_hypothesis(fit, hypothesis, rhs)
-    joint = f_test(fit, asked.rows, asked.rows @ fit.beta - asked.rhs, ddf)
+    joint = f_test(fit, asked.rows, ddf, asked.rhs)
     return ContrastTest(
         method=f"Tests of linear hypotheses with {method}",
         statistic=joint.statistic * joint.scaling,
@@ -94,7 +93,9 @@ def read_hypothesis(fit: LinearMixedModel, hypothesis: Any, rhs: Any = None) -> 
     if rhs is not None:
         if np.any(asked.rhs != 0.0):
             raise ArgumentError("the hypothesis has right sides already; leave rhs out")
-        asked = Hypothesis(asked.texts, asked.rows, _right_sides(rhs, len(asked.rows)))
+        right = _right_sides(rhs, len(asked.rows))
+        pairs = zip(asked.rows, right.tolist(), strict=True)
+        asked = Hypothesis(tuple(_written(names, row, c) for row, c in pairs), asked.rows, right)
     for text, row in zip(asked.texts, asked.rows, strict=True):
         if not row.any():
             raise ArgumentError(f"the hypothesis `{text}` does not involve any coefficient")
@@ -162,22 +163,22 @@ def describe(value: Any) -> str:
     return f"{kind} of shape {value.shape}" if isinstance(value, np.ndarray) else kind
 
 
-def _written(names: tuple[str, ...], row: Array) -> str:
-    """A contrast as text."""
+def _written(names: tuple[str, ...], row: Array, rhs: float = 0.0) -> str:
+    """An equation as text."""
     out = ""
     for name, weight in zip(names, row, strict=True):
         if weight:
             sign = "-" if weight < 0 else "+"
             factor = "" if abs(weight) == 1 else f"{abs(weight):.4g} * "
             out += f" {sign} {factor}{name}" if out else f"{sign.strip('+')}{factor}{name}"
-    return f"{out or '0'} = 0"
+    return f"{out or '0'} = {rhs:.7g}"
 
 
 def _index(names: tuple[str, ...], name: str) -> int:
-    asked = "Intercept" if name == "(Intercept)" else name
-    if asked not in names:
+    index = CoefficientNames(names).index(name)
+    if index is None:
         raise ArgumentError(f"there is no fixed effect {name!r}; there are {', '.join(names)}")
-    return names.index(asked)
+    return index
 
 
 def without_inner_backticks(text: str) -> str:
@@ -200,7 +201,7 @@ def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
     names = fit.fixed_names
     terms = fixed_terms(fit)
     out: list[tuple[str, Array, float]] = []
-    known = {"(Intercept)", *names}
+    known, known_terms = CoefficientNames(names), CoefficientNames(terms.names)
     pieces = []
     for text in texts:
         text = without_inner_backticks(text)
@@ -209,16 +210,18 @@ def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
                 f"a hypothesis has {len(text):,} characters, more than the {MAX_LENGTH:,} that are"
                 " read; shorten it, or give contrasts as numbers"
             )
-        parts = [part.strip() for part in text.split(",")]
-        listed = len(parts) > 1 and all(part in known or part in terms.names for part in parts)
+        parts = text.split(",")
+        listed = len(parts) > 1 and all(
+            known.index(part) is not None or known_terms.index(part) is not None for part in parts
+        )
         pieces += parts if listed else [text]
     for text in pieces:
-        stripped = text.strip()
-        if stripped in terms.names and stripped not in known:
-            for i in terms.columns[terms.names.index(stripped)]:
-                out.append((f"{names[i]} = 0", np.eye(len(names))[i], 0.0))
-        else:
-            out += _Reader(text, names).equations()
+        term = known_terms.index(text) if known.index(text) is None else None
+        if term is None:
+            out += _Reader(text, known).equations()
+            continue
+        for i in terms.columns[term]:
+            out.append((f"{names[i]} = 0", np.eye(len(names))[i], 0.0))
     if not out:
         raise ArgumentError("the hypothesis is empty; write one such as 'x1 = 0, x2 - x3 = 0'")
     return Hypothesis(
@@ -231,11 +234,9 @@ def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
 class _Reader:
     """Equations in the names of the coefficients, which may hold any characters."""
 
-    def __init__(self, text: str, names: tuple[str, ...]) -> None:
-        self.text, self.names, self.at = text, names, 0
-        # A coefficient that is called by a number needs backticks.
-        plain = [n for n in names if not NUMBER.fullmatch(n)]
-        self.longest = sorted(("(Intercept)", *plain), key=len, reverse=True)
+    def __init__(self, text: str, known: CoefficientNames) -> None:
+        self.text, self.names, self.at = text, known.names, 0
+        self.known = known
 
     def equations(self) -> list[tuple[str, Array, float]]:
         out = []
@@ -305,14 +306,6 @@ class _Reader:
             return True
         return False
 
-    def _starts_name(self) -> str | None:
-        for name in self.longest:
-            end = self.at + len(name)
-            inside = end < len(self.text) and (self.text[end].isalnum() or self.text[end] == "_")
-            if self.text.startswith(name, self.at) and not (inside and name[-1].isalnum()):
-                return name
-        return None
-
     def _number(self) -> float | None:
         self._skip()
         found = NUMBER.match(self.text, self.at)
@@ -323,20 +316,20 @@ class _Reader:
 
     def _name(self) -> int:
         self._skip()
-        end = self.text.find("`", self.at + 1) if self.text.startswith("`", self.at) else -1
-        if end > 0:
-            name, self.at = self.text[self.at + 1 : end].strip(), end + 1
-            return _index(self.names, name)
-        name = self._starts_name()
-        if name is None:
+        found = self._starts_name()
+        if found is None:
             self._fail()
-        self.at += len(name)
-        if _is_arithmetic(name, self.names):
+        name = self.names[found.place]
+        if not found.quoted and _is_arithmetic(name, self.names):
             raise ArgumentError(
                 f"{name!r} in the hypothesis `{self.text}` is a coefficient and can be read as"
                 f" arithmetic; write `{name}` in backticks for the coefficient"
             )
-        return _index(self.names, name)
+        self.at = found.end
+        return found.place
+
+    def _starts_name(self) -> NameFound | None:
+        return self.known.at(self.text, self.at, lambda name: _is_arithmetic(name, self.names))
 
     def _fail(self) -> NoReturn:
         rest = self.text[self.at :].strip()
@@ -349,10 +342,10 @@ class _Reader:
 
 def _is_arithmetic(name: str, names: tuple[str, ...]) -> bool:
     """Whether a coefficient's name, as `a - b`, can be read as numbers and other coefficients."""
-    if name.isidentifier() or name == "(Intercept)":
+    if name.isidentifier():
         return False
     try:
-        _Reader(name, tuple(n for n in names if n != name)).equations()
+        _Reader(name, CoefficientNames([n for n in names if n != name])).equations()
     except ArgumentError:
         return False
     return True
@@ -360,13 +353,15 @@ def _is_arithmetic(name: str, names: tuple[str, ...]) -> bool:
 
 def _check_consistent(asked: Hypothesis) -> None:
     """Refuse equations that contradict each other."""
-    kept = independent_rows(asked.rows)
+    sizes = np.abs(asked.rows).max(axis=1)
+    rows, rhs = asked.rows / sizes[:, None], asked.rhs / sizes
+    kept = independent_rows(rows)
     rest = [i for i in range(len(asked.rows)) if i not in kept]
     if not rest:
         return
-    weights = np.linalg.lstsq(asked.rows[kept].T, asked.rows[rest].T, rcond=None)[0]
-    implied = asked.rhs[kept] @ weights
-    scale = 1.0 + np.abs(asked.rhs).max()
-    for i, value in zip(rest, implied, strict=True):
-        if abs(value - asked.rhs[i]) > CONSISTENT * scale:
+    weights = np.linalg.lstsq(rows[kept].T, rows[rest].T, rcond=None)[0]
+    # Relative to the terms of the sums: nothing else says how large a right side is.
+    implied, scale = rhs[kept] @ weights, np.abs(rhs[kept]) @ np.abs(weights)
+    for i, value, size in zip(rest, implied, scale, strict=True):
+        if abs(value - rhs[i]) > CONSISTENT * max(size, abs(rhs[i])):
             raise ArgumentError(f"the hypothesis `{asked.texts[i]}` contradicts the ones before it")

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from partialpool import _core
 from partialpool.inference.fixed.open_contrasts import OpenContrasts
 from partialpool.inference.fixed.tails import f_tail
+from partialpool.inference.fixed.units import Contrasts, Units, quadratic_forms
 from partialpool.inference.results import FTest
 
 #: lmerTest drops directions whose curvature is below this, in its parametrisation.
@@ -34,16 +35,19 @@ class Satterthwaite:
 
     Attributes
     ----------
+    units
+        The unit of each of the p fixed effects, in which the matrices are.
     vcov
-        Covariance of the p fixed effects, (p, p).
+        Covariance of the fixed effects, (p, p).
     jacobian
-        Its derivatives in the m covariance parameters and σ, (m + 1, p, p).
+        Its derivatives in the m covariance parameters and log σ, (m + 1, p, p).
     information
         Asymptotic covariance of those parameters, (m + 1, m + 1).
     open_contrasts
         Contrasts that the data do not determine; None if there are none.
     """
 
+    units: Units
     vcov: NDArray[np.float64]
     jacobian: NDArray[np.float64]
     information: NDArray[np.float64]
@@ -58,6 +62,10 @@ class Satterthwaite:
 
         NaN for a contrast that the data do not determine.
         """
+        return self._dfs(None if contrasts is None else self.units.rows(contrasts)[0])
+
+    def _dfs(self, contrasts: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """The same for contrasts in the units of the coefficients."""
         if contrasts is None:
             variance = np.diag(self.vcov)
             gradient = np.diagonal(self.jacobian, axis1=1, axis2=2)
@@ -75,27 +83,59 @@ class Satterthwaite:
             out[self.open_contrasts.rows(rows)] = np.nan
         return out
 
-    def f_test(self, contrasts: NDArray[np.float64], difference: NDArray[np.float64]) -> FTest:
-        """Test L β = c from L, (q, p), and L b - c, (q,).
+    def f_test(self, contrasts: Contrasts) -> FTest:
+        """Test L β = c.
 
         L is turned to independent contrasts by the eigenvectors of L V Lᵀ; their degrees of
         freedom ν give that of F as 2E / (E - q) with E = Σ ν/(ν - 2), and 2 if any ν is not above
         2 (Kuznetsova et al. 2017, section 3.2).
         """
-        values, vectors = np.linalg.eigh(contrasts @ self.vcov @ contrasts.T)
-        kept = values > max(RANK_TOLERANCE * float(values[-1]), 0.0)
-        rotated = vectors[:, kept].T
-        q = int(kept.sum())
-        if self.open_contrasts is not None and self.open_contrasts.together(contrasts):
+        rows, difference = self._independent(contrasts)
+        q = len(rows)
+        if self.open_contrasts is not None and self.open_contrasts.together(contrasts.rows):
             return FTest(np.nan, q, np.nan, np.nan)
-        statistic = float(np.sum((rotated @ difference) ** 2 / values[kept])) / q
-        ddf = joint_df(self.dfs(rotated @ contrasts))
+        statistic = float(np.sum(difference**2 / quadratic_forms(rows, self.vcov))) / q
+        ddf = joint_df(self._dfs(rows))
         return FTest(statistic, q, ddf, float(f_tail(statistic, q, ddf)))
 
+    def _independent(self, contrasts: Contrasts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Uncorrelated combinations of the rows, and their values.
 
-def quadratic_forms(rows: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """lᵀMl for each row l of (k, p), by one product."""
-    return np.sum((rows @ m) * rows, axis=1)
+        Eigenvectors in the rows' own sizes, as lmerTest has them. Rows whose variance is too small
+        beside the largest to be told from rounding are not dropped for that (a coefficient's unit
+        would decide): they follow in a further pass, less what the others say of them.
+        """
+        rows, difference, exponents = contrasts.rows, contrasts.difference, contrasts.exponents
+        found: list[tuple[NDArray[np.float64], float]] = []
+        while len(rows):
+            # Of rows within a pass, nothing is lost that counts beside the largest.
+            relative = np.ldexp(1.0, np.maximum(exponents - exponents.max(), -500))
+            sized, values_of = rows * relative[:, None], difference * relative
+            values, vectors = np.linalg.eigh(sized @ self.vcov @ sized.T)
+            kept = values > max(RANK_TOLERANCE * float(values[-1]), 0.0)
+            turn = vectors[:, kept].T
+            found += zip(turn @ sized, (turn @ values_of).tolist(), strict=True)
+            if kept.all():
+                break
+            rows, difference, left = self._without(rows, difference, found)
+            exponents = exponents[left]
+        return np.array([row for row, _ in found]), np.array([value for _, value in found])
+
+    def _without(
+        self,
+        rows: NDArray[np.float64],
+        difference: NDArray[np.float64],
+        found: list[tuple[NDArray[np.float64], float]],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Rows less their regression on what was found, and which of them that leaves."""
+        before = quadratic_forms(rows, self.vcov)
+        for _ in range(2):  # once more, for independence to working precision
+            for row, value in found:
+                along = rows @ self.vcov @ row / float(row @ self.vcov @ row)
+                rows, difference = rows - np.outer(along, row), difference - along * value
+        after = quadratic_forms(rows, self.vcov)
+        left = after > RANK_TOLERANCE * before
+        return rows[left], difference[left], left
 
 
 def joint_df(nu: NDArray[np.float64]) -> float:
@@ -113,10 +153,7 @@ def joint_df(nu: NDArray[np.float64]) -> float:
 
 
 def satterthwaite(
-    native: _core.Fit,
-    p: int,
-    open_contrasts: OpenContrasts | None = None,
-    units: NDArray[np.float64] | None = None,
+    native: _core.Fit, p: int, open_contrasts: OpenContrasts | None = None, *, complete: bool = True
 ) -> Satterthwaite:
     """The method's ingredients at a fit's optimum.
 
@@ -124,24 +161,23 @@ def satterthwaite(
     ----------
     open_contrasts
         Contrasts that the data do not determine.
-    units
-        Of θ and σ, (m + 1,), where some directions of them have no curvature: there these are
-        told from others by relative size.
+    complete
+        Whether the data determine every parameter: if not, directions without curvature are told
+        from others by relative size.
     """
     hessian, jacobian = native.satterthwaite()
     out = ingredients(native.sigma, native.unscaled_covariance, hessian, jacobian, p)
-    if units is None:
+    if complete:
         return out
-    information = _without_null(np.reshape(hessian, (len(units), -1)), units)
+    information = _without_null(np.reshape(hessian, (len(jacobian), -1)))
     return replace(out, information=information, open_contrasts=open_contrasts)
 
 
-def _without_null(hessian: NDArray[np.float64], units: NDArray[np.float64]) -> NDArray[np.float64]:
+def _without_null(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
     """Twice the pseudo-inverse of a Hessian that has exact null directions."""
-    scaled = hessian * np.outer(units, units)
-    diagonal = np.diag(scaled)
+    diagonal = np.diag(hessian)
     seen = diagonal > NULL_CURVATURE * diagonal.max()
-    size = np.where(seen, units / np.sqrt(np.where(seen, diagonal, 1.0)), 0.0)
+    size = np.where(seen, 1.0 / np.sqrt(np.where(seen, diagonal, 1.0)), 0.0)
     values, vectors = np.linalg.eigh(hessian * np.outer(size, size))
     kept = values > NULL_EIGENVALUE
     half = size[:, None] * vectors[:, kept]
@@ -155,30 +191,18 @@ def ingredients(
     jacobian: Sequence[ArrayLike],
     p: int,
 ) -> Satterthwaite:
-    """From σ, Cov(β̂) / σ², the deviance's Hessian and Cov(β̂)'s derivatives, all flat."""
+    """From σ, Cov(β̂) / σ², the deviance's Hessian in the m covariance parameters and log σ, and the
+    derivatives of Cov(β̂) in these over σ², all flat."""
     size = len(jacobian)
     values, vectors = np.linalg.eigh(np.reshape(hessian, (size, size)))
     positive = values > EIGENVALUE_TOLERANCE
     inverse = (vectors[:, positive] / values[positive]) @ vectors[:, positive].T
-    vcov = sigma**2 * np.reshape(unscaled_covariance, (p, p))
+    unscaled = np.reshape(unscaled_covariance, (p, p))
+    units = Units.of(sigma, np.diag(unscaled))
     stacked = np.stack([np.reshape(j, (p, p)) for j in jacobian])
-    return Satterthwaite(vcov=vcov, jacobian=stacked, information=2.0 * inverse)
-
-
-def t_tests(
-    estimate: NDArray[np.float64],
-    method: Satterthwaite,
-    rows: Sequence[NDArray[np.float64]] | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """df, t and two-sided p of each coefficient (or of the contrasts given)."""
-    from scipy.stats import t as student
-
-    if rows is None:
-        df, se = method.dfs(), np.diag(method.vcov) ** 0.5
-        statistic = estimate / se
-    else:
-        contrasts = np.asarray(rows, dtype=np.float64).reshape(-1, len(estimate))
-        df = method.dfs(contrasts)
-        se = quadratic_forms(contrasts, method.vcov) ** 0.5
-        statistic = contrasts @ estimate / se
-    return df, statistic, 2.0 * student.sf(np.abs(statistic), df)
+    return Satterthwaite(
+        units=units,
+        vcov=units.covariance(unscaled, sigma),
+        jacobian=units.covariance(stacked, sigma),
+        information=2.0 * inverse,
+    )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from partialpool.arguments import check_choice
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.independence import independent_rows
-from partialpool.inference.fixed.satterthwaite import quadratic_forms
+from partialpool.inference.fixed.units import Units, quadratic_forms
 from partialpool.inference.results import FTest
 
 if TYPE_CHECKING:
@@ -36,50 +36,73 @@ def check_ddf(fit: LinearMixedModel, ddf: Any) -> str:
     return ddf
 
 
-def f_test(fit: LinearMixedModel, contrasts: Array, difference: Array, ddf: str) -> FTest:
-    """Test L β = c from L, (q, p), and L b - c, (q,); rows that say nothing new are left out."""
+def units_of(fit: LinearMixedModel) -> Units:
+    """The units of a fit's fixed effects."""
+    p = len(fit.beta)
+    return Units.of(fit.sigma, np.diag(fit._native.unscaled_covariance.reshape(p, p)))
+
+
+def scaled_covariance(fit: LinearMixedModel, units: Units) -> Array:
+    """Covariance of the fixed effects in their units."""
+    p = len(fit.beta)
+    return units.covariance(fit._native.unscaled_covariance.reshape(p, p), fit.sigma)
+
+
+def f_test(fit: LinearMixedModel, contrasts: Array, ddf: str, rhs: Array | float = 0.0) -> FTest:
+    """Test L β = c from L, (q, p), and c, (q,); rows that say nothing new are left out."""
+    units = units_of(fit)
+    asked = units.contrasts(contrasts, fit.beta, rhs)
     if ddf == "satterthwaite":
-        return fit.satterthwaite.f_test(contrasts, difference)
+        return fit.satterthwaite.f_test(asked)
+    root = np.linalg.cholesky(scaled_covariance(fit, units))
+    kept = asked.chosen(independent_rows(asked.rows @ root))
     if ddf == "kenward-roger":
-        kept = _independent(fit, contrasts)
-        out = fit.kenward_roger.f_test(contrasts[kept], difference[kept])
+        out = fit.kenward_roger.f_test(kept)
         return FTest(out.statistic, out.ndf, out.ddf, out.p_value, out.scaling)
     from scipy.stats import chi2
 
-    kept = _independent(fit, contrasts)
-    rows = contrasts[kept]
-    if fit.undetermined(rows).any():
-        return FTest(np.nan, len(kept), np.nan, np.nan)
-    root = np.linalg.cholesky(rows @ fit.covariance @ rows.T)
-    wald = float(np.sum(np.linalg.solve(root, difference[kept]) ** 2))
-    q = len(kept)
+    found = None if fit.is_identified else fit.open_contrasts
+    if found is not None and found.rows(kept.rows).any():
+        return FTest(np.nan, len(kept.rows), np.nan, np.nan)
+    half = kept.rows @ root
+    root = np.linalg.cholesky(half @ half.T)
+    wald = float(np.sum(np.linalg.solve(root, kept.difference) ** 2))
+    q = len(kept.rows)
     return FTest(wald / q, q, float("inf"), float(chi2.sf(wald, q)))
 
 
-def t_rows(fit: LinearMixedModel, contrasts: Array, rhs: Array, ddf: str) -> dict[str, Array]:
-    """Each row by itself: ``estimate, std_error, df, statistic, p_value``, all (k,)."""
+def t_rows(
+    fit: LinearMixedModel, contrasts: Array | None, rhs: Array | float, ddf: str
+) -> dict[str, Array]:
+    """Each row by itself: ``estimate, std_error, df, statistic, p_value``, all (k,).
+
+    Each coefficient where there are no contrasts. NaN where the data leave a contrast open.
+    """
     from scipy.stats import t as student
 
-    vcov = fit.kenward_roger.adjusted if ddf == "kenward-roger" else fit.covariance
-    estimate = contrasts @ fit.beta
-    std_error = np.sqrt(quadratic_forms(contrasts, vcov))
+    units = units_of(fit)
+    lines = np.eye(len(fit.beta)) if contrasts is None else contrasts
+    asked = units.contrasts(lines, fit.beta, rhs)
+    kenward_roger = ddf == "kenward-roger"
+    vcov = fit.kenward_roger.scaled if kenward_roger else scaled_covariance(fit, units)
+    std_error = np.sqrt(
+        np.diag(asked.rows) ** 2 * np.diag(vcov)
+        if contrasts is None
+        else quadratic_forms(asked.rows, vcov)
+    )
     if ddf == "asymptotic":
-        df = np.full(len(contrasts), np.inf)
+        df = np.full(len(lines), np.inf)
+    elif ddf == "satterthwaite":
+        df = fit.satterthwaite.dfs(contrasts)
     else:
-        method = fit.satterthwaite if ddf == "satterthwaite" else fit.kenward_roger
-        df = np.array([method.df(row) for row in contrasts])
-    hidden = fit.undetermined(contrasts)
+        df = np.array([fit.kenward_roger.df(row) for row in lines])
+    hidden = fit.undetermined(lines)
     std_error, df = np.where(hidden, np.nan, std_error), np.where(hidden, np.nan, df)
-    statistic = (estimate - rhs) / std_error
+    statistic = asked.difference / std_error
     return {
-        "estimate": estimate,
-        "std_error": std_error,
+        "estimate": asked.raw(asked.estimate, "estimate"),
+        "std_error": asked.raw(std_error, "standard error"),
         "df": df,
         "statistic": statistic,
         "p_value": 2.0 * student.sf(np.abs(statistic), df),
     }
-
-
-def _independent(fit: LinearMixedModel, contrasts: Array) -> list[int]:
-    """Rows of L that add to the earlier ones, seen in the metric of the covariance."""
-    return independent_rows(contrasts @ np.linalg.cholesky(fit.covariance))

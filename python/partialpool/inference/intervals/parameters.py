@@ -163,7 +163,7 @@ def values(
             factor, i, j = p.at
             v = covariances[factor]
             with np.errstate(invalid="ignore", divide="ignore"):
-                out[:, column] = v[:, i, j] / np.sqrt(v[:, i, i] * v[:, j, j])
+                out[:, column] = v[:, i, j] / (np.sqrt(v[:, i, i]) * np.sqrt(v[:, j, j]))
     return out
 
 

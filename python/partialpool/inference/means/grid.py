@@ -81,6 +81,21 @@ def grid_columns(levels: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ..
     return out
 
 
+#: Half the distance of a covariate's two values, beside its mean, below which rounding shows.
+NEGLIGIBLE = 1e-8
+
+
+def _either_side(mean: float, values: Vector) -> tuple[float, float]:
+    """The mean minus and plus one; where one is nothing beside the mean, a power of two near the
+    standard deviation.
+    """
+    half = 1.0
+    if half < NEGLIGIBLE * abs(mean):
+        unit = float(np.abs(values).max())
+        half = float(np.ldexp(1.0, np.frexp(np.std(values / unit) * unit)[1] - 1))
+    return mean - half, mean + half
+
+
 def reference_grid(
     design: Design,
     at: Mapping[str, Any] | None = None,
@@ -124,7 +139,7 @@ def reference_grid(
                 levels[name] = pair
             else:
                 mean = float(np.mean(values))
-                levels[name] = (mean - 1.0, mean + 1.0) if spread else (mean,)
+                levels[name] = _either_side(mean, values) if spread else (mean,)
     size, width = prod(len(v) for v in levels.values()), len(design.fixed.names)
     if size * max(width, 1) > MAX_CELLS:
         raise ArgumentError(

@@ -18,7 +18,7 @@ from partialpool.cached import cached_property
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import FixedPart
-from partialpool.inference.fixed.satterthwaite import quadratic_forms
+from partialpool.inference.fixed.units import quadratic_forms
 from partialpool.inference.means.contrasts import contrast_set
 from partialpool.inference.means.multiplicity import (
     adjusted_p,

@@ -1,0 +1,45 @@
+"""Shares of the variance that random effects explain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from partialpool.design.columns import row_slices, rows_of
+from partialpool.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from partialpool.models.linear_mixed import LinearMixedModel
+
+METHODS = ("sum", "johnson")
+
+
+def explained_variance_by(fit: LinearMixedModel, method: str) -> float:
+    """See `LinearMixedModel.explained_variance_by`."""
+    if method not in METHODS:
+        raise ArgumentError(
+            f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}"
+        )
+    relative = _summed(fit) if method == "sum" else _mean_over_rows(fit)
+    return relative / (relative + 1.0)
+
+
+def _summed(fit: LinearMixedModel) -> float:
+    """Variances of the random effects, each in its own unit, over σ²."""
+    return sum(float(np.sum(t.covariance.diagonal())) for t in fit.terms)
+
+
+def _mean_over_rows(fit: LinearMixedModel) -> float:
+    """Mean over the rows of z_i Σ z_iᵀ / σ² (Johnson 2014), all terms together."""
+    factors = fit._rows().factors
+    total = 0.0
+    for rows in row_slices(fit.nobs):
+        for term in fit.terms:
+            columns = factors[term.index].columns[term.columns]
+            z = np.empty((rows.stop - rows.start, len(columns)))
+            for j, column in enumerate(columns):
+                z[:, j] = rows_of(column, rows)
+            # By Σ's factor, whose entries go with the columns' units: only what is left is squared.
+            total += float(np.sum(np.square(z @ term.lam)))
+    return total / fit.nobs
