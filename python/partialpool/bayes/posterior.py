@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import PosteriorNewLevels, PredictionKind
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.views import PosteriorViews
@@ -204,9 +205,9 @@ class Posterior(PosteriorViews):
         self,
         new: Any = None,
         *,
-        kind: str = "mean",
+        kind: PredictionKind = "mean",
         random: str = "all",
-        new_levels: str = "error",
+        new_levels: PosteriorNewLevels = "error",
         draws: bool | int = False,
         seed: int | None = None,
     ) -> Any:

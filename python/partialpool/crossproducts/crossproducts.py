@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from partialpool import _core
+from partialpool.arguments import Coding
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
 from partialpool.design.columns import FormulaicColumns
@@ -37,7 +38,7 @@ class CrossProducts:
 
     @classmethod
     def of(
-        cls, formula: str, data: Any, *, contrasts: Mapping[str, str] | None = None
+        cls, formula: str, data: Any, *, contrasts: Mapping[str, Coding] | None = None
     ) -> CrossProducts:
         """Cross-products of a model's rows (see `lmer` for the arguments)."""
         parsed = parse_formula(formula)

@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.arguments import check_choice
+from partialpool.arguments import (
+    KEPT,
+    RESIDUAL_KINDS,
+    Coding,
+    IntervalKind,
+    Kept,
+    NaAction,
+    NewLevels,
+    ResidualKind,
+    check_choice,
+)
 from partialpool.cached import cached_property
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
@@ -267,7 +277,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         out = self._native.linear_predictor(self.nobs, x, factors, effects, [True] * len(factors))
         return out if design.offset is None else out + design.offset
 
-    def residuals(self, kind: str = "response") -> Vector:
+    def residuals(self, kind: ResidualKind = "response") -> Vector:
         """Response less fitted values, shape (nobs,).
 
         Parameters
@@ -275,7 +285,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         kind
             "response"; "pearson" (times the square root of the weights); "scaled" (Pearson over σ).
         """
-        kind = check_choice(kind, "kind", ("response", "pearson", "scaled"))
+        kind = check_choice(kind, "kind", RESIDUAL_KINDS)
         design = self._rows()
         # In place: at a million rows each further array is more than the fit needed.
         out = self.fitted
@@ -309,8 +319,8 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         new: Any = None,
         *,
         random: str = "all",
-        new_levels: str = "error",
-        interval: str | None = None,
+        new_levels: NewLevels = "error",
+        interval: IntervalKind | None = None,
         level: float = 0.95,
     ) -> Any:
         """Predict the response.
@@ -362,11 +372,26 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
 
         return refit(self, y)
 
-    def update(self, formula: str | None = None, *, data: Any = None, **changes: Any) -> Any:
-        """Fit again with another formula (``. ~ . - x``), data, or arguments of `lmer`."""
+    def update(
+        self,
+        formula: str | None = None,
+        *,
+        data: Any = None,
+        reml: bool | Kept = KEPT,
+        weights: Any = KEPT,
+        offset: Any = KEPT,
+        contrasts: Mapping[str, Coding] | Kept | None = KEPT,
+        na_action: NaAction | Kept = KEPT,
+    ) -> LinearMixedModel:
+        """Fit again with another formula (``. ~ . - x``), data, or arguments of `lmer`.
+
+        What is not given stays as it was.
+        """
         from partialpool.models.refitting import update
 
-        return update(self, formula, data, changes)
+        given = {"reml": reml, "weights": weights, "offset": offset}
+        given |= {"contrasts": contrasts, "na_action": na_action}
+        return update(self, formula, data, {k: v for k, v in given.items() if v is not KEPT})
 
     # ---- inference and views ---------------------------------------------------------------
 
