@@ -59,6 +59,7 @@ macro_rules! with_rows {
 #[pymethods]
 impl PyFit {
     #[staticmethod]
+    #[pyo3(signature = (cp, reml, lambdas, convergence, hessian, working=None))]
     fn restore(
         py: Python<'_>,
         cp: &PyCrossProducts,
@@ -66,13 +67,23 @@ impl PyFit {
         lambdas: Vec<Vec<f64>>,
         convergence: (f64, f64, f64, usize),
         hessian: Vec<f64>,
+        working: Option<Vec<Vec<f64>>>,
     ) -> PyResult<Self> {
         let (gradient_norm, low, high, evaluations) = convergence;
         let convergence = Convergence { gradient_norm, eigenvalues: (low, high), evaluations };
         if hessian.len() != cp.inner.n_theta().pow(2) {
             return Err(CoreError::new_err("stored state unreadable: inconsistent Hessian"));
         }
-        let inner = detached(py, || Fit::at(cp.inner.clone(), reml, &lambdas, convergence, hessian))?.map_err(raise)?;
+        let cp = cp.inner.clone();
+        let sizes = || cp.factors.iter().map(|f| f.k * f.k);
+        if working.as_ref().is_some_and(|w| !w.iter().map(Vec::len).eq(sizes())) {
+            return Err(CoreError::new_err("stored state unreadable: inconsistent working parameters"));
+        }
+        let inner = detached(py, || match &working {
+            Some(working) => Fit::at_working(cp, reml, working, convergence, hessian),
+            None => Fit::at(cp, reml, &lambdas, convergence, hessian),
+        })?
+        .map_err(raise)?;
         Ok(Self::new(inner))
     }
 
@@ -92,6 +103,12 @@ impl PyFit {
     #[getter]
     fn lambdas(&self, py: Python<'_>) -> PyResult<Vec<Vec<f64>>> {
         Ok(self.read(py)?.raw_lambda())
+    }
+
+    /// Λ in the working basis, in the internal order of factors: what `restore` needs to be exact.
+    #[getter]
+    fn working(&self, py: Python<'_>) -> PyResult<Vec<Vec<f64>>> {
+        Ok(self.read(py)?.state.blocked.lam.clone())
     }
 
     #[getter]

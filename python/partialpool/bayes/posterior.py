@@ -79,6 +79,14 @@ class Posterior(PosteriorViews):
         self.stats = stats
         self._native = native
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_native"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        priors = self.priors.native(self.parameters)
+        self._native = _core.LogPosterior(self.fit._products, *priors, self.settings.prior_only)
+
     @cached_property
     def parameters(self) -> Parameters:
         """Names and places of the parameters."""

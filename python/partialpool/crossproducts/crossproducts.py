@@ -47,6 +47,13 @@ class CrossProducts:
         design = build_design(parsed, data, contrasts=contrasts, check=False)
         return cls(design, cross_products(design))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"design": self.design, "native": self.native.to_bytes()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        native = _core.CrossProducts.from_bytes(state["native"])
+        self.__dict__.update(state, native=native)
+
     @property
     def nobs(self) -> int:
         """Rows that went in."""

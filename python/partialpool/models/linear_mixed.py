@@ -26,6 +26,7 @@ from partialpool.cached import cached_property
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
+from partialpool.models.copies import CopiedFits
 from partialpool.models.doors import InferenceDoors, ViewDoors
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 
-class LinearMixedModel(InferenceDoors, ViewDoors):
+class LinearMixedModel(InferenceDoors, ViewDoors, CopiedFits):
     """A linear mixed model at its (restricted) maximum likelihood.
 
     Made by `partialpool.lmer`. Without arguments: properties; with arguments: methods. Vectors
@@ -410,16 +411,3 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
-
-    def __getstate__(self) -> dict[str, Any]:
-        from partialpool.models.storage import native_state
-
-        kept = ("design", "reml", "data_name", "_stored")
-        return {"native": native_state(self), **{k: self.__dict__[k] for k in kept}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        from partialpool.models.storage import restore_native
-
-        native = state.pop("native")
-        self.__dict__.update(state)
-        self._products, self._native = restore_native(native, self.reml)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def fixed_part(model: Any, ddf: Ddf = "satterthwaite") -> FixedPart:
             kept=kept,
             beta=model.beta,
             vcov=model.vcov.to_numpy(),
-            df=lambda _: residual,
+            df=partial(_always, residual),
             method="asymptotic" if ddf == "asymptotic" else "residual",
             null=null,
             scale=scale,
@@ -123,8 +124,19 @@ def covariance_and_df(fit: LinearMixedModel, ddf: Ddf) -> tuple[Vector, Callable
     if ddf == "satterthwaite":
         return fit.covariance, fit.satterthwaite.df
     if ddf == "asymptotic":
-        return fit.covariance, lambda row: float("nan" if fit.undetermined(row)[0] else "inf")
+        return fit.covariance, partial(_infinite, fit)
     return kenward_roger_covariance(fit)
+
+
+# Functions with a name, as a pickle knows no others.
+
+
+def _always(df: float, _: Vector) -> float:
+    return df
+
+
+def _infinite(fit: LinearMixedModel, contrast: Vector) -> float:
+    return float("nan" if fit.undetermined(contrast)[0] else "inf")
 
 
 def kenward_roger_covariance(
