@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use numerics::fit::model::Convergence;
-use numerics::products::residual::Rows;
+use numerics::fit::rows::Rows;
 use numerics::Fit;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;

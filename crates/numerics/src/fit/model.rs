@@ -9,10 +9,6 @@ use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 use crate::search::boundary::null_directions;
 
-/// Singular values of a whitened Λ below this are called zero: standard deviations relative to
-/// the residual's, per unit of a standardised column. lme4's `isSingular` uses the same number.
-pub const SINGULAR_TOLERANCE: f64 = 1e-4;
-
 /// How the search went.
 #[derive(Debug, Clone, Default)]
 pub struct Convergence {
