@@ -32,9 +32,9 @@ impl PyFit {
         self.inner.read(py)
     }
 
-    /// Whether work on the random effects may take long.
+    /// Whether work on the effects may take long.
     fn large(&self) -> bool {
-        self.inner.cp().q() > MANY_EFFECTS
+        self.inner.cp().q() + self.inner.cp().p > MANY_EFFECTS
     }
 }
 
