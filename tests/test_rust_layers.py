@@ -17,7 +17,7 @@ MODULES = (
 )
 #: Paths to a later module that stay, by file, with the reason.
 EXCEPTIONS = {
-    # How many columns a block has, and the basis that its Λ is read in, stand in the cross-products.
+    # The sizes of the blocks, and the basis that Λ is read in, stand in the cross-products.
     ("covariance/parameters.rs", "products"),
 }
 #: Files of one module that know each other, with the reason.

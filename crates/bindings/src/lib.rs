@@ -72,6 +72,44 @@ fn columns<'a>(held: &'a [Held]) -> PyResult<Vec<Column<'a>>> {
 
 type FactorArgs<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Bound<'py, PyAny>>, Vec<usize>);
 
+/// The arrays of an `Input`, held while Rust borrows from them.
+struct HeldInput<'py> {
+    y: PyReadonlyArray1<'py, f64>,
+    x: Vec<Held<'py>>,
+    factors: Vec<HeldFactor<'py>>,
+    weights: Option<PyReadonlyArray1<'py, f64>>,
+}
+
+type HeldFactor<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Held<'py>>, Vec<usize>);
+
+impl<'py> HeldInput<'py> {
+    fn new(
+        y: PyReadonlyArray1<'py, f64>,
+        x: Vec<Bound<'py, PyAny>>,
+        given: Vec<FactorArgs<'py>>,
+        weights: Option<PyReadonlyArray1<'py, f64>>,
+    ) -> PyResult<Self> {
+        let mut factors = Vec::with_capacity(given.len());
+        for (codes, levels, columns, blocks) in given {
+            if blocks.iter().sum::<usize>() != columns.len() || columns.is_empty() {
+                return Err(PyValueError::new_err("blocks must add up to the columns"));
+            }
+            factors.push((codes, levels, hold(&columns)?, blocks));
+        }
+        Ok(HeldInput { y, x: hold(&x)?, factors, weights })
+    }
+
+    fn input(&self) -> PyResult<Input<'_>> {
+        let mut factors = Vec::with_capacity(self.factors.len());
+        for (codes, levels, held, blocks) in &self.factors {
+            let (codes, columns) = (slice(codes)?, columns(held)?);
+            factors.push(FactorInput { codes, levels: *levels, columns, blocks: blocks.clone() });
+        }
+        let weights = self.weights.as_ref().map(slice).transpose()?;
+        Ok(Input { y: slice(&self.y)?, weights, x: columns(&self.x)?, factors })
+    }
+}
+
 #[pyclass(frozen, name = "CrossProducts", module = "partialpool._core")]
 struct PyCrossProducts {
     inner: Arc<CrossProducts>,
@@ -88,18 +126,8 @@ impl PyCrossProducts {
         factors: Vec<FactorArgs<'_>>,
         weights: Option<PyReadonlyArray1<'_, f64>>,
     ) -> PyResult<Self> {
-        let x = hold(&x)?;
-        let held: Vec<Vec<Held>> = factors.iter().map(|f| hold(&f.2)).collect::<PyResult<_>>()?;
-        let mut inputs = Vec::with_capacity(factors.len());
-        for ((codes, levels, _, blocks), cols) in factors.iter().zip(&held) {
-            if blocks.iter().sum::<usize>() != cols.len() || cols.is_empty() {
-                return Err(PyValueError::new_err("blocks must add up to the columns"));
-            }
-            let (codes, columns) = (slice(codes)?, columns(cols)?);
-            inputs.push(FactorInput { codes, levels: *levels, columns, blocks: blocks.clone() });
-        }
-        let weights = weights.as_ref().map(slice).transpose()?;
-        let input = Input { y: slice(&y)?, weights, x: columns(&x)?, factors: inputs };
+        let held = HeldInput::new(y, x, factors, weights)?;
+        let input = held.input()?;
         let inner = interruptible(py, input.y.len() > MANY_ROWS || input.x.len() > MANY_EFFECTS, || {
             CrossProducts::build(&input)
         })?;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -383,6 +383,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors, CopiedFits):
         offset: Any = KEPT,
         contrasts: Mapping[str, Coding] | Kept | None = KEPT,
         na_action: NaAction | Kept = KEPT,
+        **unknown: Never,
     ) -> LinearMixedModel:
         """Fit again with another formula (``. ~ . - x``), data, or arguments of `lmer`.
 
@@ -390,8 +391,11 @@ class LinearMixedModel(InferenceDoors, ViewDoors, CopiedFits):
         """
         from partialpool.models.refitting import update
 
-        given = {"reml": reml, "weights": weights, "offset": offset}
+        given: dict[str, Any] = {"reml": reml, "weights": weights, "offset": offset}
         given |= {"contrasts": contrasts, "na_action": na_action}
+        for name in unknown:
+            known = ", ".join(sorted(given))
+            raise ArgumentError(f"update has no argument {name!r}; it takes {known}")
         return update(self, formula, data, {k: v for k, v in given.items() if v is not KEPT})
 
     # ---- inference and views ---------------------------------------------------------------
