@@ -70,8 +70,8 @@ impl CrossProducts {
                 .map(|(i, j)| {
                     let levels = (cp.factors[i].levels, cp.factors[j].levels);
                     let sides = ((&*z[i], codes[i]), (&*z[j], codes[j]));
-                    let (levels, vals) = meeting(sides.0, sides.1, levels, input.weights, &stop)?;
-                    Ok(Pair { first: i, second: j, levels, vals })
+                    let met = meeting(sides.0, sides.1, levels, input.weights, &stop)?;
+                    Ok(Pair { first: i, second: j, levels: met.levels, vals: met.vals })
                 })
                 .collect();
             let mut met = met?;

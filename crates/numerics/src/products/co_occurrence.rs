@@ -9,6 +9,12 @@ use crate::products::levels::rows_by_level;
 /// Levels between two looks at whether to stop.
 const LEVELS_PER_LOOK: usize = 512;
 
+/// The levels of two factors that meet, and the blocks of their products.
+pub(crate) struct Meeting {
+    pub(crate) levels: Vec<(u32, u32)>,
+    pub(crate) vals: Vec<f64>,
+}
+
 pub(crate) type Side<'w, 'a> = (&'w [Working<'a>], &'w [u32]);
 
 /// The levels of two factors that meet, sorted, and the blocks of their products.
@@ -18,7 +24,7 @@ pub(crate) fn meeting(
     (qf, qg): (usize, usize),
     weights: Option<&[f64]>,
     stop: &Stop,
-) -> Result<(Vec<(u32, u32)>, Vec<f64>), NumericsError> {
+) -> Result<Meeting, NumericsError> {
     let (kf, kg) = (zf.len(), zg.len());
     let (rows, start) = rows_by_level(cf, qf);
     let mut slot = vec![u32::MAX; qg];
@@ -62,7 +68,7 @@ pub(crate) fn meeting(
             slot[m as usize] = u32::MAX;
         }
     }
-    Ok((pairs, vals))
+    Ok(Meeting { levels: pairs, vals })
 }
 
 /// The first factor's blocks with each later factor, side by side for each of its levels.
