@@ -5,7 +5,9 @@ from __future__ import annotations
 import operator
 import secrets
 from collections.abc import Collection, Mapping
+from enum import Enum
 from numbers import Real
+from typing import Literal, TypeVar, get_args
 
 from partialpool.errors import ArgumentError
 
@@ -23,6 +25,60 @@ SPELLINGS = {
     "boot": "boot",
     "bootstrap": "boot",
 }
+
+#: The words of each choice: the types of the signatures, and what `check_choice` reads.
+Ddf = Literal["satterthwaite", "kenward-roger", "asymptotic"]
+DDF: tuple[Ddf, ...] = get_args(Ddf)
+AnovaType = Literal[1, 2, 3]
+NaAction = Literal["drop", "error"]
+NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
+Coding = Literal["treatment", "sum", "helmert", "poly", "SAS", "diff"]
+CODINGS: tuple[Coding, ...] = get_args(Coding)
+Effect = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
+EFFECTS: tuple[Effect, ...] = get_args(Effect)
+ConfintMethod = Literal["wald", "profile", "boot"]
+CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)
+BootstrapInterval = Literal["percentile", "basic", "normal"]
+BOOTSTRAP_INTERVALS: tuple[BootstrapInterval, ...] = get_args(BootstrapInterval)
+ResidualKind = Literal["response", "pearson", "scaled"]
+RESIDUAL_KINDS: tuple[ResidualKind, ...] = get_args(ResidualKind)
+NewLevels = Literal["error", "population"]
+NEW_LEVELS: tuple[NewLevels, ...] = get_args(NewLevels)
+PosteriorNewLevels = Literal["error", "population", "sample"]
+POSTERIOR_NEW_LEVELS: tuple[PosteriorNewLevels, ...] = get_args(PosteriorNewLevels)
+IntervalKind = Literal["confidence", "prediction"]
+INTERVAL_KINDS: tuple[IntervalKind, ...] = get_args(IntervalKind)
+PredictionKind = Literal["mean", "response"]
+PREDICTION_KINDS: tuple[PredictionKind, ...] = get_args(PredictionKind)
+VarianceShare = Literal["sum", "johnson"]
+VARIANCE_SHARES: tuple[VarianceShare, ...] = get_args(VarianceShare)
+VarianceMethod = Literal["anova", "reml", "ml"]
+VARIANCE_METHODS: tuple[VarianceMethod, ...] = get_args(VarianceMethod)
+Sampler = Literal["auto", "collapsed", "joint"]
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
+Adjustment = Literal["tukey", "dunnettx", "holm", "bonferroni", "sidak", "none"]
+ADJUSTMENTS: tuple[Adjustment, ...] = get_args(Adjustment)
+ContrastName = Literal["pairwise", "revpairwise", "trt_vs_ctrl", "poly"]
+CONTRAST_NAMES: tuple[ContrastName, ...] = get_args(ContrastName)
+Backend = Literal["pandas", "polars", "pyarrow"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+ResidualFigure = Literal["fitted", "scale-location", "group"]
+RESIDUAL_FIGURES: tuple[ResidualFigure, ...] = get_args(ResidualFigure)
+DataFigure = Literal["jitter", "box", "facets", "pooled"]
+DATA_FIGURES: tuple[DataFigure, ...] = get_args(DataFigure)
+Pooling = Literal["complete", "partial", "none"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+
+Choice = TypeVar("Choice", bound=str)
+
+
+class Kept(Enum):
+    """The value of an argument that is not given, where None says something."""
+
+    KEPT = "as it was"
+
+
+KEPT = Kept.KEPT
 
 
 def _whole(value: object) -> int | None:
@@ -83,16 +139,17 @@ def check_flag(value: object, name: str) -> bool:
 
 
 def check_choice(
-    value: object, name: str, choices: Collection[str], spellings: Mapping[str, str] = SPELLINGS
-) -> str:
+    value: object,
+    name: str,
+    choices: Collection[Choice],
+    spellings: Mapping[str, str] = SPELLINGS,
+) -> Choice:
     """One of the words offered, by its own spelling: "Kenward-Roger" and "KR" are "kenward-roger".
 
     Case, hyphens, underscores, dots and spaces do not count.
     """
     own = {_folded(choice): choice for choice in choices}
     if isinstance(value, str):
-        if value in choices:
-            return value
         folded = _folded(value)
         found = own.get(folded) or own.get(spellings.get(folded, ""))
         if found is not None:

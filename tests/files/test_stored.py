@@ -76,7 +76,7 @@ def test_no_damage_changes_a_number(kind: str, folder: Path, tmp_path: Path) -> 
     other = (folder / "other").read_bytes()
     path = tmp_path / "damaged"
     rng = random.Random(17)
-    for turn in range(500):
+    for turn in range(600):
         content, at = bytearray(whole), rng.randrange(len(whole))
         match turn % 5:
             case 0 | 1:
@@ -121,7 +121,7 @@ def test_forgeries_with_a_true_checksum_are_held_against_each_other(
     path = tmp_path / "forged"
     rng = random.Random(23)
     read = 0
-    for turn in range(400):
+    for turn in range(420):
         parts = dict(whole)
         name = rng.choice([n for n in parts if n.endswith(".json") == (turn % 4 != 0)])
         if name.endswith(".json"):

@@ -10,6 +10,7 @@ import pytest
 from partialpool import _core
 from partialpool.errors import ConvergenceWarning
 from partialpool.inference.intervals import profile as profiles
+from partialpool.models import baseline
 from partialpool.progress.bar import in_slices
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
@@ -164,6 +165,16 @@ def test_lm_list_and_exact_tests_pass_it_on(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(_core, "null_draws", stop)
     with pytest.raises(KeyboardInterrupt):
         pp.exact_rlrt(one)
+    real, calls = baseline.least_squares, []
+
+    def some(part: Any) -> Any:
+        calls.append(part)
+        return real(part) if len(calls) < 5 else stop()
+
+    monkeypatch.setattr(baseline, "least_squares", some)
+    with pytest.raises(KeyboardInterrupt):
+        pp.lm_list("Reaction ~ Days | Subject", SLEEP)
+    assert len(calls) == 5
 
 
 def test_a_posterior_says_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,10 @@ use numerics::inference::identification;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
+use crate::fit::PyFit;
 use crate::interrupt::{interruptible, MANY_EFFECTS};
 use crate::pool::detached;
-use crate::{raise, PyCrossProducts, PyFit};
+use crate::{raise, PyCrossProducts};
 
 type Arrays<'py> = Vec<Bound<'py, PyArray1<f64>>>;
 
@@ -17,7 +18,7 @@ pub fn kenward_roger<'py>(
     py: Python<'py>,
     fit: &PyFit,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Arrays<'py>, Arrays<'py>)> {
-    let inner = &fit.inner;
+    let inner = &fit.read(py)?;
     let out = interruptible(py, inner.cp.q() > MANY_EFFECTS, || inner.kenward_roger())?;
     let arrays = |v: Vec<Vec<f64>>| v.into_iter().map(|m| m.into_pyarray(py)).collect();
     Ok((out.information.into_pyarray(py), arrays(out.slopes), arrays(out.curvatures)))
@@ -26,7 +27,8 @@ pub fn kenward_roger<'py>(
 /// S with SᵀS = XᵀWX, raw columns kept.
 #[pyfunction]
 pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    Ok(detached(py, || fit.inner.cp.fixed_root())?.map_err(raise)?.into_pyarray(py))
+    let fit = fit.read(py)?;
+    Ok(detached(py, || fit.cp.fixed_root())?.map_err(raise)?.into_pyarray(py))
 }
 
 /// Directions of the covariance parameters that no response determines (see `_core.pyi`).

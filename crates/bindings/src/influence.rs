@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use numerics::{FactorInput, Input};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::fit::PyFit;
 use crate::interrupt::{interruptible, MANY_EFFECTS, MANY_ROWS};
-use crate::{columns, hold, slice, FactorArgs, Held, PyCrossProducts, PyFit};
+use crate::{slice, FactorArgs, HeldInput, PyCrossProducts};
 
 /// Cross-products less those of some rows of the arrays that they were built from.
 #[pyfunction]
@@ -22,15 +22,8 @@ pub(crate) fn delete_rows(
     weights: Option<PyReadonlyArray1<'_, f64>>,
     rows: PyReadonlyArray1<'_, i64>,
 ) -> PyResult<PyCrossProducts> {
-    let x = hold(&x)?;
-    let held: Vec<Vec<Held>> = factors.iter().map(|f| hold(&f.2)).collect::<PyResult<_>>()?;
-    let mut inputs = Vec::with_capacity(factors.len());
-    for ((codes, levels, _, blocks), cols) in factors.iter().zip(&held) {
-        let (codes, columns) = (slice(codes)?, columns(cols)?);
-        inputs.push(FactorInput { codes, levels: *levels, columns, blocks: blocks.clone() });
-    }
-    let weights = weights.as_ref().map(slice).transpose()?;
-    let input = Input { y: slice(&y)?, weights, x: columns(&x)?, factors: inputs };
+    let held = HeldInput::new(y, x, factors, weights)?;
+    let input = held.input()?;
     let rows: Vec<usize> = slice(&rows)?
         .iter()
         .map(|&r| usize::try_from(r).map_err(|_| PyValueError::new_err("rows must not be negative")))
@@ -43,7 +36,7 @@ pub(crate) fn delete_rows(
 /// Per factor, `levels x k x p`: the random effects that smooth each column of X.
 #[pyfunction]
 pub(crate) fn smoothed_columns<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
-    let inner = &fit.inner;
+    let inner = &fit.read(py)?;
     let all = interruptible(py, inner.cp.q() > MANY_EFFECTS, || inner.smoothed_columns())?;
     Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
 }

@@ -8,7 +8,7 @@ use numerics::interrupt::Stop;
 use numerics::NumericsError;
 use pyo3::prelude::*;
 
-use crate::pool::{detached, run};
+use crate::pool::run;
 use crate::raise;
 
 /// Rows above which a pass over them may take long.
@@ -26,8 +26,18 @@ pub(crate) fn interruptible<T: Send>(
     long: bool,
     work: impl FnOnce() -> Result<T, NumericsError> + Send,
 ) -> PyResult<T> {
+    interruptible_by(py, long, |stop| run(|| stop.within(work)))
+}
+
+/// As [`interruptible`], for work that waits for something first: it is called on a thread that is none of
+/// the pool's, with the flag that stops it, and hands to the pool what is to be done there.
+pub(crate) fn interruptible_by<T: Send>(
+    py: Python<'_>,
+    long: bool,
+    work: impl FnOnce(&Stop) -> PyResult<Result<T, NumericsError>> + Send,
+) -> PyResult<T> {
     if !long {
-        return detached(py, work)?.map_err(raise);
+        return py.detach(|| work(&Stop::default()))?.map_err(raise);
     }
     py.detach(|| {
         let stop = Stop::new();
@@ -37,8 +47,7 @@ pub(crate) fn interruptible<T: Send>(
             let worker = scope.spawn(|| {
                 // Dropped at the end, however it comes.
                 let _send = send;
-                // The work is handed to threads of this process; its flag goes along.
-                run(|| stop.within(work))
+                work(&stop)
             });
             while raised.is_none() && done.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
                 raised = Python::attach(|py| py.check_signals()).err();

@@ -1,17 +1,17 @@
 //! The only place that knows both Python and the numerics: arrays in, arrays out, no algorithm.
 #![allow(missing_docs)] // documented for Python in _core.pyi
 
+mod fit;
 mod inference;
 mod influence;
 mod interrupt;
 mod pool;
 mod posterior;
+mod shared;
 mod simulation;
 
 use std::sync::Arc;
 
-use numerics::fit::model::Convergence;
-use numerics::products::residual::Rows;
 use numerics::{Column, CrossProducts, FactorInput, Fit, Input, NumericsError};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::create_exception;
@@ -19,6 +19,7 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::fit::PyFit;
 use crate::interrupt::{interruptible, MANY_EFFECTS, MANY_ROWS};
 use crate::pool::detached;
 
@@ -70,7 +71,44 @@ fn columns<'a>(held: &'a [Held]) -> PyResult<Vec<Column<'a>>> {
 }
 
 type FactorArgs<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Bound<'py, PyAny>>, Vec<usize>);
-type RowArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
+
+/// The arrays of an `Input`, held while Rust borrows from them.
+struct HeldInput<'py> {
+    y: PyReadonlyArray1<'py, f64>,
+    x: Vec<Held<'py>>,
+    factors: Vec<HeldFactor<'py>>,
+    weights: Option<PyReadonlyArray1<'py, f64>>,
+}
+
+type HeldFactor<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Held<'py>>, Vec<usize>);
+
+impl<'py> HeldInput<'py> {
+    fn new(
+        y: PyReadonlyArray1<'py, f64>,
+        x: Vec<Bound<'py, PyAny>>,
+        given: Vec<FactorArgs<'py>>,
+        weights: Option<PyReadonlyArray1<'py, f64>>,
+    ) -> PyResult<Self> {
+        let mut factors = Vec::with_capacity(given.len());
+        for (codes, levels, columns, blocks) in given {
+            if blocks.iter().sum::<usize>() != columns.len() || columns.is_empty() {
+                return Err(PyValueError::new_err("blocks must add up to the columns"));
+            }
+            factors.push((codes, levels, hold(&columns)?, blocks));
+        }
+        Ok(HeldInput { y, x: hold(&x)?, factors, weights })
+    }
+
+    fn input(&self) -> PyResult<Input<'_>> {
+        let mut factors = Vec::with_capacity(self.factors.len());
+        for (codes, levels, held, blocks) in &self.factors {
+            let (codes, columns) = (slice(codes)?, columns(held)?);
+            factors.push(FactorInput { codes, levels: *levels, columns, blocks: blocks.clone() });
+        }
+        let weights = self.weights.as_ref().map(slice).transpose()?;
+        Ok(Input { y: slice(&self.y)?, weights, x: columns(&self.x)?, factors })
+    }
+}
 
 #[pyclass(frozen, name = "CrossProducts", module = "partialpool._core")]
 struct PyCrossProducts {
@@ -88,18 +126,8 @@ impl PyCrossProducts {
         factors: Vec<FactorArgs<'_>>,
         weights: Option<PyReadonlyArray1<'_, f64>>,
     ) -> PyResult<Self> {
-        let x = hold(&x)?;
-        let held: Vec<Vec<Held>> = factors.iter().map(|f| hold(&f.2)).collect::<PyResult<_>>()?;
-        let mut inputs = Vec::with_capacity(factors.len());
-        for ((codes, levels, _, blocks), cols) in factors.iter().zip(&held) {
-            if blocks.iter().sum::<usize>() != cols.len() || cols.is_empty() {
-                return Err(PyValueError::new_err("blocks must add up to the columns"));
-            }
-            let (codes, columns) = (slice(codes)?, columns(cols)?);
-            inputs.push(FactorInput { codes, levels: *levels, columns, blocks: blocks.clone() });
-        }
-        let weights = weights.as_ref().map(slice).transpose()?;
-        let input = Input { y: slice(&y)?, weights, x: columns(&x)?, factors: inputs };
+        let held = HeldInput::new(y, x, factors, weights)?;
+        let input = held.input()?;
         let inner = interruptible(py, input.y.len() > MANY_ROWS || input.x.len() > MANY_EFFECTS, || {
             CrossProducts::build(&input)
         })?;
@@ -161,206 +189,12 @@ impl PyCrossProducts {
         let cp = self.inner.clone();
         let inner =
             interruptible(py, cp.q() + cp.p > MANY_EFFECTS, || Fit::optimise(cp.clone(), reml, start.as_deref()))?;
-        Ok(PyFit { inner })
+        Ok(PyFit::new(inner))
     }
 
     /// Criterion and its exact gradient in every entry of each raw Λ.
     fn evaluate(&self, py: Python<'_>, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<(f64, Vec<Vec<f64>>)> {
         detached(py, || Fit::evaluate_raw(&self.inner, reml, &lambdas))?.map_err(raise)
-    }
-}
-
-#[pyclass(name = "Fit", module = "partialpool._core")]
-struct PyFit {
-    inner: Fit,
-}
-
-fn rows<'a>(n: usize, x: &'a [Held], factors: &'a [(Vec<Held<'_>>, &'a [u32])]) -> PyResult<Rows<'a>> {
-    let factors = factors.iter().map(|(c, codes)| Ok((columns(c)?, *codes))).collect::<PyResult<_>>()?;
-    Ok(Rows { n, x: columns(x)?, factors })
-}
-
-/// Hold the arrays of a prediction's rows, then run `$body` with `$rows` borrowed from them.
-macro_rules! with_rows {
-    ($n:expr, $x:expr, $factors:expr, |$rows:ident| $body:expr) => {{
-        let x = hold(&$x)?;
-        let mut held = Vec::with_capacity($factors.len());
-        for (columns, codes) in &$factors {
-            held.push((hold(columns)?, slice(codes)?));
-        }
-        let $rows = rows($n, &x, &held)?;
-        $body
-    }};
-}
-
-#[pymethods]
-impl PyFit {
-    #[staticmethod]
-    fn restore(
-        py: Python<'_>,
-        cp: &PyCrossProducts,
-        reml: bool,
-        lambdas: Vec<Vec<f64>>,
-        convergence: (f64, f64, f64, usize),
-        hessian: Vec<f64>,
-    ) -> PyResult<Self> {
-        let (gradient_norm, low, high, evaluations) = convergence;
-        let convergence = Convergence { gradient_norm, eigenvalues: (low, high), evaluations };
-        if hessian.len() != cp.inner.n_theta().pow(2) {
-            return Err(CoreError::new_err("stored state unreadable: inconsistent Hessian"));
-        }
-        let inner = detached(py, || Fit::at(cp.inner.clone(), reml, &lambdas, convergence, hessian))?.map_err(raise)?;
-        Ok(Self { inner })
-    }
-
-    #[getter]
-    fn criterion(&self) -> f64 {
-        self.inner.state.raw_criterion(&self.inner.cp)
-    }
-
-    /// What tolerances of the criterion are relative to; free of the units of the data.
-    #[getter]
-    fn magnitude(&self) -> f64 {
-        self.inner.state.magnitude(&self.inner.cp)
-    }
-
-    #[getter]
-    fn lambdas(&self) -> Vec<Vec<f64>> {
-        self.inner.raw_lambda()
-    }
-
-    #[getter]
-    fn sigma(&self) -> f64 {
-        self.inner.sigma()
-    }
-
-    #[getter]
-    fn beta<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        self.inner.beta().into_pyarray(py)
-    }
-
-    #[getter]
-    fn unscaled_covariance<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        self.inner.unscaled_covariance().into_pyarray(py)
-    }
-
-    /// Bounds of the diagonal of that covariance, which cost much less: the least and the most.
-    #[getter]
-    fn unscaled_variance_bounds<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>) {
-        let (least, most) = self.inner.unscaled_variance_bounds();
-        (least.into_pyarray(py), most.into_pyarray(py))
-    }
-
-    /// Bytes of the largest array that a fit cannot do without: of the cross-products or the factor.
-    #[getter]
-    fn largest_block_bytes(&self) -> usize {
-        self.inner.cp.largest_block_bytes().max(self.inner.state.blocked.rest.bytes())
-    }
-
-    #[getter]
-    fn log_det_omega(&self) -> f64 {
-        self.inner.state.blocked.logdet
-    }
-
-    #[getter]
-    fn convergence(&self) -> (f64, f64, f64, usize) {
-        let c = &self.inner.convergence;
-        (c.gradient_norm, c.eigenvalues.0, c.eigenvalues.1, c.evaluations)
-    }
-
-    #[getter]
-    fn hessian(&self) -> Vec<f64> {
-        self.inner.hessian.clone()
-    }
-
-    /// Per factor (caller's order) the working-basis directions without variance, and the basis.
-    #[getter]
-    fn null_directions(&self) -> Vec<(Vec<Vec<f64>>, Vec<f64>)> {
-        let cp = &self.inner.cp;
-        let mut out = vec![(Vec::new(), Vec::new()); cp.factors.len()];
-        for (i, directions) in self.inner.null_directions.iter().enumerate() {
-            out[cp.order[i]] = (directions.clone(), cp.basis.z[i].clone());
-        }
-        out
-    }
-
-    fn random_effects<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyArray1<f64>>> {
-        self.inner.random_effects().into_iter().map(|v| v.into_pyarray(py)).collect()
-    }
-
-    fn conditional_covariances<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
-        let this = &mut self.inner;
-        let all = interruptible(py, this.cp.q() > MANY_EFFECTS, || Ok(this.conditional_covariances()))?;
-        Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
-    }
-
-    #[allow(clippy::type_complexity)]
-    fn satterthwaite<'py>(
-        &mut self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyArray1<f64>>, Vec<Bound<'py, PyArray1<f64>>>)> {
-        let this = &mut self.inner;
-        let base = this.state.blocked.lam.clone();
-        let (h, j) = match interruptible(py, this.cp.q() > MANY_EFFECTS, || this.satterthwaite()) {
-            Ok(out) => out,
-            // A search for derivatives that was stopped may have left the fit at another point.
-            Err(e) => {
-                this.return_to(&base).map_err(raise)?;
-                return Err(e);
-            }
-        };
-        Ok((h.into_pyarray(py), j.into_iter().map(|v| v.into_pyarray(py)).collect()))
-    }
-
-    fn linear_predictor<'py>(
-        &self,
-        py: Python<'py>,
-        n: usize,
-        x: Vec<Bound<'py, PyAny>>,
-        factors: Vec<RowArgs<'py>>,
-        effects: (PyReadonlyArray1<'py, f64>, Vec<PyReadonlyArray1<'py, f64>>),
-        with: Vec<bool>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let b = effects.1.iter().map(|v| Ok(slice(v)?.to_vec())).collect::<PyResult<Vec<_>>>()?;
-        let out = with_rows!(n, x, factors, |rows| {
-            let beta = slice(&effects.0)?;
-            detached(py, || self.inner.linear_predictor(&rows, beta, &b, &with))?
-        });
-        Ok(out.into_pyarray(py))
-    }
-
-    #[pyo3(signature = (n, x, factors, weights=None))]
-    fn leverages<'py>(
-        &mut self,
-        py: Python<'py>,
-        n: usize,
-        x: Vec<Bound<'py, PyAny>>,
-        factors: Vec<RowArgs<'py>>,
-        weights: Option<PyReadonlyArray1<'py, f64>>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let this = &mut self.inner;
-        let out = with_rows!(n, x, factors, |rows| {
-            let weights = weights.as_ref().map(slice).transpose()?;
-            interruptible(py, n > MANY_ROWS || this.cp.q() > MANY_EFFECTS, || Ok(this.leverages(&rows, weights)))?
-        });
-        Ok(out.into_pyarray(py))
-    }
-
-    fn prediction_variances<'py>(
-        &mut self,
-        py: Python<'py>,
-        n: usize,
-        x: Vec<Bound<'py, PyAny>>,
-        factors: Vec<RowArgs<'py>>,
-        with: Vec<bool>,
-        unknown: bool,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let this = &mut self.inner;
-        let long = n > MANY_ROWS || this.cp.q() > MANY_EFFECTS;
-        let out = with_rows!(n, x, factors, |rows| {
-            interruptible(py, long, || Ok(this.prediction_variances(&rows, &with, unknown)))?
-        });
-        Ok(out.into_pyarray(py))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::CoreError;
 /// Threads at most, whatever `RAYON_NUM_THREADS` asks for.
 const MOST: usize = 256;
 /// Looks at a lock before it is taken for one that was held when the process was forked.
-const LOOKS: usize = 10_000;
+pub(crate) const LOOKS: usize = 10_000;
 
 /// The pool and the process that it belongs to.
 static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);

@@ -10,9 +10,10 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::fit::PyFit;
 use crate::interrupt::{interruptible, MANY_EFFECTS};
 use crate::pool::detached;
-use crate::{raise, slice, PyCrossProducts, PyFit};
+use crate::{raise, slice, PyCrossProducts};
 
 type Named = (String, Vec<f64>);
 
@@ -64,15 +65,16 @@ impl PyLogPosterior {
     }
 
     /// Unconstrained point near a fit.
-    fn near(&self, fit: &PyFit) -> Vec<f64> {
-        self.inner.near(&fit.inner.state.beta, fit.inner.sigma(), &fit.inner.raw_lambda())
+    fn near(&self, py: Python<'_>, fit: &PyFit) -> PyResult<Vec<f64>> {
+        let fit = fit.read(py)?;
+        Ok(self.inner.near(&fit.state.beta, fit.sigma(), &fit.raw_lambda()))
     }
 
     /// Mode near a fit and `dim x dim` scale there.
     fn mode<'py>(&mut self, py: Python<'py>, fit: &PyFit) -> PyResult<(Vec<f64>, Vec<f64>)> {
-        let x = self.near(fit);
+        let x = self.near(py, fit)?;
         let inner = &mut self.inner;
-        let start = interruptible(py, fit.inner.cp.q() > MANY_EFFECTS, || WarmStart::from(inner, x))?;
+        let start = interruptible(py, inner.data().q() > MANY_EFFECTS, || WarmStart::from(inner, x))?;
         Ok((start.centre, start.scale))
     }
 
@@ -110,7 +112,7 @@ impl PyLogPosterior {
         callback: Option<Py<PyAny>>,
     ) -> PyResult<(Vec<Bound<'py, PyDict>>, bool)> {
         let plan = Plan { chains, warmup, draws, seed, threads, target_accept, max_depth };
-        let x = self.near(fit);
+        let x = self.near(py, fit)?;
         let inner = &mut self.inner;
         let mut interrupted = false;
         let mut poll = |p: Progress| {

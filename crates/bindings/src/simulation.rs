@@ -9,16 +9,17 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::fit::PyFit;
 use crate::interrupt::interruptible;
 use crate::pool::detached;
-use crate::{columns, hold, slice, Held, PyCrossProducts, PyFit};
+use crate::{columns, hold, slice, Held, PyCrossProducts};
 
 type CodeArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
 type RandomArgs<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Bound<'py, PyAny>>, Vec<f64>);
 type FixedArgs<'py> = (usize, Vec<Bound<'py, PyAny>>, Vec<f64>);
 type LawArgs<'py> = (FixedArgs<'py>, Bound<'py, PyAny>, Vec<RandomArgs<'py>>);
 type ModelArgs<'py> =
-    (Option<PyRef<'py, PyFit>>, Vec<Bound<'py, PyAny>>, Vec<CodeArgs<'py>>, Option<PyReadonlyArray1<'py, f64>>);
+    (Option<Py<PyFit>>, Vec<Bound<'py, PyAny>>, Vec<CodeArgs<'py>>, Option<PyReadonlyArray1<'py, f64>>);
 type PointArgs = (f64, f64, f64, Vec<f64>, Vec<Vec<f64>>);
 
 /// Distinct eigenvalues and multiplicities of the tested term, projected and not.
@@ -100,17 +101,18 @@ pub fn simulated_response<'py>(
 
 /// Hold the arrays of models, then run `$body` with `$borrowed`, the models that borrow from them.
 macro_rules! with_models {
-    ($models:expr, |$borrowed:ident| $body:expr) => {{
+    ($py:expr, $models:expr, |$borrowed:ident| $body:expr) => {{
         let mut arrays = Vec::with_capacity($models.len());
-        for (_, x, factors, _) in $models {
+        for (fit, x, factors, _) in $models {
             let mut parts = Vec::with_capacity(factors.len());
             for (columns, codes) in factors {
                 parts.push((hold(columns)?, slice(codes)?));
             }
-            arrays.push((hold(x)?, parts));
+            let fit = fit.as_ref().map(|fit| fit.get().read($py)).transpose()?;
+            arrays.push((fit, hold(x)?, parts));
         }
         let mut $borrowed = Vec::with_capacity($models.len());
-        for ((fit, _, _, weights), (x, parts)) in $models.iter().zip(&arrays) {
+        for ((_, _, _, weights), (fit, x, parts)) in $models.iter().zip(&arrays) {
             let weights = weights.as_ref().map(slice).transpose()?;
             let x = columns(x)?;
             $borrowed.push(match fit {
@@ -119,7 +121,7 @@ macro_rules! with_models {
                     for (held, codes) in parts {
                         factors.push((columns(held)?, *codes));
                     }
-                    Model::Mixed { fit: &fit.inner, x, factors, weights }
+                    Model::Mixed { fit, x, factors, weights }
                 }
                 None => {
                     let values = x.iter().map(|c| match c {
@@ -148,7 +150,7 @@ pub fn bootstrap_refits<'py>(
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
     let refits: Vec<Refits> =
-        with_models!(&models, |borrowed| interruptible(py, true, || law.refit(&borrowed, seed, first, count))?);
+        with_models!(py, &models, |borrowed| interruptible(py, true, || law.refit(&borrowed, seed, first, count))?);
     Ok(refits
         .into_iter()
         .map(|r| {
@@ -174,7 +176,7 @@ pub fn simulated_tests(
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
     let models = [model];
-    let parts: Vec<Option<TestParts>> = with_models!(&models, |borrowed| {
+    let parts: Vec<Option<TestParts>> = with_models!(py, &models, |borrowed| {
         interruptible(py, true, || law.test_parts(&borrowed[0], seed, first, count))?
     });
     let plain = |t: TestParts| {
@@ -205,14 +207,14 @@ fn point(o: &Optimum) -> PointArgs {
 #[allow(clippy::type_complexity)]
 pub fn profile_sides(
     py: Python<'_>,
-    fit: PyRef<'_, PyFit>,
+    fit: &Bound<'_, PyFit>,
     kind: &str,
     at: Vec<usize>,
     zetas: (Vec<f64>, Vec<f64>),
     tolerance: f64,
 ) -> PyResult<((Vec<PointArgs>, Option<PointArgs>), (Vec<PointArgs>, Option<PointArgs>))> {
     let parameter = parameter(kind, &at)?;
-    let inner = &fit.inner;
+    let inner = &fit.get().read(py)?;
     let (lower, upper) = interruptible(py, true, || sides(inner, parameter, &zetas.0, &zetas.1, tolerance))?;
     let plain = |s: &Side| (s.points.iter().map(point).collect(), s.bound.as_ref().map(point));
     Ok((plain(&lower), plain(&upper)))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
+from partialpool.arguments import PosteriorNewLevels, PredictionKind
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.views import PosteriorViews
@@ -77,6 +78,14 @@ class Posterior(PosteriorViews):
         self.values = values
         self.stats = stats
         self._native = native
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_native"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        priors = self.priors.native(self.parameters)
+        self._native = _core.LogPosterior(self.fit._products, *priors, self.settings.prior_only)
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -204,9 +213,9 @@ class Posterior(PosteriorViews):
         self,
         new: Any = None,
         *,
-        kind: str = "mean",
+        kind: PredictionKind = "mean",
         random: str = "all",
-        new_levels: str = "error",
+        new_levels: PosteriorNewLevels = "error",
         draws: bool | int = False,
         seed: int | None = None,
     ) -> Any:

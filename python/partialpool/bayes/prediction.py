@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice, check_count, check_seed
+from partialpool.arguments import (
+    POSTERIOR_NEW_LEVELS,
+    PREDICTION_KINDS,
+    PosteriorNewLevels,
+    PredictionKind,
+    check_choice,
+    check_count,
+    check_seed,
+)
 from partialpool.design.columns import take
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
@@ -108,15 +116,15 @@ def spread_draws(post: Posterior, most: int | None) -> NDArray[np.intp]:
 def predict(
     post: Posterior,
     new: Any,
-    kind: str,
+    kind: PredictionKind,
     random: str,
-    new_levels: str,
+    new_levels: PosteriorNewLevels,
     draws: bool | int,
     seed: int | None,
 ) -> Any:
     """See `Posterior.predict`."""
-    kind = check_choice(kind, "kind", ("mean", "response"))
-    new_levels = check_choice(new_levels, "new_levels", ("error", "population", "sample"))
+    kind = check_choice(kind, "kind", PREDICTION_KINDS)
+    new_levels = check_choice(new_levels, "new_levels", POSTERIOR_NEW_LEVELS)
     if not isinstance(draws, bool):
         draws = check_count(draws, "draws (True, False or a number)")
     source = post.settings.seed if seed is None else check_seed(seed)

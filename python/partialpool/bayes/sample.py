@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.arguments import check_choice, check_count, check_flag, check_seed, check_share
+from partialpool.arguments import (
+    SAMPLERS,
+    Coding,
+    NaAction,
+    Sampler,
+    check_choice,
+    check_count,
+    check_flag,
+    check_seed,
+    check_share,
+)
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
@@ -30,7 +40,6 @@ from partialpool.progress.interruption import FEWEST
 
 #: Columns of a factor that the native kernels of the joint form are made for.
 LARGEST_KERNEL = 6
-METHODS = ("auto", "collapsed", "joint")
 #: Most of each that may be asked for: a tree has up to 2^depth steps, and a chain has a thread.
 MOST_CHAINS = 1_000
 MOST_DRAWS = 100_000_000
@@ -60,12 +69,12 @@ def sample(
     prior_only: bool = False,
     target_accept: float = 0.8,
     max_depth: int = 10,
-    method: str = "auto",
+    method: Sampler = "auto",
     progress: bool | None = None,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
 ) -> Posterior:
     """Draw from the posterior of a Gaussian mixed model by NUTS.
 
@@ -126,7 +135,7 @@ def sample(
     warmup = check_count(warmup, "warmup", least=0, most=MOST_DRAWS)
     cores = None if cores is None else check_count(cores, "cores", most=MOST_CORES)
     target_accept = check_share(target_accept, "target_accept")
-    seed, method = check_seed(seed), check_choice(method, "method", METHODS)
+    seed, method = check_seed(seed), check_choice(method, "method", SAMPLERS)
     keep_random = check_flag(keep_random, "keep_random")
     prior_only = check_flag(prior_only, "prior_only")
     design = read_design(formula, data, weights, offset, contrasts, na_action)
@@ -191,8 +200,8 @@ def default_priors(
     *,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
 ) -> PriorTable:
     """Priors that `sample` takes where none are given: weakly informative, scaled to the data.
 

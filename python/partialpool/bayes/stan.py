@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from partialpool.arguments import Coding, NaAction
 from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable, defaults, resolve
 from partialpool.bayes.priors import Prior
@@ -58,8 +59,8 @@ def stan_code(
     *,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
 ) -> str:
     """The Stan program of a model: non-centred random effects, LKJ on Cholesky factors.
 
@@ -94,8 +95,8 @@ def stan_data(
     *,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
 ) -> dict[str, Any]:
     """What the data block of `stan_code` reads, by name: numbers and arrays.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from partialpool.arguments import Effect, PosteriorNewLevels
+
 if TYPE_CHECKING:
     from partialpool.bayes.loo import Elpd
     from partialpool.bayes.posterior import Posterior
@@ -28,7 +30,7 @@ class PosteriorViews:
 
     def tidy(
         self,
-        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        effects: Effect | Sequence[Effect] = ("fixed", "ran_pars"),
         *,
         conf_int: bool = False,
         conf_level: float = 0.95,
@@ -71,7 +73,9 @@ class PosteriorViews:
 
         return glance(as_posterior(self))
 
-    def augment(self, new: Any = None, *, new_levels: str = "error", prefix: str = "") -> Any:
+    def augment(
+        self, new: Any = None, *, new_levels: PosteriorNewLevels = "error", prefix: str = ""
+    ) -> Any:
         """The data with ``fitted, se_fit, resid, fixed`` beside them.
 
         Fitted are posterior means of the rows' means, `se_fit` their standard deviations, `fixed`

@@ -120,8 +120,7 @@ def fit(
         raise errors.ArgumentError(
             "--prior, --chains, --warmup, --draws and --seed are for the posterior; add --bayes"
         )
-    from partialpool.arguments import check_choice
-    from partialpool.models.doors import DDF
+    from partialpool.arguments import DDF, check_choice
     from partialpool.models.lmer import lmer
 
     ddf = check_choice(ddf, "--ddf", DDF)

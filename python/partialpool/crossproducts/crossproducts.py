@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from partialpool import _core
+from partialpool.arguments import Coding
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
 from partialpool.design.columns import FormulaicColumns
@@ -37,7 +38,7 @@ class CrossProducts:
 
     @classmethod
     def of(
-        cls, formula: str, data: Any, *, contrasts: Mapping[str, str] | None = None
+        cls, formula: str, data: Any, *, contrasts: Mapping[str, Coding] | None = None
     ) -> CrossProducts:
         """Cross-products of a model's rows (see `lmer` for the arguments)."""
         parsed = parse_formula(formula)
@@ -45,6 +46,13 @@ class CrossProducts:
         # A part may be too small for a fit of its own; the whole is checked when it is fitted.
         design = build_design(parsed, data, contrasts=contrasts, check=False)
         return cls(design, cross_products(design))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"design": self.design, "native": self.native.to_bytes()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        native = _core.CrossProducts.from_bytes(state["native"])
+        self.__dict__.update(state, native=native)
 
     @property
     def nobs(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import CODINGS, Coding, check_choice
 from partialpool.design.frame import Frame
 from partialpool.design.levels import find_levels, restore_level, store_level
 from partialpool.design.plan import plan_terms
@@ -359,18 +360,22 @@ def take(values: Any, rows: Rows) -> Any:
     return values if rows is None else values[rows]
 
 
-def check_contrasts(contrasts: Mapping[str, str] | None, factors: Sequence[str]) -> dict[str, str]:
+def check_contrasts(
+    contrasts: Mapping[str, Coding] | None, factors: Sequence[str]
+) -> dict[str, str]:
     """Contrast names as formulaic's, for factors that the formula has."""
     out: dict[str, str] = {}
     if contrasts is not None and not isinstance(contrasts, Mapping):
         raise ArgumentError(f"contrasts must be a mapping of factor to name, not {contrasts!r}")
     for factor, wanted in (contrasts or {}).items():
-        key = str(wanted).removeprefix("contr.").lower()
-        if key not in CONTRASTS:
+        try:
+            name = str(wanted).removeprefix("contr.")
+            key = check_choice(name, f"contrasts of {factor!r}", CODINGS).lower()
+        except ArgumentError:
             raise FormulaError(
                 f"contrasts of {factor!r}: {str(wanted)!r} is not offered; use one of"
                 f" {', '.join(CONTRASTS)}"
-            )
+            ) from None
         if factor not in factors:
             raise FormulaError(
                 f"contrasts are given for {factor!r}, which is no factor in the formula"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import NA_ACTIONS, Coding, NaAction, check_choice
 from partialpool.design.alignment import doubles_of, in_order, is_pandas
 from partialpool.design.columns import (
     Column,
@@ -36,8 +36,8 @@ def build_design(
     *,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
     check: bool = True,
     with_response: bool = True,
     response: NDArray[np.float64] | None = None,
@@ -68,7 +68,7 @@ def build_design(
             raise DataError(
                 f"a column named {name!r} cannot be told from the constant; rename the column"
             )
-    na_action = check_choice(na_action, "na_action", ("drop", "error"))
+    na_action = check_choice(na_action, "na_action", NA_ACTIONS)
     frame = Frame(data)
     reader = _Reader(frame, formula, needed, weights, offset, response, na_action)
     factors_used = [v for v in reader.predictors if v in frame and not frame.is_numeric(v)]

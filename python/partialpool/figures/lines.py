@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import POOLINGS, Pooling, check_choice
 from partialpool.errors import ArgumentError
 from partialpool.figures.fits import GroupLines, fits_data
 from partialpool.figures.labels import with_unit
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 #: Kind of pooling: heading, style of the lines.
-POOLING: dict[str, tuple[str, dict[str, Any]]] = {
+POOLING: dict[Pooling, tuple[str, dict[str, Any]]] = {
     "complete": ("complete pooling", {"ls": "--", "lw": 1.8, "color": BLACK, "zorder": 5}),
     "partial": ("partial pooling", {"ls": "-", "lw": 1.1, "color": BLUE, "zorder": 4}),
     "none": ("no pooling", {"ls": ":", "lw": 1.1, "color": ORANGE, "zorder": 3}),
@@ -48,7 +48,7 @@ def plot_lines(
     *,
     x: str | None = None,
     group: str | None = None,
-    pooling: str | Sequence[str] | None = None,
+    pooling: Pooling | Sequence[Pooling] | None = None,
     max_groups: int = 100,
     ax: Axes | None = None,
 ) -> Figure | Axes:
@@ -79,10 +79,10 @@ def plot_lines(
     if ax is not None:
         check_axes(ax)
     given = tuple(POOLING) if pooling is None else pooling
-    kinds = check_names(given, "pooling")
-    if not kinds:
+    names = check_names(given, "pooling")
+    if not names:
         raise ArgumentError(f"pooling must name one of {', '.join(map(repr, POOLING))}")
-    kinds = [check_choice(kind, "pooling", tuple(POOLING)) for kind in kinds]
+    kinds: list[Pooling] = [check_choice(name, "pooling", POOLINGS) for name in names]
     facets, name, x_name, total = fits_data(
         fit, x=x, group=group, max_groups=max_groups, complete="complete" in kinds
     )
@@ -117,7 +117,7 @@ def _limits(facets: list[GroupLines]) -> tuple[float, float]:
 
 
 def _panel(
-    ax: Axes, facets: list[GroupLines], kinds: list[str], limits: tuple[float, float]
+    ax: Axes, facets: list[GroupLines], kinds: list[Pooling], limits: tuple[float, float]
 ) -> list[Any]:
     """Points and lines; returns a line of each kind for the legend."""
     from matplotlib.collections import LineCollection

@@ -43,7 +43,7 @@ MOST = 7
 def plot_profile(
     fit: LinearMixedModel | Profile,
     *,
-    parm: Any = None,
+    parm: str | int | Sequence[str | int] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Profile ζ of each parameter: a straight line where the estimate is normal.
@@ -96,7 +96,7 @@ def plot_profile(
 def plot_profile_pairs(
     fit: LinearMixedModel | Profile,
     *,
-    parm: Any = None,
+    parm: str | int | Sequence[str | int] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Contours of the profiled likelihood of each pair of parameters, with the profiles' traces.

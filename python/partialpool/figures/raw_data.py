@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partialpool.arguments import check_choice, check_count, check_seed
+from partialpool.arguments import DATA_FIGURES, DataFigure, check_choice, check_count, check_seed
 from partialpool.design import Frame, build_design
 from partialpool.design.columns import take
 from partialpool.design.design import group_labels
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KINDS = ("jitter", "box", "facets", "pooled")
 #: Points of a group that are drawn.
 POINTS = 200
 #: What box plots are (Tukey's).
@@ -87,7 +86,7 @@ def plot_data(
     formula: str,
     data: Any,
     *,
-    kind: str | None = None,
+    kind: DataFigure | None = None,
     max_groups: int | None = None,
     seed: int = 1,
     ax: Axes | None = None,
@@ -124,7 +123,7 @@ def plot_data(
     """
     read = grouped_rows(formula, data)
     default = "jitter" if read.x is None else "facets"
-    kind = default if kind is None else check_choice(kind, "kind", KINDS)
+    kind = default if kind is None else check_choice(kind, "kind", DATA_FIGURES)
     if kind in {"facets", "pooled"} and read.x is None:
         raise ArgumentError(
             f"kind={kind!r} needs a predictor for the horizontal axis: `{read.y_name} ~ x |"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partialpool.arguments import check_choice, check_count
+from partialpool.arguments import RESIDUAL_FIGURES, ResidualFigure, check_choice, check_count
 from partialpool.figures.labels import with_unit
 from partialpool.figures.style import (
     BLUE,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from partialpool.models.linear_mixed import LinearMixedModel
 
-KINDS = ("fitted", "scale-location", "group")
 #: Shares of a group's residuals below its marks.
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Rows a group below which its residuals are drawn one by one.
@@ -42,7 +41,7 @@ FEW = 30
 def plot_residuals(
     fit: LinearMixedModel,
     *,
-    kind: str | None = None,
+    kind: ResidualFigure | None = None,
     group: str | None = None,
     max_groups: int = 400,
     ax: Axes | None = None,
@@ -80,8 +79,8 @@ def plot_residuals(
     if ax is not None:
         check_axes(ax)
     if kind is not None or ax is not None:
-        kind = check_choice(kind, "kind", KINDS)
-    kinds = KINDS if kind is None else (kind,)
+        kind = check_choice(kind, "kind", RESIDUAL_FIGURES)
+    kinds = RESIDUAL_FIGURES if kind is None else (kind,)
     residual, fitted = fit.residuals("pearson"), fit.fitted
     order = np.argsort(fitted, kind="stable") if kind != "group" else None
     panels: list[Any]

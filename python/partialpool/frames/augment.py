@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import NewLevels
 from partialpool.design import Design, Frame
 from partialpool.design.reading import predictor_columns
 from partialpool.errors import ArgumentError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 
-def augment(fit: LinearMixedModel, new: Any, new_levels: str, prefix: str) -> Any:
+def augment(fit: LinearMixedModel, new: Any, new_levels: NewLevels, prefix: str) -> Any:
     """See `LinearMixedModel.augment`."""
     if not isinstance(prefix, str):
         raise ArgumentError(f"prefix must be text, not {prefix!r}")
@@ -78,7 +79,7 @@ def hat_cooks_distance(scaled: Vector, hat: Vector, p: int) -> Vector:
     return np.where(np.isinf(out), np.nan, out)
 
 
-def _new_columns(fit: LinearMixedModel, frame: Frame, new_levels: str) -> dict[str, Vector]:
+def _new_columns(fit: LinearMixedModel, frame: Frame, new_levels: NewLevels) -> dict[str, Vector]:
     design = fit.design
     fitted = fit.predict(frame, new_levels=new_levels)
     out = {"fitted": fitted}

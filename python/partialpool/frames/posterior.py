@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_level
+from partialpool.arguments import Effect, PosteriorNewLevels, check_level
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
 from partialpool.design.levels import level_texts
@@ -26,7 +26,7 @@ Vector = NDArray[np.float64]
 
 def tidy(
     post: Posterior,
-    effects: str | Sequence[str],
+    effects: Effect | Sequence[Effect],
     *,
     conf_int: bool,
     conf_level: float,
@@ -147,7 +147,7 @@ def glance(post: Posterior) -> Any:
     return tidy_frame(row, post.fit.design.kind)
 
 
-def augment(post: Posterior, new: Any, new_levels: str, prefix: str) -> Any:
+def augment(post: Posterior, new: Any, new_levels: PosteriorNewLevels, prefix: str) -> Any:
     """See `Posterior.augment`."""
     if not isinstance(prefix, str):
         raise ArgumentError(f"prefix must be text, not {prefix!r}")

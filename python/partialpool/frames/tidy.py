@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partialpool.arguments import check_choice, check_level
+from partialpool.arguments import (
+    CONFINT_METHODS,
+    EFFECTS,
+    ConfintMethod,
+    Ddf,
+    Effect,
+    check_choice,
+    check_level,
+)
 from partialpool.design.frame import to_native
 from partialpool.design.levels import level_writer
 from partialpool.errors import ArgumentError
@@ -20,12 +28,9 @@ from partialpool.models.summary import by_term
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
-EFFECTS = ("fixed", "ran_pars", "ran_vals", "ran_coefs")
 TEXTS = ("effect", "group", "level", "term")
 TESTS = ("estimate", "std_error", "statistic", "df", "p_value")
 LIMITS = ("conf_low", "conf_high")
-
-METHODS = ("wald", "profile", "boot")
 
 #: One row by column; what is absent is missing.
 Row = dict[str, Any]
@@ -35,19 +40,19 @@ Limits = list[tuple[float, float]]
 
 def tidy(
     fit: LinearMixedModel,
-    effects: str | Sequence[str] = ("fixed", "ran_pars"),
+    effects: Effect | Sequence[Effect] = ("fixed", "ran_pars"),
     *,
     conf_int: bool = False,
     conf_level: float = 0.95,
-    conf_method: str = "wald",
+    conf_method: ConfintMethod = "wald",
     nsim: int = 1000,
     seed: int | None = None,
-    ddf: str = "satterthwaite",
+    ddf: Ddf = "satterthwaite",
     exponentiate: bool = False,
 ) -> Any:
     """See `LinearMixedModel.tidy`."""
     wanted, level = chosen_effects(effects, exponentiate), check_level(conf_level)
-    conf_method = check_choice(conf_method, "conf_method", METHODS)
+    conf_method = check_choice(conf_method, "conf_method", CONFINT_METHODS)
     rows: list[Row] = []
     limits: dict[str, Limits] = {}
     if conf_int and conf_method != "wald" and {"fixed", "ran_pars"} & set(wanted):
@@ -64,16 +69,12 @@ def tidy(
     return rows_frame(rows, wanted, conf_int, fit.design.kind)
 
 
-def chosen_effects(effects: str | Sequence[str], exponentiate: bool) -> tuple[str, ...]:
+def chosen_effects(effects: Effect | Sequence[Effect], exponentiate: bool) -> tuple[Effect, ...]:
     """The kinds of estimates asked for, if there are such."""
     if not isinstance(effects, str | list | tuple):
         raise ArgumentError(f"effects must be a name or a list of names, not {effects!r}")
-    wanted = (effects,) if isinstance(effects, str) else tuple(effects)
-    for name in wanted:
-        if name not in EFFECTS:
-            raise ArgumentError(
-                f"effects must be among {', '.join(map(repr, EFFECTS))}, not {name!r}"
-            )
+    given = (effects,) if isinstance(effects, str) else effects
+    wanted: tuple[Effect, ...] = tuple(check_choice(name, "effects", EFFECTS) for name in given)
     if not wanted:
         raise ArgumentError(f"effects is empty; choose among {', '.join(map(repr, EFFECTS))}")
     if exponentiate and "fixed" not in wanted:
@@ -112,7 +113,12 @@ def tidy_frame(columns: Mapping[str, Any], kind: Any) -> Any:
 
 
 def _limits(
-    fit: LinearMixedModel, method: str, level: float, nsim: int, seed: int | None, wanted: set[str]
+    fit: LinearMixedModel,
+    method: ConfintMethod,
+    level: float,
+    nsim: int,
+    seed: int | None,
+    wanted: set[str],
 ) -> dict[str, Limits]:
     """Ends by profile or bootstrap: of sds, correlations and σ in our order; of fixed effects."""
     from partialpool.inference.intervals.confidence import confint
@@ -125,7 +131,7 @@ def _limits(
 
 
 def _fixed(
-    fit: LinearMixedModel, ddf: str, level: float, exponentiate: bool, limits: Limits | None
+    fit: LinearMixedModel, ddf: Ddf, level: float, exponentiate: bool, limits: Limits | None
 ) -> list[Row]:
     part = fixed_part(fit, ddf)
     size = len(part.beta)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import VARIANCE_METHODS, Coding, NaAction, VarianceMethod, check_choice
 from partialpool.design import Design, build_design
 from partialpool.design.frame import to_native
 from partialpool.errors import DesignError, FormulaError
@@ -91,8 +91,8 @@ def aov(
     data: Any,
     *,
     weights: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
 ) -> AovTable:
     """Analysis of variance by least squares: R's ``summary(aov(formula, data))``.
 
@@ -205,7 +205,7 @@ class VarianceComponents:
 
 
 def variance_components(
-    formula: str, data: Any, *, method: str = "anova", na_action: str = "drop"
+    formula: str, data: Any, *, method: VarianceMethod = "anova", na_action: NaAction = "drop"
 ) -> VarianceComponents:
     """Variance components of a one-way design ``y ~ 1 + (1 | group)``.
 
@@ -226,7 +226,7 @@ def variance_components(
     -----
     On balanced data the REML estimate is the ANOVA estimate, or 0 where that is negative.
     """
-    method = check_choice(method, "method", ("anova", "reml", "ml"))
+    method = check_choice(method, "method", VARIANCE_METHODS)
     parsed = parse_formula(formula)
     _check_one_way(parsed)
     design = build_design(parsed, data, na_action=na_action)

@@ -6,21 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.arguments import VARIANCE_SHARES, VarianceShare, check_choice
 from partialpool.design.columns import row_slices, rows_of
-from partialpool.errors import ArgumentError
 
 if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
-METHODS = ("sum", "johnson")
 
-
-def explained_variance_by(fit: LinearMixedModel, method: str) -> float:
+def explained_variance_by(fit: LinearMixedModel, method: VarianceShare) -> float:
     """See `LinearMixedModel.explained_variance_by`."""
-    if method not in METHODS:
-        raise ArgumentError(
-            f"method must be one of {', '.join(map(repr, METHODS))}, not {method!r}"
-        )
+    method = check_choice(method, "method", VARIANCE_SHARES)
     relative = _summed(fit) if method == "sum" else _mean_over_rows(fit)
     return relative / (relative + 1.0)
 

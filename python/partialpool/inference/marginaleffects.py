@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from partialpool.arguments import Ddf
 from partialpool.design import Frame
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import FixedPart, fixed_part
 
 
-def marginaleffects_model(fit: Any, *, ddf: str = "satterthwaite") -> Any:
+def marginaleffects_model(fit: Any, *, ddf: Ddf = "satterthwaite") -> Any:
     """A fit for `marginaleffects`: ``predictions(pp.marginaleffects_model(fit), by="recipe")``.
 
     Parameters

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.arguments import Ddf
 from partialpool.inference.fixed.wald import METHODS, t_rows
 from partialpool.models.reporting import criteria, given, notes, variance_rows
 from partialpool.models.summary import Summary
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 
-def summarise(fit: LinearMixedModel, ddf: str) -> Summary:
+def summarise(fit: LinearMixedModel, ddf: Ddf) -> Summary:
     """See `LinearMixedModel.summary`."""
     se = np.sqrt(np.diag(fit.covariance))
     std_error = se

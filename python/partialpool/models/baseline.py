@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import Coding, NaAction
 from partialpool.design import Design, Frame, build_design
 from partialpool.design.design import group_labels
 from partialpool.design.frame import to_native
@@ -190,8 +191,8 @@ def lm(
     *,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
 ) -> LinearModel:
     """Complete pooling: least squares without random effects (arguments as `lmer`)."""
     parsed = parse_formula(formula)
@@ -327,7 +328,7 @@ class LinearModelList:
         return lm_list_html(self)
 
 
-def lm_list(formula: str, data: Any, *, na_action: str = "drop") -> LinearModelList:
+def lm_list(formula: str, data: Any, *, na_action: NaAction = "drop") -> LinearModelList:
     """No pooling: a separate regression in each group, ``"Reaction ~ Days | Subject"``.
 
     Groups share one encoding of factors and transforms, so that their coefficients mean the same.

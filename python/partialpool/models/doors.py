@@ -13,12 +13,23 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import (
+    DDF,
+    AnovaType,
+    BootstrapInterval,
+    ConfintMethod,
+    Ddf,
+    Effect,
+    NewLevels,
+    VarianceShare,
+    check_choice,
+)
 from partialpool.cached import cached_property
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from partialpool.figures.accessor import Plots
     from partialpool.inference.fixed.kenward_roger import KenwardRoger
     from partialpool.inference.fixed.open_contrasts import OpenContrasts
     from partialpool.inference.fixed.satterthwaite import Satterthwaite
@@ -28,8 +39,6 @@ if TYPE_CHECKING:
     from partialpool.models.identification import Identification
     from partialpool.models.linear_mixed import LinearMixedModel
     from partialpool.models.summary import Summary
-
-DDF = ("satterthwaite", "kenward-roger", "asymptotic")
 
 
 def as_fit(model: object) -> LinearMixedModel:
@@ -100,7 +109,7 @@ class InferenceDoors:
         null = None if fit.is_identified else fit.identification.working
         return kenward_roger(fit._native, len(fit.beta), fit.fixed_names, null)
 
-    def summary(self, ddf: str = "satterthwaite") -> Summary:
+    def summary(self, ddf: Ddf = "satterthwaite") -> Summary:
         """Everything lme4's and lmerTest's summary prints.
 
         Parameters
@@ -113,7 +122,7 @@ class InferenceDoors:
 
         return summarise(as_fit(self), check_choice(ddf, "ddf", DDF))
 
-    def anova(self, type: int = 3, ddf: str = "satterthwaite") -> AnovaTable:
+    def anova(self, type: AnovaType = 3, ddf: Ddf = "satterthwaite") -> AnovaTable:
         """F tests of the terms of the fixed part, as lmerTest's ``anova``.
 
         Parameters
@@ -127,7 +136,7 @@ class InferenceDoors:
 
         return anova(as_fit(self), type, ddf)
 
-    def drop1(self, ddf: str = "satterthwaite") -> AnovaTable:
+    def drop1(self, ddf: Ddf = "satterthwaite") -> AnovaTable:
         """F tests of each term that is part of no other, as lmerTest's ``drop1``."""
         from partialpool.inference.fixed.anova import drop1
 
@@ -142,7 +151,7 @@ class InferenceDoors:
     def test(
         self,
         hypothesis: Any,
-        ddf: str = "satterthwaite",
+        ddf: Ddf = "satterthwaite",
         *,
         rhs: Any = None,
     ) -> ContrastTest:
@@ -164,11 +173,14 @@ class InferenceDoors:
 
     def confint(
         self,
-        method: str = "wald",
+        method: ConfintMethod = "wald",
         level: float = 0.95,
         nsim: int = 1000,
         seed: int | None = None,
-        **options: Any,
+        *,
+        parm: str | int | Sequence[str | int] | None = None,
+        boot_type: BootstrapInterval = "percentile",
+        oldnames: bool = True,
     ) -> pd.DataFrame:
         """Confidence intervals by parameter: standard deviations, correlations, σ, fixed effects.
 
@@ -180,16 +192,18 @@ class InferenceDoors:
             Coverage aimed at.
         nsim, seed
             Of the bootstrap; failed refits are counted in the result's ``attrs``.
-        **options
-            ``parm``: names, positions, ``"theta_"`` or ``"beta_"``; ``oldnames=False`` for names as
-            ``sd_(Intercept)|Subject`` in place of ``.sig01``; ``boot_type``: "percentile", "basic"
-            or "normal".
+        parm
+            Names, positions, ``"theta_"`` or ``"beta_"``; default all.
+        boot_type
+            "percentile", "basic" or "normal".
+        oldnames
+            False: names as ``sd_(Intercept)|Subject`` in place of ``.sig01``.
         """
         from partialpool.inference.intervals.confidence import confint
 
-        return confint(as_fit(self), method, level, nsim, seed, **options)
+        return confint(as_fit(self), method, level, nsim, seed, parm, boot_type, oldnames)
 
-    def explained_variance_by(self, method: str = "johnson") -> float:
+    def explained_variance_by(self, method: VarianceShare = "johnson") -> float:
         """Share of the variance about the fixed effects that the random effects explain.
 
         Parameters
@@ -212,7 +226,9 @@ class InferenceDoors:
 
         return explained_variance_by(as_fit(self), method)
 
-    def profile(self, parm: Any = None, *, oldnames: bool = True) -> Profile:
+    def profile(
+        self, parm: str | int | Sequence[str | int] | None = None, *, oldnames: bool = True
+    ) -> Profile:
         """Profile likelihood of each parameter (see `partialpool.inference.intervals.profile`)."""
         from partialpool.inference.intervals.profile import profile
 
@@ -224,14 +240,14 @@ class ViewDoors:
 
     def tidy(
         self,
-        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        effects: Effect | Sequence[Effect] = ("fixed", "ran_pars"),
         *,
         conf_int: bool = False,
         conf_level: float = 0.95,
-        conf_method: str = "wald",
+        conf_method: ConfintMethod = "wald",
         nsim: int = 1000,
         seed: int | None = None,
-        ddf: str = "satterthwaite",
+        ddf: Ddf = "satterthwaite",
         exponentiate: bool = False,
     ) -> Any:
         """Estimates as a tidy frame of the kind that came in (broom.mixed's content).
@@ -278,7 +294,7 @@ class ViewDoors:
 
         return glance(as_fit(self))
 
-    def augment(self, new: Any = None, *, new_levels: str = "error", prefix: str = "") -> Any:
+    def augment(self, new: Any = None, *, new_levels: NewLevels = "error", prefix: str = "") -> Any:
         """The data with ``fitted, resid, hat, cooksd, fixed, mu, offset, …`` beside them.
 
         Parameters
@@ -331,14 +347,14 @@ class ViewDoors:
         return influence(as_fit(self), by, refit)
 
     @property
-    def plot(self) -> Any:
+    def plot(self) -> Plots:
         """Figures of the fit: ``fit.plot.fits()``."""
         from partialpool.figures.accessor import Plots
 
         return Plots(as_fit(self))
 
     def report(
-        self, path: str | Path, *, ddf: str = "satterthwaite", command: str | None = None
+        self, path: str | Path, *, ddf: Ddf = "satterthwaite", command: str | None = None
     ) -> None:
         """Write one HTML page on the fit, which needs no network and no other file.
 

@@ -5,17 +5,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.arguments import check_choice
+from partialpool.arguments import (
+    KEPT,
+    RESIDUAL_KINDS,
+    Coding,
+    IntervalKind,
+    Kept,
+    NaAction,
+    NewLevels,
+    ResidualKind,
+    check_choice,
+)
 from partialpool.cached import cached_property
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
+from partialpool.models.copies import CopiedFits
 from partialpool.models.doors import InferenceDoors, ViewDoors
 from partialpool.models.native import row_arguments
 from partialpool.models.terms import FittedTerm, fitted_terms
@@ -28,7 +39,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 
-class LinearMixedModel(InferenceDoors, ViewDoors):
+class LinearMixedModel(InferenceDoors, ViewDoors, CopiedFits):
     """A linear mixed model at its (restricted) maximum likelihood.
 
     Made by `partialpool.lmer`. Without arguments: properties; with arguments: methods. Vectors
@@ -271,7 +282,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         out = self._native.linear_predictor(self.nobs, x, factors, effects, [True] * len(factors))
         return out if design.offset is None else out + design.offset
 
-    def residuals(self, kind: str = "response") -> Vector:
+    def residuals(self, kind: ResidualKind = "response") -> Vector:
         """Response less fitted values, shape (nobs,).
 
         Parameters
@@ -279,7 +290,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         kind
             "response"; "pearson" (times the square root of the weights); "scaled" (Pearson over σ).
         """
-        kind = check_choice(kind, "kind", ("response", "pearson", "scaled"))
+        kind = check_choice(kind, "kind", RESIDUAL_KINDS)
         design = self._rows()
         # In place: at a million rows each further array is more than the fit needed.
         out = self.fitted
@@ -313,8 +324,8 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         new: Any = None,
         *,
         random: str = "all",
-        new_levels: str = "error",
-        interval: str | None = None,
+        new_levels: NewLevels = "error",
+        interval: IntervalKind | None = None,
         level: float = 0.95,
     ) -> Any:
         """Predict the response.
@@ -366,11 +377,30 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
 
         return refit(self, y)
 
-    def update(self, formula: str | None = None, *, data: Any = None, **changes: Any) -> Any:
-        """Fit again with another formula (``. ~ . - x``), data, or arguments of `lmer`."""
+    def update(
+        self,
+        formula: str | None = None,
+        *,
+        data: Any = None,
+        reml: bool | Kept = KEPT,
+        weights: Any = KEPT,
+        offset: Any = KEPT,
+        contrasts: Mapping[str, Coding] | Kept | None = KEPT,
+        na_action: NaAction | Kept = KEPT,
+        **unknown: Never,
+    ) -> LinearMixedModel:
+        """Fit again with another formula (``. ~ . - x``), data, or arguments of `lmer`.
+
+        What is not given stays as it was.
+        """
         from partialpool.models.refitting import update
 
-        return update(self, formula, data, changes)
+        given: dict[str, Any] = {"reml": reml, "weights": weights, "offset": offset}
+        given |= {"contrasts": contrasts, "na_action": na_action}
+        for name in unknown:
+            known = ", ".join(sorted(given))
+            raise ArgumentError(f"update has no argument {name!r}; it takes {known}")
+        return update(self, formula, data, {k: v for k, v in given.items() if v is not KEPT})
 
     # ---- inference and views ---------------------------------------------------------------
 
@@ -389,16 +419,3 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
-
-    def __getstate__(self) -> dict[str, Any]:
-        from partialpool.models.storage import native_state
-
-        kept = ("design", "reml", "data_name", "_stored")
-        return {"native": native_state(self), **{k: self.__dict__[k] for k in kept}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        from partialpool.models.storage import restore_native
-
-        native = state.pop("native")
-        self.__dict__.update(state, _identification=None)
-        self._products, self._native = restore_native(native, self.reml)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from partialpool._core import CrossProducts
-from partialpool.arguments import check_flag
+from partialpool.arguments import Coding, NaAction, check_flag
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
 from partialpool.errors import DesignError
@@ -25,8 +25,8 @@ def lmer(
     reml: bool = True,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
-    na_action: str = "drop",
+    contrasts: Mapping[str, Coding] | None = None,
+    na_action: NaAction = "drop",
 ) -> LinearMixedModel:
     """Fit a linear mixed model by (restricted) maximum likelihood.
 

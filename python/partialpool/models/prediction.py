@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice, check_level
+from partialpool.arguments import (
+    INTERVAL_KINDS,
+    NEW_LEVELS,
+    IntervalKind,
+    NewLevels,
+    check_choice,
+    check_level,
+)
 from partialpool.design.frame import Frame, to_native
 from partialpool.errors import ArgumentError
 from partialpool.formula import Expr, RandomTerm, parse_random
@@ -22,14 +29,14 @@ def predict(
     fit: LinearMixedModel,
     new: Any,
     random: str,
-    new_levels: str,
-    interval: str | None,
+    new_levels: NewLevels,
+    interval: IntervalKind | None,
     level: float,
 ) -> Any:
     """See `LinearMixedModel.predict`."""
-    new_levels = check_choice(new_levels, "new_levels", ("error", "population"))
+    new_levels = check_choice(new_levels, "new_levels", NEW_LEVELS)
     if interval is not None:
-        interval = check_choice(interval, "interval", ("confidence", "prediction"))
+        interval = check_choice(interval, "interval", INTERVAL_KINDS)
     level = check_level(level)
     wanted = included_columns(fit, random)
     if new is None:
@@ -62,7 +69,7 @@ def _with_interval(
     mean: NDArray[np.float64],
     rows: NewRows,
     active: list[bool],
-    interval: str,
+    interval: IntervalKind,
     level: float,
 ) -> Any:
     from scipy.stats import norm

@@ -97,12 +97,6 @@ def update(
     from partialpool.formula import require_random
     from partialpool.models.lmer import fit_design
 
-    known = {"reml", "weights", "offset", "contrasts", "na_action"}
-    for name in changes:
-        if name not in known:
-            raise ArgumentError(
-                f"update has no argument {name!r}; it takes {', '.join(sorted(known))}"
-            )
     old = fit.design
     parsed = old.formula if formula is None else update_formula(old.formula, formula)
     if data is None and formula is None and set(changes) <= {"reml"}:

@@ -72,7 +72,8 @@ def restore_native(state: Mapping[str, Any], reml: bool) -> tuple[_core.CrossPro
         products = _core.CrossProducts.from_bytes(state["products"])
         gradient, low, high, evaluations = state["convergence"]
         checks = (float(gradient), float(low), float(high), int(evaluations))
-        native = _core.Fit.restore(products, reml, state["lambdas"], checks, state["hessian"])
+        numbers = state["lambdas"], checks, state["hessian"], state.get("working")
+        native = _core.Fit.restore(products, reml, *numbers)
     except _core.CoreError as error:
         raise FileError(f"the stored fit cannot be read: {error}") from None
     return products, native

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import Ddf
 from partialpool.errors import ArgumentError, PartialPoolError
 from partialpool.figures.style import check_fit
 from partialpool.files.atomic import write_whole
@@ -47,7 +48,7 @@ def write_report(
     fit: LinearMixedModel,
     path: str | Path,
     *,
-    ddf: str = "satterthwaite",
+    ddf: Ddf = "satterthwaite",
     command: str | None = None,
 ) -> None:
     """See `LinearMixedModel.report`."""
@@ -62,7 +63,7 @@ def write_report(
 def report_html(
     fit: LinearMixedModel,
     *,
-    ddf: str = "satterthwaite",
+    ddf: Ddf = "satterthwaite",
     command: str | None = None,
     made_on: date | None = None,
 ) -> str:
@@ -170,7 +171,7 @@ def with_intervals(summary: Summary) -> CellTable:
     return replace(cells, header=header, columns=columns)
 
 
-def tests(fit: LinearMixedModel, ddf: str) -> Iterator[Test]:
+def tests(fit: LinearMixedModel, ddf: Ddf) -> Iterator[Test]:
     """Of the terms of the fixed part, and of the random terms."""
     from partialpool.tables.anova import anova_cells
 

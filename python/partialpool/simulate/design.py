@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice, check_count
+from partialpool.arguments import BACKENDS, Backend, check_choice, check_count
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.limits import require_memory
 
 Codes = NDArray[np.int64]
-BACKENDS = ("pandas", "polars", "pyarrow")
 #: What a cell of a design takes while the frame is made.
 BYTES = 64
 
@@ -30,7 +29,7 @@ def make_design(
     between: Mapping[str, Any] | None = None,
     *,
     replicates: int = 1,
-    backend: str = "pandas",
+    backend: Backend = "pandas",
 ) -> Any:
     """A balanced design as a frame, a row an observation.
 

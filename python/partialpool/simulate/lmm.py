@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import Coding
 from partialpool.cached import cached_property
 from partialpool.design import Design, build_design
 from partialpool.design.frame import to_native, with_columns
@@ -114,7 +115,7 @@ def simulate_lmm(
     *,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
+    contrasts: Mapping[str, Coding] | None = None,
     parts: bool = False,
 ) -> Any:
     """Simulate a response: y = Xβ + Zb + ε, b ~ N(0, Σ), ε ~ N(0, σ²).

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.arguments import check_nsim, check_seed, check_share
+from partialpool.arguments import Coding, Ddf, check_nsim, check_seed, check_share
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, ConvergenceError, PartialPoolError
@@ -144,11 +144,11 @@ def power(
     seed: int | None = None,
     *,
     alpha: float = 0.05,
-    ddf: str = "satterthwaite",
+    ddf: Ddf = "satterthwaite",
     level: float = 0.95,
     weights: Any = None,
     offset: Any = None,
-    contrasts: Mapping[str, str] | None = None,
+    contrasts: Mapping[str, Coding] | None = None,
 ) -> Power:
     """Power of a test for a design, by simulation.
 
@@ -235,7 +235,7 @@ def power(
 
 
 def _p_value(
-    rows: Design, asked: Hypothesis, ddf: str, law: _core.LawArgs, seed: int, replicate: int
+    rows: Design, asked: Hypothesis, ddf: Ddf, law: _core.LawArgs, seed: int, replicate: int
 ) -> float | str:
     """The p-value of the ordinary fit to a replicate, or why there is none."""
     try:

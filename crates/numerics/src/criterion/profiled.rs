@@ -242,7 +242,7 @@ impl Profiled {
     #[must_use]
     pub fn r2_gradient(&self, cp: &CrossProducts) -> Vec<Vec<f64>> {
         let (c, p) = (cp.c(), cp.p);
-        let one = |f: &crate::Factor| {
+        let one = |f: &crate::products::crossproducts::Factor| {
             let k = f.k;
             let mut g = vec![0.0; k * k];
             for l in 0..f.levels {

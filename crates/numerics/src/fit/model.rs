@@ -9,10 +9,6 @@ use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 use crate::search::boundary::null_directions;
 
-/// Singular values of a whitened Λ below this are called zero: standard deviations relative to
-/// the residual's, per unit of a standardised column. lme4's `isSingular` uses the same number.
-pub const SINGULAR_TOLERANCE: f64 = 1e-4;
-
 /// How the search went.
 #[derive(Debug, Clone, Default)]
 pub struct Convergence {
@@ -51,10 +47,21 @@ impl Fit {
         h: Vec<f64>,
     ) -> Result<Self, NumericsError> {
         let lam = working_lambda(&cp, raw)?;
+        Fit::at_working(cp, reml, &lam, c, h)
+    }
+
+    /// A fit at given working parameters, bit by bit the one that was found there.
+    pub fn at_working(
+        cp: Arc<CrossProducts>,
+        reml: bool,
+        lam: &[Vec<f64>],
+        c: Convergence,
+        h: Vec<f64>,
+    ) -> Result<Self, NumericsError> {
         let mut state = Profiled::new(&cp, reml)?;
-        state.evaluate(&cp, &lam)?;
+        state.evaluate(&cp, lam)?;
         state.back_substitute(&cp);
-        let null_directions = null_directions(&cp, &lam);
+        let null_directions = null_directions(&cp, lam);
         Ok(Fit { cp, state, convergence: c, hessian: h, null_directions, unscaled: OnceLock::new() })
     }
 
@@ -104,7 +111,13 @@ impl Fit {
     /// Covariance of the fixed effects over σ², raw scale.
     #[must_use]
     pub fn unscaled_covariance(&self) -> Vec<f64> {
-        self.unscaled.get_or_init(|| self.raw_symmetric(&self.state.phi)).clone()
+        if let Some(found) = self.unscaled.get() {
+            return found.clone();
+        }
+        // Not within `get_or_init`: a process forked meanwhile would wait for ever.
+        let made = self.raw_symmetric(&self.state.phi);
+        let _ = self.unscaled.set(made.clone());
+        made
     }
 
     /// Bounds of each diagonal entry of that covariance, at the cost of reading the basis: the eigenvalues of
@@ -166,13 +179,6 @@ impl Fit {
             out[cp.order[i]] = all;
         }
         out
-    }
-
-    /// Back to a Λ (working basis) that the state was at.
-    pub fn return_to(&mut self, lam: &[Vec<f64>]) -> Result<(), NumericsError> {
-        self.state.evaluate(&self.cp, lam)?;
-        self.state.back_substitute(&self.cp);
-        Ok(())
     }
 
     /// Whether any direction of the random effects has no variance.

@@ -178,8 +178,11 @@ fn null_space(vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let mut done = true;
         for i in 0..m {
             for j in i + 1..m {
-                let (a, b, c) =
-                    (dot(&columns[i], &columns[i]), dot(&columns[j], &columns[j]), dot(&columns[i], &columns[j]));
+                let (a, b, c) = (
+                    small::dot(&columns[i], &columns[i]),
+                    small::dot(&columns[j], &columns[j]),
+                    small::dot(&columns[i], &columns[j]),
+                );
                 if c.abs() <= 1e-15 * (a * b).sqrt() {
                     continue;
                 }
@@ -195,13 +198,9 @@ fn null_space(vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
             break;
         }
     }
-    let sizes: Vec<f64> = columns.iter().map(|c| dot(c, c).sqrt()).collect();
+    let sizes: Vec<f64> = columns.iter().map(|c| small::dot(c, c).sqrt()).collect();
     let largest = sizes.iter().fold(1.0f64, |s, v| s.max(*v));
     turned.into_iter().zip(sizes).filter(|(_, s)| *s < TOLERANCE * largest).map(|(t, _)| t).collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 /// Vectors of m coordinates with the same inner products: the R of their QR decomposition.
@@ -213,12 +212,12 @@ fn triangle(vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let (mut rest, mut r) = (v.clone(), vec![0.0; m]);
         for _ in 0..2 {
             for (q, r) in basis.iter().zip(&mut r) {
-                let along = dot(q, &rest);
+                let along = small::dot(q, &rest);
                 *r += along;
                 rest.iter_mut().zip(q).for_each(|(x, q)| *x -= along * q);
             }
         }
-        let size = dot(&rest, &rest).sqrt();
+        let size = small::dot(&rest, &rest).sqrt();
         r[basis.len()] = size;
         if size > 0.0 {
             rest.iter_mut().for_each(|x| *x /= size);

@@ -152,7 +152,9 @@ fn raw_hessian(
     impl Objective for Raw<'_> {
         fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
             let raw = lambda_from(self.cp, x);
-            let map = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &crate::Factor)| small::product(b, l, (f.k, f.k, f.k));
+            let map = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
+                small::product(b, l, (f.k, f.k, f.k))
+            };
             let lam: Vec<Vec<f64>> = self.back.iter().zip(&raw).zip(&self.cp.factors).map(map).collect();
             let f = self.state.evaluate(self.cp, &lam).ok()?;
             let g = self.state.gradient(self.cp);

@@ -21,7 +21,7 @@ const LEVELS_PER_TASK: usize = 2048;
 const MEMORY_LIMIT: f64 = 16.0 * 1024.0 * 1024.0 * 1024.0;
 
 /// Traces over the covariance parameters: the free entries of each factor's Σ, in the order of
-/// [`crate::Factor::free_entries`], factor by factor.
+/// [`crate::products::crossproducts::Factor::free_entries`], factor by factor.
 #[derive(Debug, Clone)]
 pub struct VarianceTraces {
     /// `tr(C B_r C B_s)`, `m x m`.
@@ -91,7 +91,8 @@ pub fn variance_traces(cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<VarianceT
             s
         })
         .collect();
-    let entries: Vec<Vec<(usize, usize)>> = cp.factors.iter().map(crate::Factor::free_entries).collect();
+    let entries: Vec<Vec<(usize, usize)>> =
+        cp.factors.iter().map(crate::products::crossproducts::Factor::free_entries).collect();
     let mut start = vec![0];
     entries.iter().for_each(|e| start.push(start[start.len() - 1] + e.len()));
     let m = start[entries.len()];

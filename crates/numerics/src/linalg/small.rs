@@ -3,6 +3,12 @@
 
 use crate::error::NumericsError;
 
+/// `aᵀ b`, summed in order.
+#[inline]
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
 /// Cholesky factor `a = L Lᵀ` in place (lower triangle; the upper is left as it was).
 #[inline]
 pub fn cholesky(a: &mut [f64], n: usize) -> Result<(), NumericsError> {

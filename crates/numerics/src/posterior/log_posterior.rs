@@ -142,7 +142,7 @@ impl LogPosterior {
         for (caller, (i, f)) in callers(&self.cp).into_iter().enumerate() {
             let mut d_raw = vec![0.0; f.k * f.k];
             small::gemm_tn(&mut d_raw, &self.back[i], &d_lam[i], (f.k, f.k, f.k), 1.0);
-            d_sigma -= dot(&d_raw, &placed.raw[i]) / sigma;
+            d_sigma -= small::dot(&d_raw, &placed.raw[i]) / sigma;
             d_raw.iter_mut().for_each(|v| *v /= sigma);
             self.add_random(caller, f, &x[at..], &d_raw, &mut gradient[at..]);
             at += f.k + pairs(f);
@@ -313,7 +313,8 @@ impl LogPosterior {
         x.push(self.sigma.invert(sigma));
         for (caller, (i, f)) in callers(&self.cp).into_iter().enumerate() {
             let (k, lam) = (f.k, &lambdas[caller]);
-            let norms: Vec<f64> = (0..k).map(|r| dot(&lam[r * k..r * k + k], &lam[r * k..r * k + k]).sqrt()).collect();
+            let norms: Vec<f64> =
+                (0..k).map(|r| small::dot(&lam[r * k..r * k + k], &lam[r * k..r * k + k]).sqrt()).collect();
             for (r, norm) in norms.iter().enumerate() {
                 // The scale of the column is that of the basis: its standardised sd is at least .1 σ.
                 let least = 0.1 * self.cp.basis.z[i][r * k + r].abs();
@@ -363,10 +364,6 @@ impl LogPosterior {
         }
         (self.to_working(&reported[..p]), lam, sigma * self.cp.basis.y_scale)
     }
-}
-
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 pub(crate) fn finite(value: f64) -> Result<f64, NumericsError> {

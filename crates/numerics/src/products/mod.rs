@@ -1,4 +1,4 @@
-//! Cross-products: from rows to the sufficient statistics of a linear mixed model, merged, thinned, and read back row by row.
+//! Cross-products: from rows to the sufficient statistics of a linear mixed model, merged and thinned.
 
 pub mod basis;
 pub mod build;
@@ -11,5 +11,4 @@ pub(crate) mod fixed_part;
 pub mod fixed_root;
 pub mod levels;
 pub mod merge;
-pub mod residual;
 pub(crate) mod sparse_columns;

@@ -1,11 +1,14 @@
 //! Where random effects have no variance in some direction: which directions, and whether the
 //! criterion falls if one is given some.
 
-use crate::criterion::objective::Search;
-use crate::fit::model::SINGULAR_TOLERANCE;
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
+use crate::search::objective::Search;
 use crate::search::optimise::{Objective, Point};
+
+/// Singular values of a whitened Λ below this are called zero: standard deviations relative to
+/// the residual's, per unit of a standardised column. lme4's `isSingular` uses the same number.
+pub const SINGULAR_TOLERANCE: f64 = 1e-4;
 
 /// Directions of a block without variance: eigenvectors of ΛΛᵀ, as rows over all k columns.
 pub(crate) fn null_directions(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {

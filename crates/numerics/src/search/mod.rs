@@ -1,6 +1,6 @@
-//! The search for the optimum: starts, descent, escape from saddles and boundaries.
+//! The search for the optimum: the objective, starts, descent, what lies on a boundary.
 
 pub(crate) mod boundary;
-pub(crate) mod global;
+pub(crate) mod objective;
 pub mod optimise;
 pub(crate) mod starts;

@@ -29,10 +29,6 @@ pub struct Point {
     pub g: Vec<f64>,
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
 /// Inverse of a symmetric matrix with its eigenvalues made positive and at least `floor · max|λ|`,
 /// in parameters of the sizes given.
 #[must_use]
@@ -79,7 +75,7 @@ fn descent_inverse(at: &Point, length: f64) -> Vec<f64> {
 /// going further (weak curvature condition). Steps whose gain would drown in the criterion's rounding
 /// are not tried: some such step would always seem to gain, and a search would never end.
 fn line_search(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<Point> {
-    let slope = dot(&at.g, d);
+    let slope = small::dot(&at.g, d);
     let step = |t: f64| -> Vec<f64> { at.x.iter().zip(d).map(|(x, d)| x + t * d).collect() };
     let mut t = 1.0;
     let mut best: Option<Point> = None;
@@ -92,7 +88,7 @@ fn line_search(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<P
         let trial = objective.evaluate(&x).filter(|(f, _)| f.is_finite());
         match trial {
             Some((f, g)) if f <= at.f + 1e-4 * t * slope => {
-                let new = dot(&g, d);
+                let new = small::dot(&g, d);
                 let better = best.as_ref().is_none_or(|b| f < b.f);
                 if better {
                     best = Some(Point { x, f, g });
@@ -118,11 +114,11 @@ fn line_search(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<P
 /// A step along `d` that leaves less of the slope: what tells where the criterion's rounding is larger
 /// than what there is to gain.
 fn flatter(objective: &mut dyn Objective, at: &Point, d: &[f64]) -> Option<Point> {
-    let slope = dot(&at.g, d).abs();
+    let slope = small::dot(&at.g, d).abs();
     for t in [1.0, 0.3, 0.1] {
         let x: Vec<f64> = at.x.iter().zip(d).map(|(x, d)| x + t * d).collect();
         let Some((f, g)) = objective.evaluate(&x) else { continue };
-        if dot(&g, d).abs() < (1.0 - 0.5 * t) * slope && f <= at.f + 2.0 * objective.rounding(f) {
+        if small::dot(&g, d).abs() < (1.0 - 0.5 * t) * slope && f <= at.f + 2.0 * objective.rounding(f) {
             return Some(Point { x, f, g });
         }
     }
@@ -164,8 +160,8 @@ pub fn newton(
             return None;
         }
         let inverse = positive_inverse(&h, &units(&at.x), 1e-8);
-        let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
-        let decrease = -dot(&at.g, &d);
+        let mut d: Vec<f64> = (0..m).map(|i| -small::dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
+        let decrease = -small::dot(&at.g, &d);
         if decrease.is_nan() || (decrease <= tolerance && exact) {
             return Some((at, true));
         }
@@ -200,8 +196,8 @@ pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh
     fresh(objective, &mut inverse, &at);
     let mut stalled = false;
     for iteration in 1..=(60 + 20 * m) {
-        let mut d: Vec<f64> = (0..m).map(|i| -dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
-        let decrease = -dot(&at.g, &d);
+        let mut d: Vec<f64> = (0..m).map(|i| -small::dot(&inverse[i * m..(i + 1) * m], &at.g)).collect();
+        let decrease = -small::dot(&at.g, &d);
         if decrease.is_nan() || decrease <= tolerance.max(objective.rounding(at.f)) || objective.spent() {
             break;
         }
@@ -229,12 +225,12 @@ pub fn bfgs(objective: &mut dyn Objective, start: Point, tolerance: f64, refresh
 
 fn update(inverse: &mut [f64], s: &[f64], y: &[f64]) {
     let m = s.len();
-    let sy = dot(s, y);
-    if sy <= 1e-10 * (dot(s, s) * dot(y, y)).sqrt() {
+    let sy = small::dot(s, y);
+    if sy <= 1e-10 * (small::dot(s, s) * small::dot(y, y)).sqrt() {
         return;
     }
-    let hy: Vec<f64> = (0..m).map(|i| dot(&inverse[i * m..(i + 1) * m], y)).collect();
-    let factor = (1.0 + dot(y, &hy) / sy) / sy;
+    let hy: Vec<f64> = (0..m).map(|i| small::dot(&inverse[i * m..(i + 1) * m], y)).collect();
+    let factor = (1.0 + small::dot(y, &hy) / sy) / sy;
     for i in 0..m {
         for j in 0..m {
             inverse[i * m + j] += factor * s[i] * s[j] - (hy[i] * s[j] + s[i] * hy[j]) / sy;
@@ -290,7 +286,7 @@ pub fn polish(objective: &mut dyn Objective, mut at: Point, h: &[f64], steps: us
         }
         let x: Vec<f64> = at.x.iter().zip(&d).map(|(a, b)| a + b).collect();
         let Some((f, g)) = objective.evaluate(&x) else { break };
-        let (old, new) = (dot(&at.g, &at.g), dot(&g, &g));
+        let (old, new) = (small::dot(&at.g, &at.g), small::dot(&g, &g));
         // A step that takes nearly all of the gradient leads to the minimum, whatever rounding makes of the value.
         let nearly_all = new < 1e-4 * old;
         let slack = if nearly_all { 1e-6 } else { 1e-9 } * (1.0 + at.f.abs());

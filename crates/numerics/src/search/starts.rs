@@ -72,7 +72,7 @@ pub(crate) fn collinear_blocks(cp: &CrossProducts) -> Option<Vec<Vec<f64>>> {
 /// Triangular Λ with every free entry below the diagonal at `lean`, times `size`: correlations of
 /// either sign.
 pub(crate) fn leaning(cp: &CrossProducts, lean: f64, size: f64) -> Vec<Vec<f64>> {
-    let one = |f: &crate::Factor| {
+    let one = |f: &crate::products::crossproducts::Factor| {
         let mut l = vec![0.0; f.k * f.k];
         for (i, j) in f.free_entries() {
             l[i * f.k + j] = if i == j { size } else { size * lean };

@@ -17,7 +17,7 @@ use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::products::basis::power_of_two_inverse;
 use crate::products::crossproducts::{Column, CrossProducts};
-use crate::simulation::refit::{Refitter, Sums};
+use crate::simulation::refit::{Outcome, Refitter, Sums};
 
 /// Diagonal entries of a start that are nearer to zero than this would sit on a saddle.
 const OFF_THE_SADDLE: f64 = 0.1;
@@ -85,18 +85,6 @@ impl Model<'_> {
             Model::Linear { .. } => 2,
         }
     }
-}
-
-/// What became of a replicate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Outcome {
-    /// Converged.
-    Good = 0,
-    /// The criterion could not be evaluated.
-    NotEvaluated = 1,
-    /// The search ended with a gradient that is not zero.
-    NotConverged = 2,
 }
 
 /// The refits of one model: `replicates x width`, and what became of each.
@@ -261,8 +249,9 @@ impl<'a> Prepared<'a> {
         let Model::Mixed { fit, .. } = model else {
             return Ok(Prepared { model, back: Vec::new(), starts: Vec::new(), hessian: Vec::new(), empty: None });
         };
-        let entries: Vec<(usize, usize)> = fit.cp.factors.iter().flat_map(crate::Factor::free_entries).collect();
-        let triangular = |(f, l): (&crate::Factor, &Vec<f64>)| {
+        let entries: Vec<(usize, usize)> =
+            fit.cp.factors.iter().flat_map(crate::products::crossproducts::Factor::free_entries).collect();
+        let triangular = |(f, l): (&crate::products::crossproducts::Factor, &Vec<f64>)| {
             f.blockwise(l, |block, size| small::lower_factor_of_gram(block, size, size))
         };
         let lam: Vec<Vec<f64>> = fit.cp.factors.iter().zip(&fit.state.blocked.lam).map(triangular).collect();

@@ -3,11 +3,22 @@
 
 use crate::covariance::parameters::{free_from, lambda_from};
 use crate::criterion::profiled::Profiled;
-use crate::fit::model::SINGULAR_TOLERANCE;
 use crate::linalg::small;
 use crate::products::crossproducts::{Column, CrossProducts};
+use crate::search::boundary::SINGULAR_TOLERANCE;
 use crate::search::optimise::{bfgs, Objective, Point};
-use crate::simulation::bootstrap::Outcome;
+
+/// What became of a replicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Converged.
+    Good = 0,
+    /// The criterion could not be evaluated.
+    NotEvaluated = 1,
+    /// The search ended with a gradient that is not zero.
+    NotConverged = 2,
+}
 
 /// Largest gradient norm, relative to the criterion, of a search that has converged.
 const GRADIENT_TOLERANCE: f64 = 1e-4;
@@ -178,6 +189,8 @@ impl Objective for Warm<'_> {
 
 /// Smallest absolute diagonal entry of lower-triangular Λ: zero where they are singular.
 fn smallest_direction(cp: &CrossProducts, lam: &[Vec<f64>]) -> f64 {
-    let diagonal = |(f, l): (&crate::Factor, &Vec<f64>)| (0..f.k).map(|i| l[i * f.k + i].abs()).fold(1.0, f64::min);
+    let diagonal = |(f, l): (&crate::products::crossproducts::Factor, &Vec<f64>)| {
+        (0..f.k).map(|i| l[i * f.k + i].abs()).fold(1.0, f64::min)
+    };
     cp.factors.iter().zip(lam).map(diagonal).fold(1.0, f64::min)
 }

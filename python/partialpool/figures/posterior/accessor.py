@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from partialpool.figures.caterpillar import plot_posterior_caterpillar
+from partialpool.figures.documented import documented_by
+from partialpool.figures.posterior.densities import plot_densities
+from partialpool.figures.posterior.pairs import plot_pairs
+from partialpool.figures.posterior.predictive import plot_predictive
+from partialpool.figures.posterior.traces import plot_ranks, plot_traces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from partialpool.bayes.posterior import Posterior
-
-    Drawn = Figure | Axes
 
 
 class PosteriorPlots:
@@ -23,38 +29,62 @@ class PosteriorPlots:
     def __init__(self, post: Posterior) -> None:
         self._post = post
 
-    def densities(self, **options: Any) -> Drawn:
-        """Parameters with their priors (`partialpool.figures.posterior.densities`)."""
-        from partialpool.figures.posterior.densities import plot_densities
+    @documented_by(plot_densities)
+    def densities(
+        self,
+        *,
+        variables: str | Sequence[str] | None = None,
+        prior: bool = True,
+        level: float = 0.9,
+        ax: Axes | None = None,
+    ) -> Figure | Axes:
+        """Density of each parameter, its median and interval below, its prior as a dashed line."""
+        return plot_densities(self._post, variables=variables, prior=prior, level=level, ax=ax)
 
-        return plot_densities(self._post, **options)
+    @documented_by(plot_traces)
+    def traces(
+        self, *, variables: str | Sequence[str] | None = None, ax: Axes | None = None
+    ) -> Figure | Axes:
+        """Draws in their order, a line a chain; divergent ones are marked below."""
+        return plot_traces(self._post, variables=variables, ax=ax)
 
-    def traces(self, **options: Any) -> Drawn:
-        """Draws by chain (see `partialpool.figures.posterior.traces.plot_traces`)."""
-        from partialpool.figures.posterior.traces import plot_traces
+    @documented_by(plot_ranks)
+    def ranks(
+        self, *, variables: str | Sequence[str] | None = None, ax: Axes | None = None
+    ) -> Figure | Axes:
+        """Ranks of each chain's draws among those of all: level lines where the chains agree."""
+        return plot_ranks(self._post, variables=variables, ax=ax)
 
-        return plot_traces(self._post, **options)
+    @documented_by(plot_pairs)
+    def pairs(
+        self, *, variables: Sequence[str] | None = None, ax: Axes | None = None
+    ) -> Figure | Axes:
+        """Draws of parameters in pairs, densities on the diagonal; divergent draws are marked."""
+        return plot_pairs(self._post, variables=variables, ax=ax)
 
-    def ranks(self, **options: Any) -> Drawn:
-        """Ranks by chain (see `partialpool.figures.posterior.traces.plot_ranks`)."""
-        from partialpool.figures.posterior.traces import plot_ranks
+    @documented_by(plot_posterior_caterpillar)
+    def caterpillar(
+        self,
+        *,
+        group: str | None = None,
+        column: str | None = None,
+        level: float = 0.9,
+        max_levels: int = 400,
+        ax: Axes | None = None,
+    ) -> Figure | Axes:
+        """Posterior medians of random effects with intervals that leave out equal tails."""
+        return plot_posterior_caterpillar(
+            self._post, group=group, column=column, level=level, max_levels=max_levels, ax=ax
+        )
 
-        return plot_ranks(self._post, **options)
-
-    def pairs(self, **options: Any) -> Drawn:
-        """Parameters in pairs (see `partialpool.figures.posterior.pairs.plot_pairs`)."""
-        from partialpool.figures.posterior.pairs import plot_pairs
-
-        return plot_pairs(self._post, **options)
-
-    def caterpillar(self, **options: Any) -> Drawn:
-        """Random effects (see `partialpool.figures.caterpillar.plot_posterior_caterpillar`)."""
-        from partialpool.figures.caterpillar import plot_posterior_caterpillar
-
-        return plot_posterior_caterpillar(self._post, **options)
-
-    def predictive(self, **options: Any) -> Drawn:
-        """Observed and replicated (see `partialpool.figures.posterior.predictive`)."""
-        from partialpool.figures.posterior.predictive import plot_predictive
-
-        return plot_predictive(self._post, **options)
+    @documented_by(plot_predictive)
+    def predictive(
+        self,
+        *,
+        draws: int = 50,
+        max_rows: int = 20_000,
+        seed: int | None = None,
+        ax: Axes | None = None,
+    ) -> Figure | Axes:
+        """Density of the observed response, and of replicates."""
+        return plot_predictive(self._post, draws=draws, max_rows=max_rows, seed=seed, ax=ax)

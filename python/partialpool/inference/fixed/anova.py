@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.arguments import Ddf
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.deletions import deletions, empty_cells
 from partialpool.inference.fixed.hypotheses import Hypotheses, hypotheses
@@ -19,7 +20,7 @@ ROMAN = {1: "I", 2: "II", 3: "III"}
 TYPES = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
 
 
-def anova(fit: LinearMixedModel, type_: Any = 3, ddf: str = "satterthwaite") -> AnovaTable:
+def anova(fit: LinearMixedModel, type_: Any = 3, ddf: Ddf = "satterthwaite") -> AnovaTable:
     """Tests of the terms of the fixed part.
 
     Parameters
@@ -49,7 +50,7 @@ def anova(fit: LinearMixedModel, type_: Any = 3, ddf: str = "satterthwaite") -> 
     return _table(fit, heading, tested, ddf, notes=notes)
 
 
-def drop1(fit: LinearMixedModel, ddf: str = "satterthwaite") -> AnovaTable:
+def drop1(fit: LinearMixedModel, ddf: Ddf = "satterthwaite") -> AnovaTable:
     """Tests of each term that is part of no other, as if it were dropped from the model."""
     ddf = check_ddf(fit, ddf)
     method = METHODS[ddf]
@@ -62,7 +63,7 @@ def _table(
     fit: LinearMixedModel,
     heading: str,
     tested: Hypotheses,
-    ddf: str,
+    ddf: Ddf,
     *,
     model: str | None = None,
     notes: tuple[str, ...] = (),
@@ -78,7 +79,7 @@ def _table(
     )
 
 
-def _test(fit: LinearMixedModel, rows: Any, ddf: str) -> FTest:
+def _test(fit: LinearMixedModel, rows: Any, ddf: Ddf) -> FTest:
     if len(rows) == 0:  # nothing of the term is not in the others, too
         return FTest(np.nan, 0, np.nan, np.nan)
     return f_test(fit, rows, ddf)

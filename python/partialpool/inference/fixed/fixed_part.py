@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import DDF, Ddf, check_choice
 from partialpool.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
-DDF = ("satterthwaite", "kenward-roger", "asymptotic")
-
 #: A linear function is estimable if its part in the null space of X is below this, relatively.
 ESTIMABLE_TOLERANCE = 1e-6
 #: Singular values of X (unit columns) below this, relatively, span its null space.
@@ -76,7 +75,7 @@ class FixedPart:
         return known & (outside <= ESTIMABLE_TOLERANCE * np.linalg.norm(scaled, axis=1))
 
 
-def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
+def fixed_part(model: Any, ddf: Ddf = "satterthwaite") -> FixedPart:
     """Read a fit of `lmer` or `lm`.
 
     Raises
@@ -97,7 +96,7 @@ def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
             kept=kept,
             beta=model.beta,
             vcov=model.vcov.to_numpy(),
-            df=lambda _: residual,
+            df=partial(_always, residual),
             method="asymptotic" if ddf == "asymptotic" else "residual",
             null=null,
             scale=scale,
@@ -110,7 +109,7 @@ def fixed_part(model: Any, ddf: str = "satterthwaite") -> FixedPart:
     return FixedPart(model.design, kept, model.beta, vcov, df, ddf, null, scale, model.undetermined)
 
 
-def part_with_fixed_effects(model: Any, ddf: str, what: str) -> FixedPart:
+def part_with_fixed_effects(model: Any, ddf: Ddf, what: str) -> FixedPart:
     """The fixed part, refused in one line where it is empty, as that of ``y ~ 0 + (1 | g)``."""
     part = fixed_part(model, ddf)
     if not len(part.beta):
@@ -120,13 +119,24 @@ def part_with_fixed_effects(model: Any, ddf: str, what: str) -> FixedPart:
     return part
 
 
-def covariance_and_df(fit: LinearMixedModel, ddf: str) -> tuple[Vector, Callable[[Vector], float]]:
+def covariance_and_df(fit: LinearMixedModel, ddf: Ddf) -> tuple[Vector, Callable[[Vector], float]]:
     """Covariance of the fixed effects, (p, p), and the df of a contrast by one of the methods."""
     if ddf == "satterthwaite":
         return fit.covariance, fit.satterthwaite.df
     if ddf == "asymptotic":
-        return fit.covariance, lambda row: float("nan" if fit.undetermined(row)[0] else "inf")
+        return fit.covariance, partial(_infinite, fit)
     return kenward_roger_covariance(fit)
+
+
+# Functions with a name, as a pickle knows no others.
+
+
+def _always(df: float, _: Vector) -> float:
+    return df
+
+
+def _infinite(fit: LinearMixedModel, contrast: Vector) -> float:
+    return float("nan" if fit.undetermined(contrast)[0] else "inf")
 
 
 def kenward_roger_covariance(

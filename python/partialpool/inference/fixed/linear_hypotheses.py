@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import Ddf
 from partialpool.design.alignment import is_pandas
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.coefficient_names import NUMBER, CoefficientNames, NameFound
@@ -37,7 +38,7 @@ class Hypothesis:
 
 
 def linear_test(
-    fit: LinearMixedModel, hypothesis: Any, ddf: str = "satterthwaite", rhs: Any = None
+    fit: LinearMixedModel, hypothesis: Any, ddf: Ddf = "satterthwaite", rhs: Any = None
 ) -> ContrastTest:
     """Test a linear hypothesis about the fixed effects.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import DDF, Ddf, check_choice
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.units import Units, quadratic_forms
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 #: How each choice of `ddf` is called in a heading.
-METHODS = {
+METHODS: dict[Ddf, str] = {
     "satterthwaite": "Satterthwaite's method",
     "kenward-roger": "Kenward-Roger's method",
     "asymptotic": "asymptotic tests",
 }
 
 
-def check_ddf(fit: LinearMixedModel, ddf: Any) -> str:
+def check_ddf(fit: LinearMixedModel, ddf: Any) -> Ddf:
     """Refuse methods that are not offered, or not for this fit."""
-    ddf = check_choice(ddf, "ddf", METHODS)
+    ddf = check_choice(ddf, "ddf", DDF)
     if ddf == "kenward-roger" and not fit.reml:
         raise ArgumentError(
             "Kenward-Roger's method is for REML fits and this fit is by ML; fit with reml=True"
@@ -48,7 +48,7 @@ def scaled_covariance(fit: LinearMixedModel, units: Units) -> Array:
     return units.covariance(fit._native.unscaled_covariance.reshape(p, p), fit.sigma)
 
 
-def f_test(fit: LinearMixedModel, contrasts: Array, ddf: str, rhs: Array | float = 0.0) -> FTest:
+def f_test(fit: LinearMixedModel, contrasts: Array, ddf: Ddf, rhs: Array | float = 0.0) -> FTest:
     """Test L β = c from L, (q, p), and c, (q,); rows that say nothing new are left out."""
     units = units_of(fit)
     asked = units.contrasts(contrasts, fit.beta, rhs)
@@ -72,7 +72,7 @@ def f_test(fit: LinearMixedModel, contrasts: Array, ddf: str, rhs: Array | float
 
 
 def t_rows(
-    fit: LinearMixedModel, contrasts: Array | None, rhs: Array | float, ddf: str
+    fit: LinearMixedModel, contrasts: Array | None, rhs: Array | float, ddf: Ddf
 ) -> dict[str, Array]:
     """Each row by itself: ``estimate, std_error, df, statistic, p_value``, all (k,).
 

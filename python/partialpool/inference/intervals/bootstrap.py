@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.arguments import check_choice, check_level, check_nsim, check_seed
+from partialpool.arguments import (
+    BOOTSTRAP_INTERVALS,
+    BootstrapInterval,
+    check_choice,
+    check_level,
+    check_nsim,
+    check_seed,
+)
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
 from partialpool.limits import require_memory
@@ -33,7 +40,6 @@ Vector = NDArray[np.float64]
 
 #: What the native module's outcomes mean; the first is success.
 CAUSES = ("", "criterion could not be evaluated", "search did not converge")
-KINDS = ("percentile", "basic", "normal")
 
 
 # ---- what the native module needs ----------------------------------------------------------------
@@ -197,7 +203,7 @@ class Bootstrap:
         """Standard deviation of the replicates, (s,)."""
         return np.nanstd(self.replicates, axis=0, ddof=1)
 
-    def confint(self, kind: str = "percentile", level: float = 0.95) -> pd.DataFrame:
+    def confint(self, kind: BootstrapInterval = "percentile", level: float = 0.95) -> pd.DataFrame:
         """Intervals by name, as R's ``boot.ci``.
 
         Parameters
@@ -208,7 +214,7 @@ class Bootstrap:
         level
             Coverage aimed at.
         """
-        kind, level = check_choice(kind, "kind", KINDS), check_level(level)
+        kind, level = check_choice(kind, "kind", BOOTSTRAP_INTERVALS), check_level(level)
         ends = [
             _interval(column[~np.isnan(column)], estimate, kind, level)
             for column, estimate in zip(self.replicates.T, self.estimate, strict=True)

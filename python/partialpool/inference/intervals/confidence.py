@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partialpool.arguments import check_choice, check_level, check_nsim
+from partialpool.arguments import (
+    BOOTSTRAP_INTERVALS,
+    CONFINT_METHODS,
+    BootstrapInterval,
+    ConfintMethod,
+    check_choice,
+    check_level,
+    check_nsim,
+)
 from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.inference.intervals.bootstrap import (
-    KINDS,
     bootstrap,
     interval_frame,
     maximum_likelihood,
@@ -24,23 +31,21 @@ if TYPE_CHECKING:
 
     from partialpool.models.linear_mixed import LinearMixedModel
 
-METHODS = ("wald", "profile", "boot")
-
 
 def confint(
     fit: LinearMixedModel,
-    method: str = "wald",
+    method: ConfintMethod = "wald",
     level: float = 0.95,
     nsim: int = 1000,
     seed: int | None = None,
     parm: str | int | Sequence[str | int] | None = None,
-    boot_type: str = "percentile",
+    boot_type: BootstrapInterval = "percentile",
     oldnames: bool = True,
 ) -> pd.DataFrame:
     """See `LinearMixedModel.confint`."""
     level = check_level(level)
-    method = check_choice(method, "method", METHODS)
-    boot_type = check_choice(boot_type, "boot_type", KINDS)
+    method = check_choice(method, "method", CONFINT_METHODS)
+    boot_type = check_choice(boot_type, "boot_type", BOOTSTRAP_INTERVALS)
     if method == "boot" and check_nsim(nsim) < 2:
         raise ArgumentError("an interval needs more than one simulation; nsim of 1000 is usual")
     wanted = select(parameters(fit), parm)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import CONTRAST_NAMES, Adjustment, ContrastName, check_choice
 from partialpool.errors import ArgumentError
 
 Vector = NDArray[np.float64]
 
-METHODS = ("pairwise", "revpairwise", "trt_vs_ctrl", "poly")
+#: A name, coefficients by name, or a matrix with a row for each contrast.
+Contrasts = ContrastName | Mapping[str, Sequence[float]] | ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,11 @@ class ContrastSet:
 
     names: tuple[str, ...]
     coefficients: Vector
-    adjust: str = "none"
+    adjust: Adjustment = "none"
     pairs: bool = False
 
 
-def contrast_set(method: Any, labels: Sequence[str], ref: Any = None) -> ContrastSet:
+def contrast_set(method: Contrasts, labels: Sequence[str], ref: Any = None) -> ContrastSet:
     """Contrasts by name, from a dict of coefficients, or from a matrix with a row each.
 
     Parameters
@@ -52,7 +53,7 @@ def contrast_set(method: Any, labels: Sequence[str], ref: Any = None) -> Contras
         Of "trt_vs_ctrl": label or position of the control; default the first.
     """
     if isinstance(method, str):
-        method = check_choice(method, "the name of the contrasts", METHODS)
+        method = check_choice(method, "the name of the contrasts", CONTRAST_NAMES)
         if ref is not None and method != "trt_vs_ctrl":
             raise ArgumentError(f"ref= is for 'trt_vs_ctrl', not for {method!r}")
         if len(labels) < 2:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.arguments import check_level
+from partialpool.arguments import Adjustment, Ddf, check_level
 from partialpool.errors import ArgumentError
 from partialpool.formula import Name
 from partialpool.inference.fixed.fixed_part import FixedPart, part_with_fixed_effects
@@ -37,10 +37,10 @@ def emmeans(
     specs: str | Sequence[str],
     *,
     by: str | Sequence[str] | None = None,
-    ddf: str = "satterthwaite",
+    ddf: Ddf = "satterthwaite",
     at: Mapping[str, Any] | None = None,
     level: float = 0.95,
-    adjust: str = "none",
+    adjust: Adjustment = "none",
 ) -> MarginalMeans:
     """Estimated marginal means: predictions averaged over a balanced grid.
 
@@ -82,10 +82,10 @@ def emtrends(
     var: str,
     *,
     by: str | Sequence[str] | None = None,
-    ddf: str = "satterthwaite",
+    ddf: Ddf = "satterthwaite",
     at: Mapping[str, Any] | None = None,
     level: float = 0.95,
-    adjust: str = "none",
+    adjust: Adjustment = "none",
 ) -> MarginalMeans:
     """Slopes of a covariate, averaged as `emmeans` averages means.
 
@@ -115,7 +115,7 @@ def _averaged(
     specs: str | Sequence[str],
     by: str | Sequence[str] | None,
     level: float,
-    adjust: str,
+    adjust: Adjustment,
     name: str,
 ) -> MarginalMeans:
     wanted, within = read_names(specs, "specs"), read_names(by, "by")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.arguments import Ddf
 from partialpool.design import Design
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
@@ -88,7 +89,7 @@ def joint_tests(
     model: Any,
     *,
     by: str | Sequence[str] | None = None,
-    ddf: str = "satterthwaite",
+    ddf: Ddf = "satterthwaite",
     at: Mapping[str, Any] | None = None,
 ) -> JointTests:
     """Test each term of the fixed part by its interaction contrasts among marginal means.

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_level
+from partialpool.arguments import Adjustment, check_level
 from partialpool.cached import cached_property
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import FixedPart
 from partialpool.inference.fixed.units import quadratic_forms
-from partialpool.inference.means.contrasts import contrast_set
+from partialpool.inference.means.contrasts import Contrasts, contrast_set
 from partialpool.inference.means.multiplicity import (
     adjusted_p,
     check_adjust,
@@ -73,7 +73,7 @@ class MarginalMeans:
     offset: Vector
     name: str
     level: float = 0.95
-    adjust: str = "none"
+    adjust: Adjustment = "none"
     family: int = 1
     pairwise: bool = False
     null: float = 0.0
@@ -138,7 +138,7 @@ class MarginalMeans:
         return out * self.std_error
 
     @property
-    def used_adjust(self) -> str:
+    def used_adjust(self) -> Adjustment:
         """The adjustment; Šidák's where Tukey's was asked for what are not pairwise differences."""
         return "sidak" if self.adjust == "tukey" and not self.pairwise else self.adjust
 
@@ -156,10 +156,10 @@ class MarginalMeans:
 
     def contrast(
         self,
-        method: Any = "pairwise",
+        method: Contrasts = "pairwise",
         *,
         by: str | Sequence[str] | None = None,
-        adjust: str | None = None,
+        adjust: Adjustment | None = None,
         ref: Any = None,
     ) -> MarginalMeans:
         """Contrasts among the rows, within each combination of `by`.
@@ -215,11 +215,15 @@ class MarginalMeans:
             show_test=True,
         )
 
-    def pairs(self, **options: Any) -> MarginalMeans:
-        """All pairwise differences: ``contrast("pairwise", ...)``."""
-        return self.contrast("pairwise", **options)
+    def pairs(
+        self, *, by: str | Sequence[str] | None = None, adjust: Adjustment | None = None
+    ) -> MarginalMeans:
+        """All pairwise differences, with `by` and `adjust` as for `contrast`."""
+        return self.contrast("pairwise", by=by, adjust=adjust)
 
-    def confint(self, level: float | None = None, adjust: str | None = None) -> MarginalMeans:
+    def confint(
+        self, level: float | None = None, adjust: Adjustment | None = None
+    ) -> MarginalMeans:
         """The same rows, shown with confidence limits."""
         return replace(
             self,
@@ -229,7 +233,7 @@ class MarginalMeans:
             adjust=self.adjust if adjust is None else check_adjust(adjust),
         )
 
-    def test(self, null: float = 0.0, adjust: str | None = None) -> MarginalMeans:
+    def test(self, null: float = 0.0, adjust: Adjustment | None = None) -> MarginalMeans:
         """The same rows, shown with tests of their being equal to `null`."""
         if not isinstance(null, int | float) or not np.isfinite(null):
             raise ArgumentError(f"null must be a number, not {null!r}")

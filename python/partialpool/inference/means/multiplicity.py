@@ -9,14 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.arguments import check_choice
+from partialpool.arguments import ADJUSTMENTS, Adjustment, check_choice
 
 Vector = NDArray[np.float64]
 
-ADJUSTMENTS = ("tukey", "dunnettx", "holm", "bonferroni", "sidak", "none")
 
-
-def check_adjust(adjust: str) -> str:
+def check_adjust(adjust: Adjustment) -> Adjustment:
     """The method's name, or an ArgumentError that lists them."""
     return check_choice(adjust, "adjust", ADJUSTMENTS)
 
@@ -31,7 +29,7 @@ def two_sided(statistic: Vector, df: Vector) -> Vector:
     return np.where(finite, 2 * t.sf(size, safe), 2 * norm.sf(size))
 
 
-def adjusted_p(statistic: Vector, df: Vector, adjust: str, family: int) -> Vector:
+def adjusted_p(statistic: Vector, df: Vector, adjust: Adjustment, family: int) -> Vector:
     """p-values of the tests of one family.
 
     Parameters
@@ -58,7 +56,7 @@ def adjusted_p(statistic: Vector, df: Vector, adjust: str, family: int) -> Vecto
     return _dunnett(np.abs(statistic), df, m)
 
 
-def critical_value(level: float, df: Vector, adjust: str, family: int) -> Vector:
+def critical_value(level: float, df: Vector, adjust: Adjustment, family: int) -> Vector:
     """Half-widths of the family's intervals in standard errors, (m,); Holm as Bonferroni."""
     m = len(df)
     out = np.full(m, np.nan)
@@ -67,7 +65,7 @@ def critical_value(level: float, df: Vector, adjust: str, family: int) -> Vector
     return out
 
 
-def _critical(level: float, df: float, adjust: str, family: int, m: int) -> float:
+def _critical(level: float, df: float, adjust: Adjustment, family: int, m: int) -> float:
     tail = 1 - level
     if adjust == "sidak":
         return _quantile(-float(np.expm1(np.log(level) / m)), df)

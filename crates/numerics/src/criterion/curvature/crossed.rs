@@ -66,7 +66,7 @@ pub(crate) fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives 
 }
 
 /// `Σ e_a F_b` over a factor's levels, `k² x p`.
-fn mixed_sums(f: &crate::Factor, state: &Profiled, c: usize, p: usize) -> Vec<f64> {
+fn mixed_sums(f: &crate::products::crossproducts::Factor, state: &Profiled, c: usize, p: usize) -> Vec<f64> {
     let mut out = vec![0.0; f.k * f.k * p];
     for l in 0..f.levels {
         let rows = &state.e[(f.offset + l * f.k) * c..(f.offset + (l + 1) * f.k) * c];
@@ -138,7 +138,13 @@ fn add_product_transposed(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usi
 }
 
 /// `Σ C[a,d] C[b,c]` and `Σ e_a C[b,d] e_c` over the pairs of levels of two factors.
-fn pair_sums(full: &[f64], q: usize, f: &crate::Factor, g: &crate::Factor, e: &[f64]) -> (Vec<f64>, Vec<f64>) {
+fn pair_sums(
+    full: &[f64],
+    q: usize,
+    f: &crate::products::crossproducts::Factor,
+    g: &crate::products::crossproducts::Factor,
+    e: &[f64],
+) -> (Vec<f64>, Vec<f64>) {
     let (kf, kg) = (f.k, g.k);
     let w = kf * kg;
     let mut gram = vec![0.0; w * w];

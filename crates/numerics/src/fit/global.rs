@@ -3,12 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::covariance::parameters::working_lambda;
-use crate::criterion::objective::Search;
 use crate::error::NumericsError;
-use crate::fit::model::{Convergence, Fit, SINGULAR_TOLERANCE};
+use crate::fit::model::{Convergence, Fit};
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
-use crate::search::boundary::{leave_boundary, null_directions};
+use crate::search::boundary::{leave_boundary, null_directions, SINGULAR_TOLERANCE};
+use crate::search::objective::Search;
 use crate::search::optimise::{bfgs, newton, polish, scaled_eigen, units, Objective, Point};
 use crate::search::starts::{collinear_blocks, leaning, starting_values};
 

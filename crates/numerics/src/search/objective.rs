@@ -60,13 +60,15 @@ impl<'a> Search<'a> {
         if !self.turned {
             return lam;
         }
-        let turn = |((q, l), f): ((&Vec<f64>, &Vec<f64>), &crate::Factor)| small::product(q, l, (f.k, f.k, f.k));
+        let turn = |((q, l), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
+            small::product(q, l, (f.k, f.k, f.k))
+        };
         self.frames.iter().zip(&lam).zip(&self.cp.factors).map(turn).collect()
     }
 
     /// The point of the present frame with the same ΛΛᵀ, diagonal entries not negative.
     pub(crate) fn coordinates(&self, lam: &[Vec<f64>]) -> Vec<f64> {
-        let turn = |((q, l), f): ((&Vec<f64>, &Vec<f64>), &crate::Factor)| {
+        let turn = |((q, l), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
             let k = f.k;
             let mut seen = vec![0.0; k * k];
             small::gemm_tn(&mut seen, q, l, (k, k, k), 1.0);
@@ -130,7 +132,7 @@ impl<'a> Search<'a> {
         if !self.turned {
             return free_from(self.cp, &self.gradient);
         }
-        let turn = |((q, g), f): ((&Vec<f64>, &Vec<f64>), &crate::Factor)| {
+        let turn = |((q, g), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
             let mut seen = vec![0.0; f.k * f.k];
             small::gemm_tn(&mut seen, q, g, (f.k, f.k, f.k), 1.0);
             seen

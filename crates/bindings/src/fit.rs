@@ -1,0 +1,236 @@
+//! A fitted model, for Python.
+
+use std::sync::Arc;
+
+use numerics::fit::model::Convergence;
+use numerics::fit::rows::Rows;
+use numerics::Fit;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::prelude::*;
+
+use crate::interrupt::{MANY_EFFECTS, MANY_ROWS};
+use crate::pool::detached;
+use crate::shared::SharedFit;
+use crate::{columns, hold, raise, slice, CoreError, Held, PyCrossProducts};
+
+type Array<'py> = Bound<'py, PyArray1<f64>>;
+type RowArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
+
+/// A fitted model; any number of threads may ask it at once.
+#[pyclass(frozen, name = "Fit", module = "partialpool._core")]
+pub(crate) struct PyFit {
+    inner: SharedFit,
+}
+
+impl PyFit {
+    pub(crate) fn new(fit: Fit) -> Self {
+        PyFit { inner: SharedFit::new(fit) }
+    }
+
+    /// The fit, to be read.
+    pub(crate) fn read(&self, py: Python<'_>) -> PyResult<Arc<Fit>> {
+        self.inner.read(py)
+    }
+
+    /// Whether work on the effects may take long.
+    fn large(&self) -> bool {
+        self.inner.cp().q() + self.inner.cp().p > MANY_EFFECTS
+    }
+}
+
+fn rows<'a>(n: usize, x: &'a [Held], factors: &'a [(Vec<Held<'_>>, &'a [u32])]) -> PyResult<Rows<'a>> {
+    let factors = factors.iter().map(|(c, codes)| Ok((columns(c)?, *codes))).collect::<PyResult<_>>()?;
+    Ok(Rows { n, x: columns(x)?, factors })
+}
+
+/// Hold the arrays of a prediction's rows, then run `$body` with `$rows` borrowed from them.
+macro_rules! with_rows {
+    ($n:expr, $x:expr, $factors:expr, |$rows:ident| $body:expr) => {{
+        let x = hold(&$x)?;
+        let mut held = Vec::with_capacity($factors.len());
+        for (columns, codes) in &$factors {
+            held.push((hold(columns)?, slice(codes)?));
+        }
+        let $rows = rows($n, &x, &held)?;
+        $body
+    }};
+}
+
+#[pymethods]
+impl PyFit {
+    #[staticmethod]
+    #[pyo3(signature = (cp, reml, lambdas, convergence, hessian, working=None))]
+    fn restore(
+        py: Python<'_>,
+        cp: &PyCrossProducts,
+        reml: bool,
+        lambdas: Vec<Vec<f64>>,
+        convergence: (f64, f64, f64, usize),
+        hessian: Vec<f64>,
+        working: Option<Vec<Vec<f64>>>,
+    ) -> PyResult<Self> {
+        let (gradient_norm, low, high, evaluations) = convergence;
+        let convergence = Convergence { gradient_norm, eigenvalues: (low, high), evaluations };
+        if hessian.len() != cp.inner.n_theta().pow(2) {
+            return Err(CoreError::new_err("stored state unreadable: inconsistent Hessian"));
+        }
+        let cp = cp.inner.clone();
+        let sizes = || cp.factors.iter().map(|f| f.k * f.k);
+        if working.as_ref().is_some_and(|w| !w.iter().map(Vec::len).eq(sizes())) {
+            return Err(CoreError::new_err("stored state unreadable: inconsistent working parameters"));
+        }
+        let inner = detached(py, || match &working {
+            Some(working) => Fit::at_working(cp, reml, working, convergence, hessian),
+            None => Fit::at(cp, reml, &lambdas, convergence, hessian),
+        })?
+        .map_err(raise)?;
+        Ok(Self::new(inner))
+    }
+
+    #[getter]
+    fn criterion(&self, py: Python<'_>) -> PyResult<f64> {
+        let fit = self.read(py)?;
+        Ok(fit.state.raw_criterion(&fit.cp))
+    }
+
+    /// What tolerances of the criterion are relative to; free of the units of the data.
+    #[getter]
+    fn magnitude(&self, py: Python<'_>) -> PyResult<f64> {
+        let fit = self.read(py)?;
+        Ok(fit.state.magnitude(&fit.cp))
+    }
+
+    #[getter]
+    fn lambdas(&self, py: Python<'_>) -> PyResult<Vec<Vec<f64>>> {
+        Ok(self.read(py)?.raw_lambda())
+    }
+
+    /// Λ in the working basis, in the internal order of factors: what `restore` needs to be exact.
+    #[getter]
+    fn working(&self, py: Python<'_>) -> PyResult<Vec<Vec<f64>>> {
+        Ok(self.read(py)?.state.blocked.lam.clone())
+    }
+
+    #[getter]
+    fn sigma(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(self.read(py)?.sigma())
+    }
+
+    #[getter]
+    fn beta<'py>(&self, py: Python<'py>) -> PyResult<Array<'py>> {
+        Ok(self.read(py)?.beta().into_pyarray(py))
+    }
+
+    #[getter]
+    fn unscaled_covariance<'py>(&self, py: Python<'py>) -> PyResult<Array<'py>> {
+        Ok(self.read(py)?.unscaled_covariance().into_pyarray(py))
+    }
+
+    /// Bounds of the diagonal of that covariance, which cost much less: the least and the most.
+    #[getter]
+    fn unscaled_variance_bounds<'py>(&self, py: Python<'py>) -> PyResult<(Array<'py>, Array<'py>)> {
+        let (least, most) = self.read(py)?.unscaled_variance_bounds();
+        Ok((least.into_pyarray(py), most.into_pyarray(py)))
+    }
+
+    /// Bytes of the largest array that a fit cannot do without: of the cross-products or the factor.
+    #[getter]
+    fn largest_block_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        let fit = self.read(py)?;
+        Ok(fit.cp.largest_block_bytes().max(fit.state.blocked.rest.bytes()))
+    }
+
+    #[getter]
+    fn log_det_omega(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(self.read(py)?.state.blocked.logdet)
+    }
+
+    #[getter]
+    fn convergence(&self, py: Python<'_>) -> PyResult<(f64, f64, f64, usize)> {
+        let fit = self.read(py)?;
+        let c = &fit.convergence;
+        Ok((c.gradient_norm, c.eigenvalues.0, c.eigenvalues.1, c.evaluations))
+    }
+
+    #[getter]
+    fn hessian(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
+        Ok(self.read(py)?.hessian.clone())
+    }
+
+    /// Per factor (caller's order) the working-basis directions without variance, and the basis.
+    #[getter]
+    #[allow(clippy::type_complexity)]
+    fn null_directions(&self, py: Python<'_>) -> PyResult<Vec<(Vec<Vec<f64>>, Vec<f64>)>> {
+        let fit = self.read(py)?;
+        let cp = &fit.cp;
+        let mut out = vec![(Vec::new(), Vec::new()); cp.factors.len()];
+        for (i, directions) in fit.null_directions.iter().enumerate() {
+            out[cp.order[i]] = (directions.clone(), cp.basis.z[i].clone());
+        }
+        Ok(out)
+    }
+
+    fn random_effects<'py>(&self, py: Python<'py>) -> PyResult<Vec<Array<'py>>> {
+        Ok(self.read(py)?.random_effects().into_iter().map(|v| v.into_pyarray(py)).collect())
+    }
+
+    fn conditional_covariances<'py>(&self, py: Python<'py>) -> PyResult<Vec<Array<'py>>> {
+        let all = self.inner.work(py, self.large(), |fit| Ok(fit.conditional_covariances()))?;
+        Ok(all.into_iter().map(|v| v.into_pyarray(py)).collect())
+    }
+
+    fn satterthwaite<'py>(&self, py: Python<'py>) -> PyResult<(Array<'py>, Vec<Array<'py>>)> {
+        let (h, j) = self.inner.work(py, self.large(), Fit::satterthwaite)?;
+        Ok((h.into_pyarray(py), j.into_iter().map(|v| v.into_pyarray(py)).collect()))
+    }
+
+    fn linear_predictor<'py>(
+        &self,
+        py: Python<'py>,
+        n: usize,
+        x: Vec<Bound<'py, PyAny>>,
+        factors: Vec<RowArgs<'py>>,
+        effects: (PyReadonlyArray1<'py, f64>, Vec<PyReadonlyArray1<'py, f64>>),
+        with: Vec<bool>,
+    ) -> PyResult<Array<'py>> {
+        let b = effects.1.iter().map(|v| Ok(slice(v)?.to_vec())).collect::<PyResult<Vec<_>>>()?;
+        let out = with_rows!(n, x, factors, |rows| {
+            let beta = slice(&effects.0)?;
+            let fit = self.read(py)?;
+            detached(py, || fit.linear_predictor(&rows, beta, &b, &with))?
+        });
+        Ok(out.into_pyarray(py))
+    }
+
+    #[pyo3(signature = (n, x, factors, weights=None))]
+    fn leverages<'py>(
+        &self,
+        py: Python<'py>,
+        n: usize,
+        x: Vec<Bound<'py, PyAny>>,
+        factors: Vec<RowArgs<'py>>,
+        weights: Option<PyReadonlyArray1<'py, f64>>,
+    ) -> PyResult<Array<'py>> {
+        let out = with_rows!(n, x, factors, |rows| {
+            let weights = weights.as_ref().map(slice).transpose()?;
+            self.inner.work(py, n > MANY_ROWS || self.large(), |fit| Ok(fit.leverages(&rows, weights)))?
+        });
+        Ok(out.into_pyarray(py))
+    }
+
+    fn prediction_variances<'py>(
+        &self,
+        py: Python<'py>,
+        n: usize,
+        x: Vec<Bound<'py, PyAny>>,
+        factors: Vec<RowArgs<'py>>,
+        with: Vec<bool>,
+        unknown: bool,
+    ) -> PyResult<Array<'py>> {
+        let long = n > MANY_ROWS || self.large();
+        let out = with_rows!(n, x, factors, |rows| {
+            self.inner.work(py, long, |fit| Ok(fit.prediction_variances(&rows, &with, unknown)))?
+        });
+        Ok(out.into_pyarray(py))
+    }
+}

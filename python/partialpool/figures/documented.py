@@ -1,0 +1,18 @@
+"""Methods that draw by a function and have its documentation, all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def documented_by(function: Callable[..., Any]) -> Callable[[Method], Method]:
+    """The documentation that a method shows is the function's."""
+
+    def same(method: Method) -> Method:
+        method.__doc__ = function.__doc__
+        return method
+
+    return same

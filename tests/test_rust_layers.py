@@ -1,0 +1,120 @@
+"""The order of the Rust modules, from the sources' own paths: who may know of whom.
+
+As `test_layers.py` for Python; CONTRIBUTING.md has the same order.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.test_layers import ROOT, circle
+
+SOURCE = ROOT / "crates" / "numerics" / "src"
+MODULES = (
+    *("error", "interrupt", "linalg", "covariance", "products", "factor", "criterion"),
+    *("search", "fit", "inference", "simulation", "posterior"),
+)
+#: Paths to a later module that stay, by file, with the reason.
+EXCEPTIONS = {
+    # The sizes of the blocks, and the basis that Λ is read in, stand in the cross-products.
+    ("covariance/parameters.rs", "products"),
+}
+#: Files of one module that know each other, with the reason.
+PAIRS = {
+    # The parts of the one Hessian: a block of the crossed factors, and the sums that it goes into.
+    frozenset(("criterion/curvature/crossed.rs", "criterion/curvature/mod.rs")),
+    # Cross-products hold the basis that they are in; a change of basis is one of all of them.
+    frozenset(("products/basis.rs", "products/crossproducts.rs")),
+    # The columns of the fixed part and those of them that are sparse, by the same chunks of rows.
+    frozenset(("products/fixed_part.rs", "products/sparse_columns.rs")),
+}
+
+
+def plain(path: Path) -> str:
+    """The source without comments and tests."""
+    text = path.read_text("utf-8").split("#[cfg(test)]")[0]
+    return re.sub(r"//[^\n]*", "", text)
+
+
+def used(text: str) -> set[tuple[str, ...]]:
+    """Every `crate::a::b…`, those in braces apart."""
+    out: set[tuple[str, ...]] = set()
+    for path, braces in re.findall(r"\bcrate::((?:\w+::)*\w*)(?:\{([^}]*)\})?", text):
+        parts = tuple(part for part in path.split("::") if part)
+        inner = [name.split("::")[0].strip() for name in braces.split(",")] if braces else [""]
+        out |= {(*parts, name) if name not in ("", "self") else parts for name in inner}
+    return out
+
+
+def files() -> dict[str, Path]:
+    found = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.rs"))}
+    del found["lib.rs"]
+    return found
+
+
+def module(file: str) -> str:
+    return file.split("/")[0].removesuffix(".rs")
+
+
+def file_of(path: tuple[str, ...], known: dict[str, Path]) -> str | None:
+    """The file that a path leads into."""
+    for end in range(len(path), 0, -1):
+        for name in ("/".join(path[:end]) + ".rs", "/".join(path[:end]) + "/mod.rs"):
+            if name in known:
+                return name
+    return None
+
+
+def test_every_module_has_its_place() -> None:
+    assert {module(file) for file in files()} == set(MODULES)
+
+
+def test_paths_are_whole() -> None:
+    """`crate::Factor` hides the module that it comes from."""
+    wrong = [
+        f"{file}: crate::{'::'.join(path)}"
+        for file, source in files().items()
+        for path in used(plain(source))
+        if not path or path[0] not in MODULES
+    ]
+    assert wrong == []
+
+
+def test_modules_know_only_what_stands_before_them() -> None:
+    found = {
+        (file, path[0])
+        for file, source in files().items()
+        for path in used(plain(source))
+        if MODULES.index(path[0]) > MODULES.index(module(file))
+    }
+    assert found == EXCEPTIONS
+
+
+def test_exceptions_are_needed() -> None:
+    known = files()
+    for pair in PAIRS:
+        first, second = sorted(pair)
+        for one, other in ((first, second), (second, first)):
+            paths = used(plain(known[one]))
+            assert other in {file_of(path, known) for path in paths}, (one, other)
+
+
+def test_no_circle_of_files() -> None:
+    known = files()
+    edges: dict[str, set[str]] = {}
+    for file, source in known.items():
+        targets = {file_of(path, known) for path in used(plain(source))} - {None, file}
+        edges[file] = {
+            target
+            for target in targets
+            if target is not None
+            and (file, module(target)) not in EXCEPTIONS
+            and frozenset((file, target)) not in PAIRS
+        }
+    assert circle(edges) == []
+
+
+def test_contributing_prints_the_order() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert " → ".join(f"`{name}`" for name in MODULES) in text
