@@ -11,31 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
 
 from partialpool.cached import cached_property
-from partialpool.formula import Expr
+from partialpool.design.members import Basis, Coded, Member, Numeric
+from partialpool.formula import Expr, variables
 
 #: A term's member and whether it is coded by contrasts (`True`) or by all its columns.
 Scoped = tuple[int, bool]
-
-
-class Member(Protocol):
-    """What multiplies in a term: a column, a factor, or a transform of a column."""
-
-    @property
-    def name(self) -> str:
-        """As shown in the names of columns."""
-        ...
-
-    @property
-    def spans_intercept(self) -> bool:
-        """Whether its columns add up to a constant, so that they can be coded by contrasts."""
-        ...
-
-    def fields(self, reduced: bool) -> Sequence[str]:
-        """Name of each of its columns; `reduced` by contrasts."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +45,14 @@ class Plan:
     Attributes
     ----------
     members
-        Each once, in order of first use.
+        By the tree that each is, in order of first use.
     term_names
         "Intercept", "f", "f:x".
     columns
         In formulaic's order.
     """
 
-    members: tuple[Member, ...]
+    members: dict[Expr, Member]
     term_names: tuple[str, ...]
     columns: tuple[PlannedColumn, ...]
 
@@ -83,6 +65,27 @@ class Plan:
     def term_of(self) -> tuple[int, ...]:
         """Of each column, the place of its term in `term_names`."""
         return tuple(column.term for column in self.columns)
+
+    @cached_property
+    def known(self) -> tuple[Member, ...]:
+        """The members, as `Part.member` counts them."""
+        return tuple(self.members.values())
+
+    @cached_property
+    def factors(self) -> tuple[str, ...]:
+        """Columns of the data that are used as factors."""
+        return tuple(dict.fromkeys(m.variable for m in self.known if isinstance(m, Coded)))
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns of the data that are used as numbers."""
+        trees = [tree for tree, m in self.members.items() if isinstance(m, Numeric | Basis)]
+        return tuple(dict.fromkeys(v for tree in trees for v in variables(tree)))
+
+    @cached_property
+    def coded_by_others(self) -> bool:
+        """Whether how a term is coded may depend on which others there are."""
+        return any(member.spans_intercept for member in self.known)
 
 
 def plan(
@@ -110,12 +113,14 @@ def plan(
         spanned.add(frozenset())
     for trees in terms:
         own = [place[tree] for tree in trees]
-        new = [s for s in _span(own, known) if frozenset(s) not in spanned]
+        span = _span(own, known)
+        new = [s for s in span if frozenset(s) not in spanned]
         spanned.update(frozenset(s) for s in new)
-        for scoped in _simplify(new):
+        whole = len(new) == len(span)  # nothing of it is there yet: all levels of every factor
+        for scoped in [tuple((i, False) for i in own)] if whole else _simplify(new):
             columns += _columns(scoped, known, len(names))
         names.append(":".join(known[i].name for i in own))
-    return Plan(known, tuple(names), tuple(columns))
+    return Plan(dict(members), tuple(names), tuple(columns))
 
 
 def _span(own: Sequence[int], members: Sequence[Member]) -> list[tuple[Scoped, ...]]:
