@@ -72,6 +72,16 @@ class Plan:
         return tuple(self.members.values())
 
     @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of the data that are used."""
+        return tuple(dict.fromkeys(v for tree in self.members for v in variables(tree)))
+
+    @cached_property
+    def widest(self) -> int:
+        """Most levels of a factor; 0 without factors."""
+        return max((len(m.levels) for m in self.known if isinstance(m, Coded)), default=0)
+
+    @cached_property
     def factors(self) -> tuple[str, ...]:
         """Columns of the data that are used as factors."""
         return tuple(dict.fromkeys(m.variable for m in self.known if isinstance(m, Coded)))

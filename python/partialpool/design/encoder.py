@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.cached import cached_property
 from partialpool.design.column_plan import Plan, plan
 from partialpool.design.columns import Column, Rows, take
 from partialpool.design.contrasts import Contrast
@@ -30,7 +29,7 @@ from partialpool.design.transforms import (
     state_key,
 )
 from partialpool.errors import FileError, NewDataError
-from partialpool.formula import Call, Expr, Name, variables
+from partialpool.formula import Call, Expr, Name
 from partialpool.formula.expressions import to_formulaic, to_shown
 from partialpool.formula.model import written_terms
 from partialpool.formula.terms import ExpandedTerms
@@ -139,10 +138,10 @@ class Encoder:
         """Of each column, the place of its term."""
         return self.plan.term_of
 
-    @cached_property
+    @property
     def variables(self) -> tuple[str, ...]:
         """Columns of the data that are used."""
-        return tuple(dict.fromkeys(v for tree in self.plan.members for v in variables(tree)))
+        return self.plan.variables
 
     def factor_of(self, tree: Expr) -> str | None:
         """The column that a factor of a term codes by its levels; None for numbers."""

@@ -54,6 +54,7 @@ class InMemory:
         self.bases = dict(bases)
         self.made: dict[tuple[int, bool, int], Vector] = {}
         self.gaps = {name: bool(len(c)) and int(c.min()) < 0 for name, c in codes.items()}
+        self.narrow: dict[str, NDArray[np.integer]] = {}
         self.by_level: dict[str, ByLevel] = {}
 
     def columns(self) -> list[Column]:
@@ -64,9 +65,13 @@ class InMemory:
         DataError
             For a value that is not finite although what it is made of is.
         """
-        few = {j: part for j, c in enumerate(self.plan.columns) if (part := self._few(c))}
+        columns = self.plan.columns if self.plan.widest >= MANY_LEVELS else ()
+        few = {j: part for j, c in enumerate(columns) if (part := self._few(c))}
         # The zeros are pages that the operating system has not been asked for yet.
         zeros = iter(np.zeros((len(few), self.n)))
+        # In one block the system hands out memory in larger pages, which is most of the time.
+        new = [j not in few and self._is_new(c) for j, c in enumerate(self.plan.columns)]
+        block = iter(np.empty((sum(new), self.n)))
         out: list[Column] = []
         with np.errstate(all="ignore"):
             for j, column in enumerate(self.plan.columns):
@@ -74,9 +79,18 @@ class InMemory:
                     out.append(1.0)
                 elif j in few:
                     out.append(self._written(column, few[j], next(zeros)))
+                elif new[j]:
+                    out.append(self._product(column, next(block)))
                 else:
-                    out.append(self._product(column))
+                    out.append(self._part(column.parts[0]))
         return out
+
+    def _is_new(self, column: PlannedColumn) -> bool:
+        """Whether a column is more than a number's or a basis' own."""
+        parts = column.parts
+        return len(parts) > 1 or (
+            bool(parts) and isinstance(self.plan.known[parts[0].member], Coded)
+        )
 
     def _few(self, column: PlannedColumn) -> Part | None:
         """The part for which most rows of a column are zero."""
@@ -88,11 +102,13 @@ class InMemory:
                     return part
         return None
 
-    def _product(self, column: PlannedColumn) -> Vector:
+    def _product(self, column: PlannedColumn, out: Vector) -> Vector:
         first, *others = column.parts
+        if not others:
+            return self._part(first, out)
         values = self._part(first)
         for part in others:
-            values = values * self._part(part)
+            values = np.multiply(values, self._part(part), out=out)
         return self._checked(column, values)
 
     def _written(self, column: PlannedColumn, few: Part, out: Vector) -> Vector:
@@ -113,10 +129,11 @@ class InMemory:
         out[groups.missing] = np.nan
         return self._checked(column, out)
 
-    def _part(self, part: Part) -> Vector:
+    def _part(self, part: Part, out: Vector | None = None) -> Vector:
+        """A part's values; a factor's are written to `out` where they are not made yet."""
         key = (part.member, part.reduced, part.field)
         if key not in self.made:
-            self.made[key] = self._make(part)
+            self.made[key] = self._make(part, out)
         return self.made[key]
 
     def _part_at(self, part: Part, rows: Places) -> Vector:
@@ -129,10 +146,10 @@ class InMemory:
         values[codes < 0] = np.nan
         return values
 
-    def _make(self, part: Part) -> Vector:
+    def _make(self, part: Part, out: Vector | None) -> Vector:
         member, tree = self.plan.known[part.member], self.trees[part.member]
         if isinstance(member, Coded):
-            return self._coded(member, part)
+            return self._coded(member, part, np.empty(self.n) if out is None else out)
         if isinstance(member, Basis):
             if tree not in self.bases:
                 self.bases[tree] = self.evaluation.basis(member.call, self.numbers)
@@ -145,20 +162,29 @@ class InMemory:
             return values
         return self._finite(member.name, variables(tree), values)
 
-    def _coded(self, member: Coded, part: Part) -> Vector:
+    def _coded(self, member: Coded, part: Part, out: Vector) -> Vector:
         codes = self.codes[member.variable]
         level = member.indicated(part.reduced, part.field)
         if level is not None:
-            out = np.empty(self.n)
-            np.equal(codes, level, out=out)
+            np.equal(self._narrow(member), level, out=out)
         else:
-            out = np.take(member.weights(part.reduced, part.field), codes, mode="clip")
+            np.take(member.weights(part.reduced, part.field), codes, out=out, mode="clip")
         if self.gaps[member.variable]:
             out[codes < 0] = np.nan
         return out
 
+    def _narrow(self, member: Coded) -> NDArray[np.integer]:
+        """Codes in single bytes where there are few levels: they are read once a level."""
+        name = member.variable
+        if name not in self.narrow:
+            few = len(member.levels) <= np.iinfo(np.int8).max
+            self.narrow[name] = self.codes[name].astype(np.int8) if few else self.codes[name]
+        return self.narrow[name]
+
     def _checked(self, column: PlannedColumn, values: Vector) -> Vector:
         """A product that is finite wherever its parts are: several numbers may overflow."""
+        if not self.plan.numbers:
+            return values
         numeric = [p for p in column.parts if not isinstance(self.plan.known[p.member], Coded)]
         if not numeric or (len(numeric) == 1 and self._bounded(column)):
             return values

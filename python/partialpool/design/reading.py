@@ -109,12 +109,14 @@ def predictor_columns(formula: Formula) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*fixed_variables(formula), *random, *offsets)))
 
 
-@lru_cache(maxsize=256)
 def fixed_variables(formula: Formula) -> tuple[str, ...]:
     """Columns of the fixed part."""
-    if formula.fixed_products is not None:
-        return tuple(dict.fromkeys(v for p in formula.fixed_products for v in p))
-    return written_terms(formula.fixed).variables
+    return _variables(formula.fixed)
+
+
+@lru_cache(maxsize=512)
+def _variables(text: str) -> tuple[str, ...]:
+    return written_terms(text).variables
 
 
 def written_texts(formula: Formula) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from partialpool.design.transforms import is_basis
 from partialpool.errors import DesignError
@@ -46,7 +47,7 @@ def check_columns(text: str, levels: Mapping[str, Sequence[object]], n: int) -> 
     DesignError
         One line that names the widest term.
     """
-    widths = _widths(text, {name: len(own) for name, own in levels.items()})
+    widths = _widths(text, tuple((name, len(own)) for name, own in levels.items()))
     total = sum(w.columns for w in widths)
     if total <= FEW_COLUMNS:
         return
@@ -81,7 +82,7 @@ def check_parameters(source: RandomTerm, k: int) -> None:
 
 def random_columns(source: RandomTerm, levels: Mapping[str, int]) -> int:
     """Columns that the left side of a bar has at least."""
-    return sum(w.columns for w in _widths(source.lhs, levels))
+    return sum(w.columns for w in _widths(source.lhs, tuple(levels.items())))
 
 
 def _words(widest: Width, total: int) -> tuple[str, str]:
@@ -98,10 +99,11 @@ def _words(widest: Width, total: int) -> tuple[str, str]:
     return "the fixed part has many columns", "lower the order of its interactions"
 
 
-def _widths(text: str, levels: Mapping[str, int]) -> list[Width]:
-    terms = written_terms(text)
-    constant = [Width((), 1, ())] if terms.intercept else []
-    return constant + [_of_term(term, levels) for term in terms.terms]
+@lru_cache(maxsize=256)
+def _widths(text: str, levels: tuple[tuple[str, int], ...]) -> tuple[Width, ...]:
+    terms, count = written_terms(text), dict(levels)
+    constant = (Width((), 1, ()),) if terms.intercept else ()
+    return (*constant, *(_of_term(term, count) for term in terms.terms))
 
 
 def _of_term(term: tuple[Expr, ...], levels: Mapping[str, int]) -> Width:
