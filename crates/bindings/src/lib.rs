@@ -241,6 +241,13 @@ impl PyFit {
         self.inner.unscaled_covariance().into_pyarray(py)
     }
 
+    /// Bounds of the diagonal of that covariance, which cost much less: the least and the most.
+    #[getter]
+    fn unscaled_variance_bounds<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>) {
+        let (least, most) = self.inner.unscaled_variance_bounds();
+        (least.into_pyarray(py), most.into_pyarray(py))
+    }
+
     /// Bytes of the largest array that a fit cannot do without: of the cross-products or the factor.
     #[getter]
     fn largest_block_bytes(&self) -> usize {

@@ -348,3 +348,10 @@ def test_columns_of_the_result_by_name(model: Any) -> None:
     assert list(means["estimate"]) == list(means.to_frame()["estimate"])
     with pytest.raises(ArgumentError, match="no column 'emmean'; there are recipe, estimate"):
         means["emmean"]
+
+
+@pytest.mark.parametrize("many", [range(10**9), np.zeros(10**7)])
+def test_grids_are_bounded_before_they_are_made(many: Any) -> None:
+    fit = pp.lmer("Reaction ~ Days + (1 | Subject)", pp.load_dataset("sleepstudy"))
+    with pytest.raises(ArgumentError, match=r"at: 10,000,000 values|at: 1,000,000,000 values"):
+        pp.emmeans(fit, "Days", at={"Days": many})

@@ -107,6 +107,17 @@ impl Fit {
         self.unscaled.get_or_init(|| self.raw_symmetric(&self.state.phi)).clone()
     }
 
+    /// Bounds of each diagonal entry of that covariance, at the cost of reading the basis: the eigenvalues of
+    /// (XᵀH⁻¹X)⁻¹ lie between 1/tr XᵀX and its own trace.
+    #[must_use]
+    pub fn unscaled_variance_bounds(&self) -> (Vec<f64>, Vec<f64>) {
+        let (p, c) = (self.cp.p, self.cp.c());
+        let trace = |m: &[f64], stride: usize| (0..p).map(|i| m[i * stride + i]).sum::<f64>();
+        let (least, most) = (1.0 / trace(&self.cp.xx, c), trace(&self.state.phi, p));
+        let squares = self.cp.basis.x.chunks(p.max(1)).map(|row| row.iter().map(|v| v * v).sum::<f64>());
+        squares.map(|s| (s * least, s * most)).unzip()
+    }
+
     pub(crate) fn raw_symmetric(&self, m: &[f64]) -> Vec<f64> {
         let (p, t) = (self.cp.p, &self.cp.basis.x);
         let half = large::product(t, m, (p, p, p));

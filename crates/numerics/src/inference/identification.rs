@@ -13,7 +13,7 @@ use crate::criterion::profiled::Profiled;
 use crate::error::NumericsError;
 use crate::factor::blocked::multiply;
 use crate::inference::variance_traces::ones;
-use crate::linalg::small;
+use crate::linalg::{large, small};
 use crate::products::crossproducts::CrossProducts;
 
 /// A combination of the parameters with singular value below this, over what each level adds by
@@ -72,7 +72,7 @@ impl<'a> Projected<'a> {
         let (p, c) = (cp.p, cp.c());
         let zx = cp.zx.chunks_exact(c).flat_map(|row| &row[..p]).copied().collect();
         let mut root: Vec<f64> = (0..p).flat_map(|i| cp.xx[i * c..i * c + p].iter().copied()).collect();
-        small::cholesky(&mut root, p)?;
+        large::cholesky(&mut root, p)?;
         let mut size = Vec::with_capacity(cp.q());
         for (f, zz) in cp.factors.iter().zip(&cp.zz) {
             for block in zz.chunks_exact(f.k * f.k) {
@@ -91,7 +91,7 @@ impl<'a> Projected<'a> {
         if p > 0 {
             let mut x = vec![0.0; p * h];
             small::gemm_tn(&mut x, &self.zx, m, (p, q, h), 1.0);
-            small::solve_lower(&self.root, p, &mut x, h);
+            large::solve_lower(&self.root, p, &mut x, h);
             small::solve_lower_transposed(&self.root, p, &mut x, h);
             small::gemm(&mut out, &self.zx, &x, (q, p, h), -1.0);
         }

@@ -20,8 +20,8 @@ from partialpool.formula import evaluate, variables
 
 Vector = NDArray[np.float64]
 
-#: Cells of a grid (rows times columns of the model matrix) above which it is refused.
-MAX_CELLS = 20_000_000
+#: Rows of a grid, and cells of its model matrix, above which it is refused.
+MAX_ROWS, MAX_CELLS = 100_000, 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +141,10 @@ def reference_grid(
                 mean = float(np.mean(values))
                 levels[name] = _either_side(mean, values) if spread else (mean,)
     size, width = prod(len(v) for v in levels.values()), len(design.fixed.names)
-    if size * max(width, 1) > MAX_CELLS:
+    if size * max(width, 1) > MAX_CELLS or size > MAX_ROWS:
         raise ArgumentError(
-            f"the reference grid has {size:,} rows of {width} columns; hold predictors at fewer"
-            " values with at={...}"
+            f"the reference grid has {size:,} rows of {width} columns, more than {MAX_ROWS:,} rows"
+            f" or {MAX_CELLS:,} cells; hold predictors at fewer values with at={{...}}"
         )
     rows, offset = model_rows(design, grid_columns(levels), size)
     return ReferenceGrid(levels, frozenset(factors), rows, offset)
@@ -236,6 +236,11 @@ def _read_at(
             raise ArgumentError(
                 f"at: {name!r} is no predictor of the fixed part; it has {_listed(known)}"
             )
+        if _length(given) > MAX_ROWS:
+            raise ArgumentError(
+                f"at: {_length(given):,} values are given for {name!r}, more than the"
+                f" {MAX_ROWS:,} rows that a reference grid may have; give fewer"
+            )
         values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
         if not values:
             raise ArgumentError(f"at: no value is given for {name!r}")
@@ -251,6 +256,14 @@ def _read_at(
                 )
         out[name] = tuple(by_text[str(v)] for v in values)
     return out
+
+
+def _length(given: Any) -> int:
+    """How many values are given; 1 of what has no length, as text and arrays of no axis."""
+    try:
+        return 1 if isinstance(given, str) else len(given)
+    except TypeError:
+        return 1
 
 
 def _number(name: str, value: Any) -> float:
