@@ -8,9 +8,9 @@ those of patsy and formulaic.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from partialpool.cached import cached_property
 from partialpool.design.members import Basis, Coded, Member, Numeric
@@ -136,34 +136,26 @@ def plan(
 def _span(own: Sequence[int], members: Sequence[Member]) -> list[tuple[Scoped, ...]]:
     """The independent parts that a term spans: f:g spans 1, f⁻, g⁻ and f⁻:g⁻."""
     choices = [(((i, True),), ()) if members[i].spans_intercept else (((i, False),),) for i in own]
-    return [tuple(s for choice in chosen for s in choice) for chosen in product(*choices)]
+    return [tuple(s for choice in chosen for s in choice) for chosen in itertools.product(*choices)]
 
 
 def _simplify(parts: Iterable[tuple[Scoped, ...]]) -> list[tuple[Scoped, ...]]:
     """Join parts by (anything):f⁻ + (anything) = (anything):f, for as long as it applies."""
-    out: list[tuple[Scoped, ...]] = []
+    known: dict[frozenset[Scoped], tuple[Scoped, ...]] = {}
+    age: dict[frozenset[Scoped], int] = {}
+    count = itertools.count()
     for part in sorted(parts, key=len):
-        joined = _join(out, part)
-        if joined is None:
-            if frozenset(part) not in {frozenset(p) for p in out}:
-                out.append(part)
-        else:
-            out = _simplify(joined)
-    return out
-
-
-def _join(
-    known: list[tuple[Scoped, ...]], part: tuple[Scoped, ...]
-) -> list[tuple[Scoped, ...]] | None:
-    for other in known:
-        extra = set(part) - set(other)
-        if len(part) != len(other) + 1 or len(extra) != 1:
-            continue
-        (new,) = extra
-        if new[1]:
-            full = tuple((s[0], False) if s == new else s for s in part)
-            return [*(p for p in known if p is not other), full]
-    return None
+        while True:
+            own = frozenset(part)
+            rests = [(age[own - {s}], s) for s in part if s[1] and own - {s} in known]
+            if not rests:
+                break
+            _, new = min(rests)  # the oldest one, as in formulaic
+            del known[own - {new}]
+            part = tuple((s[0], False) if s == new else s for s in part)
+        if own not in known:
+            known[own], age[own] = part, next(count)
+    return list(known.values())
 
 
 def _columns(
@@ -175,7 +167,7 @@ def _columns(
         for i, reduced in scoped
     ]
     out = []
-    for backwards in product(*reversed(choices)):
+    for backwards in itertools.product(*reversed(choices)):
         chosen = backwards[::-1]
         name = ":".join(name for _, name in chosen)
         out.append(PlannedColumn(name or "Intercept", term, tuple(part for part, _ in chosen)))

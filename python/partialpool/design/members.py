@@ -49,9 +49,11 @@ class Coded:
     places: tuple[int, ...]
     contrast: Contrast
     _codings: tuple[Coding, Coding] = field(init=False, repr=False, compare=False)
+    _reordered: bool = field(init=False, repr=False, compare=False)
     spans_intercept: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_reordered", self.places != tuple(range(len(self.levels))))
         codings = (indicators(self.levels), self.contrast.coding(self.variable, self.levels))
         object.__setattr__(self, "_codings", codings)
 
@@ -66,8 +68,11 @@ class Coded:
 
     def weights(self, reduced: bool, column: int) -> NDArray[np.float64]:
         """A column's value at each level, (L,), in the order of the data."""
+        values = self._codings[reduced].column(column, len(self.levels))
+        if not self._reordered:
+            return values
         out = np.empty(len(self.levels))
-        out[list(self.places)] = self._codings[reduced].column(column, len(self.levels))
+        out[list(self.places)] = values
         return out
 
 
