@@ -36,6 +36,7 @@ pub fn undetermined(
     py: Python<'_>,
     products: &PyCrossProducts,
 ) -> PyResult<(Vec<(Vec<f64>, Vec<Vec<f64>>)>, Vec<Vec<f64>>)> {
-    let (found, sizes) = detached(py, || identification::undetermined(&products.inner))?.map_err(raise)?;
+    let cp = &products.inner;
+    let (found, sizes) = interruptible(py, cp.q() + cp.p > MANY_EFFECTS, || identification::undetermined(cp))?;
     Ok((found.into_iter().map(|d| (d.working, d.raw)).collect(), sizes))
 }

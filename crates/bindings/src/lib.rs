@@ -100,7 +100,9 @@ impl PyCrossProducts {
         }
         let weights = weights.as_ref().map(slice).transpose()?;
         let input = Input { y: slice(&y)?, weights, x: columns(&x)?, factors: inputs };
-        let inner = interruptible(py, input.y.len() > MANY_ROWS, || CrossProducts::build(&input))?;
+        let inner = interruptible(py, input.y.len() > MANY_ROWS || input.x.len() > MANY_EFFECTS, || {
+            CrossProducts::build(&input)
+        })?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -157,7 +159,8 @@ impl PyCrossProducts {
     #[pyo3(signature = (reml, start=None))]
     fn fit(&self, py: Python<'_>, reml: bool, start: Option<Vec<Vec<f64>>>) -> PyResult<PyFit> {
         let cp = self.inner.clone();
-        let inner = interruptible(py, cp.q() > MANY_EFFECTS, || Fit::optimise(cp.clone(), reml, start.as_deref()))?;
+        let inner =
+            interruptible(py, cp.q() + cp.p > MANY_EFFECTS, || Fit::optimise(cp.clone(), reml, start.as_deref()))?;
         Ok(PyFit { inner })
     }
 

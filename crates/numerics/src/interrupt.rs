@@ -5,7 +5,9 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{channel, RecvTimeoutError};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::NumericsError;
 
@@ -65,6 +67,29 @@ impl Stop {
     }
 }
 
+/// Do work that has no places to stop at, such as another library's, on a thread of its own, and leave it
+/// there when this thread's work is asked to stop: it ends by itself, and nobody hears of it.
+pub fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, NumericsError> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let stop = Stop::current();
+    if stop.0.is_none() {
+        return Ok(work());
+    }
+    let (send, done) = channel();
+    let worker = std::thread::spawn(move || send.send(work()).is_ok());
+    loop {
+        match done.recv_timeout(PAUSE) {
+            Ok(found) => return Ok(found),
+            Err(RecvTimeoutError::Timeout) => stop.check()?,
+            // No answer will come: the work panicked.
+            Err(RecvTimeoutError::Disconnected) => match worker.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(_) => return Err(NumericsError::Interrupted),
+            },
+        }
+    }
+}
+
 /// An error if the work of this thread was asked to stop.
 pub fn check() -> Result<(), NumericsError> {
     CURRENT.with(|c| c.borrow().check())
@@ -85,5 +110,18 @@ mod tests {
             assert!(check().is_err());
         });
         assert!(check().is_ok());
+    }
+
+    #[test]
+    fn work_apart_is_waited_for_unless_stopped() {
+        assert_eq!(apart(|| 3), Ok(3));
+        let stop = Stop::new();
+        stop.within(|| {
+            assert_eq!(apart(|| 3), Ok(3));
+            Stop::current().request();
+            let (hold, held) = channel::<()>();
+            assert_eq!(apart(move || held.recv().is_ok()), Err(NumericsError::Interrupted));
+            drop(hold);
+        });
     }
 }

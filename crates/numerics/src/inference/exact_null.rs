@@ -15,7 +15,7 @@ use rand_distr::{ChiSquared, Distribution};
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
-use crate::interrupt::Stop;
+use crate::interrupt::{self, Stop};
 use crate::linalg::small;
 use crate::products::crossproducts::CrossProducts;
 
@@ -65,7 +65,7 @@ impl NullLaw {
         let mut a = vec![0.0; q * q];
         small::gemm_tn(&mut a, &w, &w, (q, p, q), -1.0);
         (0..q).for_each(|i| a[i * q + i] += cp.zz[0][i]);
-        let mu = eigenvalues(&a, q)?;
+        let mu = interrupt::apart(move || eigenvalues(&a, q))??;
         let top = mu.iter().fold(0.0f64, |s, v| s.max(*v));
         let mu: Vec<f64> = mu.into_iter().filter(|v| *v > EQUAL * top).collect();
         if cp.n <= p + mu.len() {

@@ -11,6 +11,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
+use crate::interrupt::Stop;
 use crate::linalg::packed_inverse;
 use crate::linalg::small;
 use crate::linalg::tasks::{self, PANEL};
@@ -48,9 +49,15 @@ impl DenseFactor {
         MatMut::from_column_major_slice_with_stride_mut(&mut self.square[1..], n, n, ld)
     }
 
-    /// The identity, before anything is added.
+    /// The identity, before anything is added. Left undone in part if the work is interrupted.
     pub fn reset(&mut self) {
-        self.square.fill(0.0);
+        let stop = Stop::current();
+        // New memory is slow to touch for the first time.
+        self.square.par_chunks_mut(1 << 22).for_each(|part| {
+            if !stop.requested() {
+                part.fill(0.0);
+            }
+        });
         (0..self.n).for_each(|i| self.add(i, i, 1.0));
     }
 

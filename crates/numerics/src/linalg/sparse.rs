@@ -7,7 +7,7 @@ use faer::sparse::linalg::amd;
 use faer::sparse::SymbolicSparseColMatRef;
 
 use crate::error::NumericsError;
-use crate::interrupt::Stop;
+use crate::interrupt::{self, Stop};
 
 /// A symmetric matrix on a fixed pattern, its factor and its selected inverse.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ pub struct Symbolic {
 
 /// Order and factor symbolically; gives up (`None`) once the factor has more than `limit` entries.
 pub fn analyse(n: usize, lower: &[(u32, u32)], limit: usize) -> Result<Option<Symbolic>, NumericsError> {
+    interrupt::check()?;
     // Upper triangle by columns, which is the same as the lower by rows: entries (i, j), i > j.
     let mut col_ptr = vec![0usize; n + 1];
     for &(i, _) in lower {
@@ -54,12 +55,7 @@ pub fn analyse(n: usize, lower: &[(u32, u32)], limit: usize) -> Result<Option<Sy
     for i in 0..n {
         row_idx[col_ptr[i]..col_ptr[i + 1]].sort_unstable();
     }
-    let pattern = SymbolicSparseColMatRef::new_checked(n, n, &col_ptr, None, &row_idx);
-    let (mut perm, mut place) = (vec![0usize; n], vec![0usize; n]);
-    let mut memory = MemBuffer::new(amd::order_maybe_unsorted_scratch::<usize>(n, lower.len()));
-    let stack = MemStack::new(&mut memory);
-    amd::order_maybe_unsorted(&mut perm, &mut place, pattern, amd::Control::default(), stack)
-        .map_err(|e| NumericsError::State(format!("{e:?}")))?;
+    let place = interrupt::apart(move || ordering(n, &col_ptr, &row_idx))??;
     let mut columns: Vec<Vec<u32>> = vec![Vec::new(); n];
     for &(i, j) in lower {
         let (a, b) = (place[i as usize], place[j as usize]);
@@ -68,7 +64,9 @@ pub fn analyse(n: usize, lower: &[(u32, u32)], limit: usize) -> Result<Option<Sy
     // Column j of L: its own entries and those of its children in the elimination tree.
     let mut children: Vec<Vec<u32>> = vec![Vec::new(); n];
     let mut nnz = n;
+    let stop = Stop::current();
     for j in 0..n {
+        stop.check()?;
         let mut col = std::mem::take(&mut columns[j]);
         for &child in &children[j] {
             col.extend(columns[child as usize].iter().filter(|&&r| r as usize != j));
@@ -86,6 +84,17 @@ pub fn analyse(n: usize, lower: &[(u32, u32)], limit: usize) -> Result<Option<Sy
     }
     let place = place.iter().map(|&v| v as u32).collect();
     Ok(Some(Symbolic { place, columns, nnz }))
+}
+
+/// Each index's place under an approximate minimum degree ordering.
+fn ordering(n: usize, col_ptr: &[usize], row_idx: &[usize]) -> Result<Vec<usize>, NumericsError> {
+    let pattern = SymbolicSparseColMatRef::new_checked(n, n, col_ptr, None, row_idx);
+    let (mut perm, mut place) = (vec![0usize; n], vec![0usize; n]);
+    let mut memory = MemBuffer::new(amd::order_maybe_unsorted_scratch::<usize>(n, row_idx.len()));
+    let stack = MemStack::new(&mut memory);
+    amd::order_maybe_unsorted(&mut perm, &mut place, pattern, amd::Control::default(), stack)
+        .map_err(|e| NumericsError::State(format!("{e:?}")))?;
+    Ok(place)
 }
 
 impl SparseFactor {

@@ -65,19 +65,21 @@ impl CrossProducts {
         if z.len() > 1 {
             let m = z.len();
             let jobs: Vec<(usize, usize)> = (0..m).flat_map(|i| (i + 1..m).map(move |j| (i, j))).collect();
-            let mut met: Vec<Pair> = jobs
+            let met: Result<Vec<Pair>, NumericsError> = jobs
                 .into_par_iter()
                 .map(|(i, j)| {
                     let levels = (cp.factors[i].levels, cp.factors[j].levels);
-                    let (levels, vals) = meeting((&z[i], codes[i]), (&z[j], codes[j]), levels, input.weights);
-                    Pair { first: i, second: j, levels, vals }
+                    let sides = ((&*z[i], codes[i]), (&*z[j], codes[j]));
+                    let met = meeting(sides.0, sides.1, levels, input.weights, &stop)?;
+                    Ok(Pair { first: i, second: j, levels: met.levels, vals: met.vals })
                 })
                 .collect();
-            interrupt::check()?;
+            let mut met = met?;
             let lead: Vec<Pair> = met.drain(..m - 1).collect();
             cp.lead = join_lead(&cp.factors, lead);
             cp.pairs = met;
         }
+        interrupt::check()?;
         cp.orthonormalise();
         Ok(cp)
     }
@@ -265,6 +267,9 @@ fn sparse_own_products(
     let mut totals = vec![0.0; levels * k];
     let mut zr = vec![0.0; k];
     for (i, &code) in codes.iter().enumerate() {
+        if i % CHUNK == 0 && interrupt::check().is_err() {
+            break;
+        }
         let l = code as usize;
         let w = weights.map_or(1.0, |w| w[i]);
         zr.iter_mut().zip(z).for_each(|(v, column)| *v = column.at(i));

@@ -1,8 +1,19 @@
 //! Blocks of products between two grouping factors: only the levels that meet in some row.
 
+use crate::error::NumericsError;
+use crate::interrupt::Stop;
 use crate::products::crossproducts::{Factor, Lead, Pair};
 use crate::products::fixed_part::Working;
 use crate::products::levels::rows_by_level;
+
+/// Levels between two looks at whether to stop.
+const LEVELS_PER_LOOK: usize = 512;
+
+/// The levels of two factors that meet, and the blocks of their products.
+pub(crate) struct Meeting {
+    pub(crate) levels: Vec<(u32, u32)>,
+    pub(crate) vals: Vec<f64>,
+}
 
 pub(crate) type Side<'w, 'a> = (&'w [Working<'a>], &'w [u32]);
 
@@ -12,7 +23,8 @@ pub(crate) fn meeting(
     (zg, cg): Side,
     (qf, qg): (usize, usize),
     weights: Option<&[f64]>,
-) -> (Vec<(u32, u32)>, Vec<f64>) {
+    stop: &Stop,
+) -> Result<Meeting, NumericsError> {
     let (kf, kg) = (zf.len(), zg.len());
     let (rows, start) = rows_by_level(cf, qf);
     let mut slot = vec![u32::MAX; qg];
@@ -21,6 +33,9 @@ pub(crate) fn meeting(
     let mut met: Vec<u32> = Vec::new();
     let (mut zl, mut zm) = (vec![0.0; kf], vec![0.0; kg]);
     for l in 0..qf {
+        if l % LEVELS_PER_LOOK == 0 {
+            stop.check()?;
+        }
         let mine = &rows[start[l]..start[l + 1]];
         met.clear();
         for &r in mine {
@@ -53,7 +68,7 @@ pub(crate) fn meeting(
             slot[m as usize] = u32::MAX;
         }
     }
-    (pairs, vals)
+    Ok(Meeting { levels: pairs, vals })
 }
 
 /// The first factor's blocks with each later factor, side by side for each of its levels.

@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
+use crate::interrupt::{self, Stop};
 use crate::linalg::{large, small};
 use crate::products::basis::{centre_block, moments, power_of_two_inverse, uncentred_scale, Affine, Basis, Moments};
 use crate::products::crossproducts::{Column, Input};
@@ -127,7 +128,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>, unit: f64) -> Result<(FixedPart<
     let y = Working { column: Column::Values(input.y), affine: Affine { mean: y_mean, scale: y_scale } };
     let all: Vec<Working> = input.x.iter().zip(&affine).map(|(&column, &affine)| Working { column, affine }).collect();
     let fixed = FixedPart::new(all, y, vec![0.0; p_all], n);
-    let first = fixed_products(&fixed, n, input.weights);
+    let first = fixed_products(&fixed, n, input.weights)?;
     let kept = independent_columns(&first, &stats, p_all, n as f64);
     let p = kept.len();
 
@@ -157,7 +158,7 @@ pub(crate) fn fixed_part<'a>(input: &Input<'a>, unit: f64) -> Result<(FixedPart<
         shift_low[c] = rest - (shift[c] - high);
     }
     let fixed = fixed.keep(&kept, beta0, n);
-    let xx = fixed_products(&fixed, n, input.weights);
+    let xx = fixed_products(&fixed, n, input.weights)?;
     let rss = xx[(p + 1) * (p + 1) - 1];
     // Rounding in y - mean - x b is about ε times the sizes of these; below that there is only noise.
     let total = first[(p_all + 1) * (p_all + 1) - 1];
@@ -209,15 +210,18 @@ fn independent_columns(products: &[f64], stats: &[Moments], p: usize, n: f64) ->
 }
 
 /// [X y]ᵀW[X y] by sums over chunks, added pairwise: the same for any number of threads.
-fn fixed_products(fixed: &FixedPart, n: usize, weights: Option<&[f64]>) -> Vec<f64> {
+fn fixed_products(fixed: &FixedPart, n: usize, weights: Option<&[f64]>) -> Result<Vec<f64>, NumericsError> {
     const SPAN: usize = 64 * CHUNK;
     let c = fixed.x.len() + 1;
     if let Some(split) = &fixed.split {
-        return split.products(&fixed.x, &fixed.response(n), weights);
+        interrupt::check()?;
+        return Ok(split.products(&fixed.x, &fixed.response(n), weights));
     }
-    let mut parts: Vec<Vec<f64>> = (0..n.div_ceil(SPAN).max(1))
+    let stop = Stop::current();
+    let parts: Result<Vec<Vec<f64>>, NumericsError> = (0..n.div_ceil(SPAN).max(1))
         .into_par_iter()
         .map(|s| {
+            stop.check()?;
             let mut sum = vec![0.0; c * c];
             let mut buf = vec![0.0; c * CHUNK];
             let mut weighted = vec![0.0; CHUNK];
@@ -240,9 +244,10 @@ fn fixed_products(fixed: &FixedPart, n: usize, weights: Option<&[f64]>) -> Vec<f
                     }
                 }
             }
-            sum
+            Ok(sum)
         })
         .collect();
+    let mut parts = parts?;
     while parts.len() > 1 {
         let half = parts.len().div_ceil(2);
         for i in half..parts.len() {
@@ -257,7 +262,7 @@ fn fixed_products(fixed: &FixedPart, n: usize, weights: Option<&[f64]>) -> Vec<f
             sum[j * c + i] = sum[i * c + j];
         }
     }
-    sum
+    Ok(sum)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
