@@ -46,7 +46,7 @@ class InferenceDoors:
         from partialpool.models.identification import identification
 
         fit = as_fit(self)
-        return identification(fit._products, fit.design)
+        return fit._identification or identification(fit._products, fit.design)
 
     @cached_property
     def undetermined_sentences(self) -> tuple[str, ...]:

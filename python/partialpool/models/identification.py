@@ -266,10 +266,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def settled(
-    products: _core.CrossProducts, native: _core.Fit, design: Design, reml: bool
+    products: _core.CrossProducts, native: _core.Fit, found: Identification, reml: bool
 ) -> _core.Fit:
     """A fit, at the representative of the points that the data cannot tell apart from it."""
-    found = identification(products, design)
     for _ in range(ROUNDS):
         lambdas = representative(found, native.lambdas)
         if lambdas is None:

@@ -23,6 +23,8 @@ from partialpool.models.terms import FittedTerm, fitted_terms
 if TYPE_CHECKING:
     import pandas as pd
 
+    from partialpool.models.identification import Identification
+
 Vector = NDArray[np.float64]
 
 
@@ -42,6 +44,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         reml: bool,
         data_name: str | None = None,
         stored: Mapping[str, Any] | None = None,
+        identification: Identification | None = None,
     ) -> None:
         self.design = design
         self.reml = reml
@@ -49,6 +52,7 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         self._products = products
         self._native = native
         self._stored = dict(stored or {})
+        self._identification = identification
 
     # ---- what was fitted -------------------------------------------------------------------
 
@@ -396,5 +400,5 @@ class LinearMixedModel(InferenceDoors, ViewDoors):
         from partialpool.models.storage import restore_native
 
         native = state.pop("native")
-        self.__dict__.update(state)
+        self.__dict__.update(state, _identification=None)
         self._products, self._native = restore_native(native, self.reml)

@@ -12,7 +12,7 @@ from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula, require_random
-from partialpool.models.identification import settled
+from partialpool.models.identification import identification, settled
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.models.representable import check_variances
@@ -92,8 +92,11 @@ def fit_design(
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
     native = fit_native(products, reml, start, response=design.formula.response_name)
-    native = settled(products, native, design, reml)
-    model = LinearMixedModel(design, products, native, reml=reml, data_name=data_name)
+    found = identification(products, design)
+    native = settled(products, native, found, reml)
+    model = LinearMixedModel(
+        design, products, native, reml=reml, data_name=data_name, identification=found
+    )
     check_variances(model)
     model.warn_if_not_converged()
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from partialpool.crossproducts import crossproducts
 from partialpool.design.reading import check_factors
-from partialpool.models.identification import settled
+from partialpool.models.identification import identification, settled
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.models.representable import check_variances
@@ -29,10 +29,13 @@ class CrossProducts(crossproducts.CrossProducts):
         check_factors(self.design.factors, self.nobs)
         response = self.design.formula.response_name
         native = fit_native(self.native, reml, response=response)
-        native = settled(self.native, native, self.design, reml)
+        found = identification(self.native, self.design)
+        native = settled(self.native, native, found, reml)
         nan = float("nan")
         stored = {"quantiles": [nan] * 5, "dropped": 0}
-        model = LinearMixedModel(self.design, self.native, native, reml=reml, stored=stored)
+        model = LinearMixedModel(
+            self.design, self.native, native, reml=reml, stored=stored, identification=found
+        )
         check_variances(model)
         model.warn_if_not_converged()
         return model

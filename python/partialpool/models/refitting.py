@@ -163,7 +163,10 @@ def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
     reml = check_flag(reml, "reml")
     design = fit._rows()
     native = fit_native(fit._products, reml, response=design.formula.response_name)
-    native = settled(fit._products, native, design, reml)
-    model = LinearMixedModel(design, fit._products, native, reml=reml, data_name=fit.data_name)
+    found = fit.identification
+    native = settled(fit._products, native, found, reml)
+    model = LinearMixedModel(
+        design, fit._products, native, reml=reml, data_name=fit.data_name, identification=found
+    )
     model.warn_if_not_converged()
     return model

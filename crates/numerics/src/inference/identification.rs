@@ -108,13 +108,16 @@ impl<'a> Projected<'a> {
         self.size.iter().flat_map(row).collect()
     }
 
-    /// Sums with random signs of the rows, each over its level's size, and over √levels.
+    /// Sums with random signs of the rows, each over its level's size, and over √levels; the rows themselves
+    /// where they are few.
     fn gather(&self, m: &[f64], levels: usize) -> Vec<f64> {
         let (h, mut hash) = (self.probes, Hash(2));
-        let mut out = vec![0.0; SUMS * h];
+        let few = self.size.len() <= SUMS;
+        let mut out = vec![0.0; self.size.len().min(SUMS) * h];
         let scale = 1.0 / (levels.max(1) as f64).sqrt();
-        for (row, d) in m.chunks_exact(h).zip(&self.size) {
-            let (w, at) = (scale * hash.weight(), (hash.next() >> 32) as usize % SUMS * h);
+        for (i, (row, d)) in m.chunks_exact(h).zip(&self.size).enumerate() {
+            let (w, at) = (scale * hash.weight(), (hash.next() >> 32) as usize % SUMS);
+            let at = if few { i * h } else { at * h };
             let w = if *d > 0.0 { w / d } else { 0.0 };
             out[at..at + h].iter_mut().zip(row).for_each(|(o, v)| *o += w * v);
         }

@@ -143,8 +143,9 @@ def _criterion(design: Design, fit: LinearMixedModel) -> tuple[float, int]:
     """Of a smaller model, and how many of its parameters the data do not determine."""
     products = cross_products(design)
     native = fit_native(products, fit.reml, response=design.formula.response_name)
-    native = settled(products, native, design, fit.reml)
-    return native.criterion, len(identification(products, design).directions)
+    found = identification(products, design)
+    native = settled(products, native, found, fit.reml)
+    return native.criterion, len(found.directions)
 
 
 def _fit_changed(
