@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import partialpool as pp
 import pytest
 from partialpool import arguments
-from partialpool.design.columns import CONTRASTS
+from partialpool.design.contrasts import NAMES
 from partialpool.figures.accessor import Plots
 from partialpool.figures.posterior.accessor import PosteriorPlots
 from partialpool.inference.intervals.bootstrap import Bootstrap
@@ -90,7 +90,7 @@ def test_the_check_reads_the_words_of_the_type() -> None:
     for name, words in aliases().items():
         if name != "AnovaType":
             assert any(words is found or words == found for found in tuples), name
-    assert {word.lower() for word in arguments.CODINGS} == set(CONTRASTS)
+    assert {word.lower() for word in arguments.CODINGS} == set(NAMES)
 
 
 def test_choices_are_written_out_nowhere_else() -> None:

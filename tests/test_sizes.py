@@ -67,7 +67,9 @@ def test_columns_are_counted_before_any_is_made(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("columns were made")
 
-    monkeypatch.setattr("partialpool.design.columns.FormulaicColumns.fit", never)
+    for maker in ("in_memory.InMemory._make", "in_memory.InMemory._written"):
+        monkeypatch.setattr(f"partialpool.design.{maker}", never)
+    monkeypatch.setattr("partialpool.design.transforms.Evaluation.basis", never)
     with pytest.raises(kind, match=says):
         wide(many, formula)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 from partialpool.design import Frame, build_design
-from partialpool.design.columns import columns_from_state
+from partialpool.design.encoder import Encoder
 from partialpool.errors import DesignError
 
 from tests.references import read_reference
@@ -44,7 +44,7 @@ def test_new_values_beyond_the_boundary_lie_on_straight_lines_as_in_r(text, tabl
 @pytest.mark.parametrize("text", CASES)
 def test_stored_columns_give_the_same_values(text, table):
     fixed = design_of(text, table).fixed
-    restored = columns_from_state(json.loads(json.dumps(fixed.state())))
+    restored = Encoder.restore(json.loads(json.dumps(fixed.state())))
     new = Frame({"x": np.array(R["new"], dtype=float)})
     assert restored.names == fixed.names
     np.testing.assert_array_equal(np.column_stack(restored.of(new)), np.column_stack(fixed.of(new)))

@@ -14,8 +14,6 @@ from partialpool import _core
 from partialpool.arguments import Coding
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
-from partialpool.design.columns import FormulaicColumns
-from partialpool.design.design import Encoder
 from partialpool.design.levels import label_text, shown
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula, require_random
@@ -76,14 +74,14 @@ class CrossProducts:
                 f" `{self.design.formula.text}` and `{other.design.formula.text}`"
             )
         for own, others in zip(self.design.encoders, other.design.encoders, strict=True):
-            if own.state().get("transforms") != others.state().get("transforms"):
+            if own.state()["transforms"] != others.state()["transforms"]:
                 raise DesignError(
-                    f"`{own.state()['text']}` has a transform that looks at the data (its centre,"
+                    f"`{own.text}` has a transform that looks at the data (its centre,"
                     " scale or knots), which differs between the parts; transform the columns"
                     " before they are split"
                 )
-            for name, levels in _levels(own).items():
-                if _levels(others).get(name) != levels:
+            for name, levels in own.levels.items():
+                if others.levels.get(name) != levels:
                     raise DesignError(
                         f"the levels of {name!r} differ between the parts; give factors the same"
                         " categories in each"
@@ -146,7 +144,3 @@ def merged_levels(
     for level in others:
         place.setdefault(level, len(place))
     return place
-
-
-def _levels(encoder: Encoder) -> Mapping[str, tuple[Hashable, ...]]:
-    return encoder.levels if isinstance(encoder, FormulaicColumns) else {}

@@ -8,34 +8,16 @@ those of patsy and formulaic.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Protocol
 
 from partialpool.cached import cached_property
-from partialpool.formula import Expr
+from partialpool.design.members import Basis, Coded, Member, Numeric
+from partialpool.formula import Expr, variables
 
 #: A term's member and whether it is coded by contrasts (`True`) or by all its columns.
 Scoped = tuple[int, bool]
-
-
-class Member(Protocol):
-    """What multiplies in a term: a column, a factor, or a transform of a column."""
-
-    @property
-    def name(self) -> str:
-        """As shown in the names of columns."""
-        ...
-
-    @property
-    def spans_intercept(self) -> bool:
-        """Whether its columns add up to a constant, so that they can be coded by contrasts."""
-        ...
-
-    def fields(self, reduced: bool) -> Sequence[str]:
-        """Name of each of its columns; `reduced` by contrasts."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +45,14 @@ class Plan:
     Attributes
     ----------
     members
-        Each once, in order of first use.
+        By the tree that each is, in order of first use.
     term_names
         "Intercept", "f", "f:x".
     columns
         In formulaic's order.
     """
 
-    members: tuple[Member, ...]
+    members: dict[Expr, Member]
     term_names: tuple[str, ...]
     columns: tuple[PlannedColumn, ...]
 
@@ -83,6 +65,37 @@ class Plan:
     def term_of(self) -> tuple[int, ...]:
         """Of each column, the place of its term in `term_names`."""
         return tuple(column.term for column in self.columns)
+
+    @cached_property
+    def known(self) -> tuple[Member, ...]:
+        """The members, as `Part.member` counts them."""
+        return tuple(self.members.values())
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of the data that are used."""
+        return tuple(dict.fromkeys(v for tree in self.members for v in variables(tree)))
+
+    @cached_property
+    def widest(self) -> int:
+        """Most levels of a factor; 0 without factors."""
+        return max((len(m.levels) for m in self.known if isinstance(m, Coded)), default=0)
+
+    @cached_property
+    def factors(self) -> tuple[str, ...]:
+        """Columns of the data that are used as factors."""
+        return tuple(dict.fromkeys(m.variable for m in self.known if isinstance(m, Coded)))
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns of the data that are used as numbers."""
+        trees = [tree for tree, m in self.members.items() if isinstance(m, Numeric | Basis)]
+        return tuple(dict.fromkeys(v for tree in trees for v in variables(tree)))
+
+    @cached_property
+    def coded_by_others(self) -> bool:
+        """Whether how a term is coded may depend on which others there are."""
+        return any(member.spans_intercept for member in self.known)
 
 
 def plan(
@@ -110,45 +123,39 @@ def plan(
         spanned.add(frozenset())
     for trees in terms:
         own = [place[tree] for tree in trees]
-        new = [s for s in _span(own, known) if frozenset(s) not in spanned]
+        span = _span(own, known)
+        new = [s for s in span if frozenset(s) not in spanned]
         spanned.update(frozenset(s) for s in new)
-        for scoped in _simplify(new):
+        whole = len(new) == len(span)  # nothing of it is there yet: all levels of every factor
+        for scoped in [tuple((i, False) for i in own)] if whole else _simplify(new):
             columns += _columns(scoped, known, len(names))
         names.append(":".join(known[i].name for i in own))
-    return Plan(known, tuple(names), tuple(columns))
+    return Plan(dict(members), tuple(names), tuple(columns))
 
 
 def _span(own: Sequence[int], members: Sequence[Member]) -> list[tuple[Scoped, ...]]:
     """The independent parts that a term spans: f:g spans 1, f⁻, g⁻ and f⁻:g⁻."""
     choices = [(((i, True),), ()) if members[i].spans_intercept else (((i, False),),) for i in own]
-    return [tuple(s for choice in chosen for s in choice) for chosen in product(*choices)]
+    return [tuple(s for choice in chosen for s in choice) for chosen in itertools.product(*choices)]
 
 
 def _simplify(parts: Iterable[tuple[Scoped, ...]]) -> list[tuple[Scoped, ...]]:
     """Join parts by (anything):f⁻ + (anything) = (anything):f, for as long as it applies."""
-    out: list[tuple[Scoped, ...]] = []
+    known: dict[frozenset[Scoped], tuple[Scoped, ...]] = {}
+    age: dict[frozenset[Scoped], int] = {}
+    count = itertools.count()
     for part in sorted(parts, key=len):
-        joined = _join(out, part)
-        if joined is None:
-            if frozenset(part) not in {frozenset(p) for p in out}:
-                out.append(part)
-        else:
-            out = _simplify(joined)
-    return out
-
-
-def _join(
-    known: list[tuple[Scoped, ...]], part: tuple[Scoped, ...]
-) -> list[tuple[Scoped, ...]] | None:
-    for other in known:
-        extra = set(part) - set(other)
-        if len(part) != len(other) + 1 or len(extra) != 1:
-            continue
-        (new,) = extra
-        if new[1]:
-            full = tuple((s[0], False) if s == new else s for s in part)
-            return [*(p for p in known if p is not other), full]
-    return None
+        while True:
+            own = frozenset(part)
+            rests = [(age[own - {s}], s) for s in part if s[1] and own - {s} in known]
+            if not rests:
+                break
+            _, new = min(rests)  # the oldest one, as in formulaic
+            del known[own - {new}]
+            part = tuple((s[0], False) if s == new else s for s in part)
+        if own not in known:
+            known[own], age[own] = part, next(count)
+    return list(known.values())
 
 
 def _columns(
@@ -160,7 +167,7 @@ def _columns(
         for i, reduced in scoped
     ]
     out = []
-    for backwards in product(*reversed(choices)):
+    for backwards in itertools.product(*reversed(choices)):
         chosen = backwards[::-1]
         name = ":".join(name for _, name in chosen)
         out.append(PlannedColumn(name or "Intercept", term, tuple(part for part, _ in chosen)))

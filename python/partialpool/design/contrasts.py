@@ -5,36 +5,111 @@ The matrices and labels are formulaic's, which are R's but for the labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.errors import DesignError
+from partialpool import arguments
+from partialpool.arguments import check_choice
+from partialpool.design.listed import Levels, find_level, no_level
+from partialpool.errors import ArgumentError, DesignError, FormulaError
 from partialpool.formula import Call, Expr, Flag, Number, Text, Values
 
+Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Options = Mapping[str, Any]
+
+#: What `contrasts={"f": …}` may say.
+NAMES = {
+    "treatment": "contr.treatment",
+    "sum": "contr.sum",
+    "helmert": "contr.helmert",
+    "poly": "contr.poly",
+    "sas": "contr.SAS",
+    "diff": "contr.diff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """The columns that stand for a factor with L levels.
+
+    Attributes
+    ----------
+    labels
+        Of each column.
+    ones
+        Of each column the level that it indicates, if that is what it does.
+    rest
+        A level that all these columns count as -1.
+    matrix
+        Any other columns, (L, columns).
+    """
+
+    labels: tuple[str, ...]
+    ones: tuple[int, ...] = ()
+    rest: int | None = None
+    matrix: Matrix | None = None
+
+    def indicated(self, column: int) -> int | None:
+        """The one level that a column indicates; None if it does something else."""
+        return None if self.matrix is not None or self.rest is not None else self.ones[column]
+
+    def column(self, column: int, size: int) -> Vector:
+        """A column's value at each of `size` levels."""
+        if self.matrix is not None:
+            return self.matrix[:, column]
+        out = np.zeros(size)
+        out[self.ones[column]] = 1.0
+        if self.rest is not None:
+            out[self.rest] = -1.0
+        return out
+
+
+def indicators(levels: Levels) -> Coding:
+    """A column for each level."""
+    return Coding(tuple(str(v) for v in levels), tuple(range(len(levels))))
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A coding by its name, `contr.sum`, and its options as plain values."""
+    """A coding by its name, `contr.sum`, and its options as plain values.
+
+    The option `base` is a place among the levels.
+    """
 
     name: str = "contr.treatment"
     options: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def read(cls, call: Expr) -> Contrast:
-        """From its place in a checked formula: `contr.treatment(base='b')`."""
-        if not isinstance(call, Call):
-            raise DesignError(f"{call!r} is no contrast")
-        return cls(call.function, tuple((key, plain_value(v)) for key, v in call.options))
+    def read(cls, call: Call, levels: Levels) -> Contrast | None:
+        """That of a checked `C(f, contr.treatment(base='b'))`; None where it names none.
 
-    def coding(self, factor: str, levels: Sequence[Hashable]) -> tuple[Matrix, tuple[str, ...]]:
-        """The L x (L - 1) matrix of a factor with L levels, and the label of each column.
+        Raises
+        ------
+        DesignError
+            If the reference level is not there.
+        """
+        written = next((v for key, v in call.options if key != "levels"), None)
+        if not isinstance(written, Call):
+            return None
+        options: list[tuple[str, Any]] = []
+        for key, value in written.options:
+            if key != "base":
+                options.append((key, plain_value(value)))
+                continue
+            place = find_level(value, levels)
+            if place is None:
+                raise no_level(call, value, levels)
+            options.append((key, place))
+        return cls(written.function, tuple(options))
+
+    def coding(self, factor: str, levels: Levels) -> Coding:
+        """The L - 1 columns of a factor with L levels.
 
         Raises
         ------
@@ -55,35 +130,46 @@ def plain_value(literal: Expr) -> Any:
             raise DesignError(f"{literal!r} is no literal")
 
 
-def _base(factor: str, levels: Sequence[Hashable], base: Any) -> int:
-    if base in levels:
-        return list(levels).index(base)
-    same = [i for i, level in enumerate(levels) if str(level) == str(base)]
-    if len(same) == 1:
-        return same[0]
-    shown = ", ".join(repr(str(v)) for v in levels[:8]) + (", …" if len(levels) > 8 else "")
-    raise DesignError(
-        f"the reference level {base!r} of {factor!r} is not among its levels ({shown})"
-    )
+def check_contrasts(
+    contrasts: Mapping[str, arguments.Coding] | None, factors: Sequence[str]
+) -> dict[str, str]:
+    """Full names of contrasts, for factors that the formula has."""
+    out: dict[str, str] = {}
+    if contrasts is not None and not isinstance(contrasts, Mapping):
+        raise ArgumentError(f"contrasts must be a mapping of factor to name, not {contrasts!r}")
+    for factor, wanted in (contrasts or {}).items():
+        try:
+            name = str(wanted).removeprefix("contr.")
+            key = check_choice(name, f"contrasts of {factor!r}", arguments.CODINGS).lower()
+        except ArgumentError:
+            raise FormulaError(
+                f"contrasts of {factor!r}: {str(wanted)!r} is not offered; use one of"
+                f" {', '.join(arguments.CODINGS)}"
+            ) from None
+        if factor not in factors:
+            raise FormulaError(
+                f"contrasts are given for {factor!r}, which is no factor in the formula"
+            )
+        out[factor] = NAMES[key]
+    return out
 
 
-def _treatment(factor: str, levels: Sequence[Hashable], options: Options, default: int = 0) -> Any:
-    base = _base(factor, levels, options["base"]) if "base" in options else default
-    kept = [i for i in range(len(levels)) if i != base % len(levels)]
-    return np.eye(len(levels))[:, kept], tuple(f"T.{levels[i]}" for i in kept)
+def _treatment(factor: str, levels: Levels, options: Options, default: int = 0) -> Coding:
+    base = options.get("base", default) % len(levels)
+    kept = tuple(i for i in range(len(levels)) if i != base)
+    return Coding(tuple(f"T.{levels[i]}" for i in kept), kept)
 
 
-def _sas(factor: str, levels: Sequence[Hashable], options: Options) -> Any:
+def _sas(factor: str, levels: Levels, options: Options) -> Coding:
     return _treatment(factor, levels, options, default=-1)
 
 
-def _sum(factor: str, levels: Sequence[Hashable], options: Options) -> Any:
-    out = np.eye(len(levels), len(levels) - 1)
-    out[-1] = -1.0
-    return out, tuple(f"S.{v}" for v in levels[:-1])
+def _sum(factor: str, levels: Levels, options: Options) -> Coding:
+    last = len(levels) - 1
+    return Coding(tuple(f"S.{v}" for v in levels[:-1]), tuple(range(last)), rest=last)
 
 
-def _helmert(factor: str, levels: Sequence[Hashable], options: Options) -> Any:
+def _helmert(factor: str, levels: Levels, options: Options) -> Coding:
     n, reverse = len(levels), options.get("reverse", True)
     out = np.zeros((n, n - 1))
     for j in range(n - 1):
@@ -93,18 +179,19 @@ def _helmert(factor: str, levels: Sequence[Hashable], options: Options) -> Any:
             out[j, j], out[j + 1 :, j] = n - j - 1.0, -1.0
         if options.get("scale", False):
             out[:, j] /= j + 2 if reverse else n - j
-    return out, tuple(f"H.{v}" for v in (levels[1:] if reverse else levels[:-1]))
+    shown = levels[1:] if reverse else levels[:-1]
+    return Coding(tuple(f"H.{v}" for v in shown), matrix=out)
 
 
-def _diff(factor: str, levels: Sequence[Hashable], options: Options) -> Any:
+def _diff(factor: str, levels: Levels, options: Options) -> Coding:
     n, backward = len(levels), options.get("backward", True)
     out = np.tile(np.arange(1, n) / n, (n, 1))
     out[np.triu_indices(n, m=n - 1)] -= 1.0
     shown = levels[1:] if backward else levels[:-1]
-    return out if backward else -out, tuple(f"D.{v}" for v in shown)
+    return Coding(tuple(f"D.{v}" for v in shown), matrix=out if backward else -out)
 
 
-def _poly(factor: str, levels: Sequence[Hashable], options: Options) -> Any:
+def _poly(factor: str, levels: Levels, options: Options) -> Coding:
     n = len(levels)
     scores = options.get("scores") or tuple(range(n))
     if len(scores) != n or len(set(scores)) != n:
@@ -112,24 +199,28 @@ def _poly(factor: str, levels: Sequence[Hashable], options: Options) -> Any:
             f"contr.poly of {factor!r} has {len(set(scores))} different scores for {n} levels;"
             " give one for each"
         )
-    x = np.asarray(scores, dtype=np.float64)
-    # Monic orthogonal polynomials by their three-term recurrence, then normalised.
-    basis, norms = [np.ones(n)], [float(n)]
-    for k in range(1, n):
-        last = basis[-1]
+    named = {1: ".L", 2: ".Q", 3: ".C"}
+    labels = tuple(named.get(k, f"^{k}") for k in range(1, n))
+    return Coding(labels, matrix=_orthogonal_polynomials(tuple(map(float, scores))))
+
+
+@lru_cache(maxsize=16)
+def _orthogonal_polynomials(scores: tuple[float, ...]) -> Matrix:
+    """Orthonormal polynomials by their three-term recurrence, (L, L - 1)."""
+    x = np.asarray(scores)
+    out = np.empty((len(x), len(x)))
+    out[:, 0], norms = 1.0, [float(len(x))]
+    for k in range(1, len(x)):
+        last = out[:, k - 1]
         new = (x - np.sum(x * last**2) / norms[-1]) * last
         if k > 1:
-            new = new - norms[-1] / norms[-2] * basis[-2]
-        basis.append(new)
+            new -= norms[-1] / norms[-2] * out[:, k - 2]
+        out[:, k] = new
         norms.append(float(np.sum(new**2)))
-    columns = [b / np.sqrt(norm) for b, norm in zip(basis[1:], norms[1:], strict=True)]
-    named = {1: ".L", 2: ".Q", 3: ".C"}
-    return np.column_stack(columns), tuple(named.get(k, f"^{k}") for k in range(1, n))
+    return out[:, 1:] / np.sqrt(norms[1:])
 
 
-_CODINGS: dict[
-    str, Callable[[str, Sequence[Hashable], Options], tuple[Matrix, tuple[str, ...]]]
-] = {
+_CODINGS: dict[str, Callable[[str, Levels, Options], Coding]] = {
     "contr.treatment": _treatment,
     "contr.SAS": _sas,
     "contr.sum": _sum,

@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 
 from partialpool._core import encode
 from partialpool.cached import cached_property
-from partialpool.design.columns import (
-    Column,
-    FormulaicColumns,
-    ProductColumns,
-    Rows,
-    take,
-)
+from partialpool.design.columns import Column, Rows, take
+from partialpool.design.encoder import Encoder
 from partialpool.design.frame import Coded, Frame, replace_columns
 from partialpool.design.levels import (
     check_texts_distinct,
@@ -27,8 +22,6 @@ from partialpool.design.levels import (
 )
 from partialpool.errors import DataError
 from partialpool.formula import Formula, RandomTerm, variables
-
-Encoder = ProductColumns | FormulaicColumns
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,47 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.cached import cached_property
-from partialpool.design.column_plan import Part, Plan, plan
-from partialpool.design.contrasts import Contrast, plain_value
+from partialpool.design.column_plan import Plan, plan
+from partialpool.design.columns import Column, Rows, take
+from partialpool.design.contrasts import Contrast
+from partialpool.design.frame import Frame
+from partialpool.design.in_memory import Codes, InMemory
+from partialpool.design.levels import PLAIN, find_levels, restore_level, store_level
+from partialpool.design.listed import Levels, coded_places
 from partialpool.design.members import Basis, Coded, Member, Numeric
-from partialpool.design.transforms import BASES, Evaluation, State
-from partialpool.errors import DataError, DesignError
-from partialpool.formula import Call, Expr, Name, variables
-from partialpool.formula.expressions import to_formulaic
+from partialpool.design.stored import pack, unpack
+from partialpool.design.transforms import (
+    Evaluation,
+    State,
+    bounds_of,
+    is_basis,
+    remembering_calls,
+    spans_intercept,
+    state_key,
+)
+from partialpool.errors import FileError, NewDataError
+from partialpool.formula import Call, Expr, Name
+from partialpool.formula.expressions import to_formulaic, to_shown
+from partialpool.formula.model import written_terms
 from partialpool.formula.terms import ExpandedTerms
 
 Vector = NDArray[np.float64]
-Codes = NDArray[np.int64]
-Column = float | Vector
-#: A column used as a factor and its levels in their order; one column may have several orders.
-Levels = tuple[str, tuple[Hashable, ...]]
+#: Labels of the columns of each basis.
+Labels = Mapping[Expr, tuple[str, ...]]
+
+#: Most levels of the factors of a plan that is kept for the next fit.
+FEW_LEVELS = 64
 
 
+@dataclass(frozen=True, eq=False)
 class Encoder:
     """How the columns of a sum of terms are made.
 
     Attributes
     ----------
-    terms
-        The sum, written out.
+    text
+        Written out: `Formula.fixed` or `RandomTerm.lhs`.
+    levels
+        Of the columns that are factors somewhere in it, in the rows of the fit.
+    contrasts
+        Full names, of factors that have none of their own in the formula.
+    quantities
+        Of these columns those that are numbers too, factors only in C().
     plan
-        Its columns.
+        The columns.
     states
-        What transforms remember of the rows of the fit.
+        What transforms remember of the rows of the fit, by `state_key`.
     """
 
-    def __init__(self, terms: ExpandedTerms, members: Mapping[Expr, Member]) -> None:
-        self.terms = terms
-        self.members = dict(members)
-        self.plan: Plan = plan(terms.intercept, terms.terms, members)
-        self.states: dict[str, State] = {}
+    text: str
+    levels: Mapping[str, Levels]
+    contrasts: Mapping[str, str]
+    quantities: frozenset[str]
+    plan: Plan
+    states: dict[str, State] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        text: str,
+        numbers: Mapping[str, Vector],
+        codes: Mapping[str, Codes],
+        levels: Mapping[str, Levels],
+        contrasts: Mapping[str, str],
+        n: int,
+    ) -> tuple[Encoder, list[Column]]:
+        """The encoder of n rows that are complete, and their columns.
+
+        Parameters
+        ----------
+        text
+        numbers
+            Columns of numbers, (n,).
+        codes, levels
+            Of the columns that are factors.
+        contrasts
+            Of any factors.
+        """
+        states: dict[str, State] = {}
+        evaluation = Evaluation(states, fitting=True)
+        with np.errstate(all="ignore"):
+            bases: dict[Expr, dict[str, Vector]] = {
+                tree: evaluation.basis(tree, numbers)
+                for tree in written_terms(text).factors
+                if isinstance(tree, Call) and is_basis(tree)
+            }
+        labels: Labels = {tree: tuple(columns) for tree, columns in bases.items()}
+        own = {name: kind for name, kind in contrasts.items() if name in levels}
+        quantities = frozenset(name for name in levels if name in numbers)
+        self = cls(
+            text,
+            levels,
+            own,
+            quantities,
+            plan_of(text, levels, own, quantities, labels),
+            states,
+        )
+        return self, InMemory(self.plan, n, numbers, codes, evaluation, bases).columns()
+
+    def of(self, frame: Frame, rows: Rows = None) -> list[Column]:
+        """Columns for new data, with the levels, knots, centres and scales of the fit's rows.
+
+        A row with a missing value has NaN.
+        """
+        n = frame.length if rows is None else len(rows)
+        numbers = {name: take(frame.numeric(name), rows) for name in self.plan.numbers}
+        codes = {name: self._codes(frame, name, rows) for name in self.plan.factors}
+        evaluation = Evaluation(self.states, fitting=False)
+        return InMemory(self.plan, n, numbers, codes, evaluation, {}).columns()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,174 +141,159 @@ class Encoder:
     @property
     def variables(self) -> tuple[str, ...]:
         """Columns of the data that are used."""
-        return self.terms.variables
+        return self.plan.variables
 
-    @cached_property
-    def levels(self) -> dict[str, tuple[Hashable, ...]]:
-        """Levels of the columns that are used as factors."""
-        return {m.variable: m.levels for m in self.members.values() if isinstance(m, Coded)}
+    def factor_of(self, tree: Expr) -> str | None:
+        """The column that a factor of a term codes by its levels; None for numbers."""
+        member = self.plan.members.get(tree)
+        return member.variable if isinstance(member, Coded) else None
 
-    @cached_property
-    def factors(self) -> tuple[Levels, ...]:
-        """Columns that are used as factors, each with the orders of levels that it has."""
-        coded = [m for m in self.members.values() if isinstance(m, Coded)]
-        return tuple(dict.fromkeys((m.variable, m.levels) for m in coded))
+    def bounds(self, name: str) -> tuple[float, float] | None:
+        """Values of a numeric column that its splines accept; None where any will do."""
+        for tree in self.plan.members:
+            for call in remembering_calls(tree):
+                found = bounds_of(self.states[state_key(call)])
+                if found is not None and call.arguments[0] == Name(name):
+                    return found
+        return None
 
-    @cached_property
-    def numbers(self) -> tuple[str, ...]:
-        """Columns of the data that are used as numbers."""
-        trees = [t for t, m in self.members.items() if not isinstance(m, Coded)]
-        return tuple(dict.fromkeys(v for tree in trees for v in variables(tree)))
+    def alone(self, tree: Expr) -> Encoder:
+        """The encoder of one of the trees, without an intercept."""
+        calls = map(state_key, remembering_calls(tree))
+        return Encoder(
+            f"0 + {to_formulaic(tree)}",
+            {},
+            {},
+            frozenset(),
+            plan(False, ((tree,),), {tree: self.plan.members[tree]}),
+            {key: self.states[key] for key in calls},
+        )
 
-    def build(
-        self,
-        n: int,
-        numbers: Mapping[str, Vector],
-        codes: Mapping[Levels, Codes],
-        *,
-        fitting: bool = False,
-    ) -> list[Column]:
-        """The columns of n rows.
+    def _codes(self, frame: Frame, name: str, rows: Rows) -> Codes:
+        coded, known = frame.coded(name), self.levels[name]
+        codes = take(coded.codes, rows)
+        if coded.levels == known and all(map(_same_type, coded.levels, known)):
+            return codes
+        found = find_levels(known, coded.levels, name)
+        new = np.append(np.where(found < 0, -2, found), -1)[codes]
+        if (new == -2).any():
+            unknown = coded.levels[codes[int(np.argmax(new == -2))]]
+            shown = ", ".join(repr(str(v)) for v in known[:8])
+            raise NewDataError(
+                f"level {str(unknown)!r} of {name!r} was not in the data of the fit ({shown}); a"
+                " fixed effect cannot be predicted for it"
+            )
+        return new
 
-        Parameters
-        ----------
-        numbers
-            By name, each (n,), NaN where missing.
-        codes
-            Of each of `factors`, (n,): places among its levels, -1 where missing.
-        fitting
-            Whether these rows are those that transforms are to remember.
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, as plain JSON values."""
+        return {
+            "text": self.text,
+            "levels": {k: [store_level(v) for v in own] for k, own in self.levels.items()},
+            "contrasts": dict(self.contrasts),
+            "numbers": sorted(self.quantities),
+            "transforms": pack(self.states),
+        }
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> Encoder:
+        """The encoder of a stored fit.
+
+        Raises
+        ------
+        DesignError
+            If what a transform saw of the data is not there.
+        FileError
+            If the state is of another formula.
         """
-        return _Build(self, n, numbers, codes, fitting).columns()
+        text = state["text"]
+        levels = {k: tuple(map(restore_level, own)) for k, own in state["levels"].items()}
+        contrasts, quantities = dict(state["contrasts"]), frozenset(state["numbers"])
+        states: dict[str, State] = unpack(state["transforms"])
+        evaluation = Evaluation(states, fitting=False)
+        factors = written_terms(text).factors
+        found = {tree: evaluation.labels(tree) for tree in factors}
+        labels = {tree: own for tree, own in found.items() if own}
+        if any(len(own) < 2 for own in levels.values()):
+            raise FileError(f"a factor of `{text}` has fewer than two levels")
+        self = cls(
+            text,
+            levels,
+            contrasts,
+            quantities,
+            plan_of(text, levels, contrasts, quantities, labels),
+            states,
+        )
+        calls = {state_key(call) for tree in factors for call in remembering_calls(tree)}
+        if (
+            set(levels) != set(self.plan.factors)
+            or not set(contrasts) | quantities <= set(levels)
+            or set(states) != calls
+        ):
+            raise FileError(f"the columns of `{text}` are not those of the formula")
+        return self
 
 
-def is_coding(tree: Expr) -> bool:
-    """Whether a tree is C(f): a factor, whatever the column holds."""
-    return isinstance(tree, Call) and tree.function == "C"
+def _same_type(a: Hashable, b: Hashable) -> bool:
+    return type(a) is type(b)
 
 
-def shown_name(tree: Expr) -> str:
-    """As names of columns show a tree: formulaic's text without its backticks."""
-    return to_formulaic(tree).replace("`", "")
+def plan_of(
+    text: str,
+    levels: Mapping[str, Levels],
+    contrasts: Mapping[str, str],
+    quantities: frozenset[str],
+    labels: Labels,
+) -> Plan:
+    """The plan of a written-out right side for these levels and bases."""
+    terms = written_terms(text)
+    few = sum(map(len, levels.values())) <= FEW_LEVELS
+    if labels or not few or not all(type(v) in PLAIN for own in levels.values() for v in own):
+        return _plan(terms, levels, contrasts, quantities, labels)
+    # 1, 1.0 and True are equal, but have names of their own.
+    typed = tuple((name, own, repr(own)) for name, own in levels.items())
+    return _known_plan(text, typed, tuple(contrasts.items()), quantities)
 
 
-def coded_member(
-    tree: Expr, levels: tuple[Hashable, ...], contrasts: Mapping[str, Contrast]
+@lru_cache(maxsize=256)
+def _known_plan(
+    text: str,
+    levels: tuple[tuple[str, Levels, str], ...],
+    contrasts: tuple[tuple[str, str], ...],
+    quantities: frozenset[str],
+) -> Plan:
+    own = {name: known for name, known, _ in levels}
+    return _plan(written_terms(text), own, dict(contrasts), quantities, {})
+
+
+def _plan(
+    terms: ExpandedTerms,
+    levels: Mapping[str, Levels],
+    contrasts: Mapping[str, str],
+    quantities: frozenset[str],
+    labels: Labels,
+) -> Plan:
+    def member(tree: Expr) -> Member:
+        match tree:
+            case Name(name) if name in levels and name not in quantities:
+                return _coded(tree, name, None, levels[name], contrasts)
+            case Call("C", (Name(name),)):
+                return _coded(tree, name, tree, levels[name], contrasts)
+            case Call() if tree in labels:
+                return Basis(to_shown(tree), tree, labels[tree], spans_intercept(tree))
+            case _:
+                return Numeric(to_shown(tree), tree)
+
+    members = {tree: member(tree) for tree in terms.factors}
+    return plan(terms.intercept, terms.terms, members)
+
+
+def _coded(
+    tree: Expr, name: str, call: Call | None, levels: Levels, contrasts: Mapping[str, str]
 ) -> Coded:
-    """A factor: `f`, or C(f) with its options."""
-    (variable,) = variables(tree)
-    contrast = contrasts.get(variable, Contrast()) if isinstance(tree, Name) else Contrast()
-    if isinstance(tree, Call):
-        written = [v for key, v in tree.options if not key]
-        contrast = Contrast.read(written[0]) if written else contrasts.get(variable, contrast)
-    return Coded(shown_name(tree), variable, levels, contrast)
-
-
-def listed_levels(tree: Expr) -> tuple[Hashable, ...] | None:
-    """The levels that C(f, levels=[...]) gives."""
-    if isinstance(tree, Call):
-        for key, value in tree.options:
-            if key == "levels":
-                return plain_value(value)
-    return None
-
-
-def plain_member(tree: Expr, numbers: Callable[[], Mapping[str, Vector]]) -> Member:
-    """A number or a basis; the labels of a basis are known when it is worked out once."""
-    if not (isinstance(tree, Call) and tree.function in BASES):
-        return Numeric(shown_name(tree), tree)
-    labels = tuple(_basis(Evaluation({}, fitting=True), tree, numbers()))
-    intercept = any(key == "include_intercept" and plain_value(v) for key, v in tree.options)
-    return Basis(shown_name(tree), tree, labels, tree.function == "bs" and intercept)
-
-
-class _Build:
-    """One evaluation of an encoder's columns; parts that several columns share are made once."""
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        n: int,
-        numbers: Mapping[str, Vector],
-        codes: Mapping[Levels, Codes],
-        fitting: bool,
-    ) -> None:
-        self.encoder, self.n = encoder, n
-        self.numbers, self.codes = numbers, codes
-        self.evaluation = Evaluation(encoder.states, fitting=fitting)
-        self.trees = tuple(encoder.members)
-        self.made: dict[Any, Vector] = {}
-
-    def columns(self) -> list[Column]:
-        out: list[Column] = []
-        with np.errstate(all="ignore"):
-            for column in self.encoder.plan.columns:
-                if not column.parts:
-                    out.append(1.0)
-                    continue
-                first, *others = column.parts
-                values = self._part(first)
-                for part in others:
-                    values = values * self._part(part)
-                out.append(values)
-        return out
-
-    def _part(self, part: Part) -> Vector:
-        tree = self.trees[part.member]
-        member = self.encoder.members[tree]
-        match member:
-            case Coded():
-                return self._coded(member, part)
-            case Basis():
-                if tree not in self.made:
-                    self.made.update(
-                        ((tree, label), values)
-                        for label, values in _basis(
-                            self.evaluation, member.call, self.numbers
-                        ).items()
-                    )
-                    self.made[tree] = np.empty(0)
-                return self.made[tree, member.shown(part.reduced)[part.field]]
-            case Numeric():
-                if tree not in self.made:
-                    values = self.evaluation.column(tree, self.numbers)
-                    self.made[tree] = np.broadcast_to(np.asarray(values, dtype=float), (self.n,))
-                return self.made[tree]
-
-    def _coded(self, member: Coded, part: Part) -> Vector:
-        weights = member.weights(part.reduced, part.field)
-        key = (member.variable, member.levels, weights.tobytes())
-        if key not in self.made:
-            codes = self.codes[member.variable, member.levels]
-            hot = np.flatnonzero(weights)
-            if len(hot) == 1 and weights[hot[0]] == 1.0:
-                values = (codes == hot[0]).astype(np.float64)
-            else:
-                values = np.take(weights, codes, mode="clip")
-            if len(codes) and codes.min() < 0:
-                values[codes < 0] = np.nan
-            self.made[key] = values
-        return self.made[key]
-
-
-def _basis(evaluation: Evaluation, call: Call, numbers: Mapping[str, Vector]) -> dict[str, Vector]:
-    """A basis, its failures in our words."""
-    try:
-        return evaluation.basis(call, numbers)
-    except DesignError:
-        raise
-    except (ValueError, TypeError, KeyError, ArithmeticError, np.linalg.LinAlgError) as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise DesignError(f"`{shown_name(call)}` cannot be worked out: {reason}") from error
-
-
-def check_finite(names: tuple[str, ...], columns: list[Column], row: Callable[[int], int]) -> None:
-    """Refuse columns that are not finite; `row` gives the user's number of a row."""
-    for name, values in zip(names, columns, strict=True):
-        if isinstance(values, np.ndarray) and not np.isfinite(np.add.reduce(values)):
-            bad = ~np.isfinite(values)
-            if bad.any():
-                raise DataError(
-                    f"`{name}` is not finite in row {row(int(np.argmax(bad)))}; look at the values"
-                    " there"
-                )
+    """A factor: `f`, or C(f) with its options, whose own contrast goes before one by argument."""
+    places = tuple(range(len(levels))) if call is None else coded_places(call, levels)
+    own = tuple(levels[i] for i in places)
+    written = None if call is None else Contrast.read(call, own)
+    contrast = written or Contrast(contrasts.get(name, "contr.treatment"))
+    return Coded(to_shown(tree), name, own, places, contrast)

@@ -55,7 +55,10 @@ class Frame:
         Labels of the rows of a pandas table, or of a dict's Series; None where rows have none.
     """
 
-    __slots__ = ("_codes", "_data", "_floats", "_get", "_read", "index", "kind", "length", "names")
+    __slots__ = (
+        "_codes", "_data", "_floats", "_get", "_numeric", "_read", "index", "kind", "length",
+        "names",
+    )  # fmt: skip
 
     def __init__(self, data: Any) -> None:
         if isinstance(data, Frame):
@@ -64,6 +67,7 @@ class Frame:
         self._read: dict[str, Any] = {}
         self._codes: dict[str, Coded] = {}
         self._floats: dict[str, NDArray[np.float64] | None] = {}
+        self._numeric: dict[str, bool] = {}
         self.index: Any = None
         self.kind: Any = "pandas"
         self.names: Sequence[str]
@@ -141,7 +145,7 @@ class Frame:
             if name not in self.names:
                 raise DataError(f"the data have no column {name!r}{self._suggestion(name)}")
             column = self._get(name)
-            if str(column.dtype) in AS_OBJECTS and not is_pandas(column):
+            if not is_pandas(column) and str(column.dtype) in AS_OBJECTS:
                 column = object_array(column.to_list())
             self._read[name] = column
         return self._read[name]
@@ -156,10 +160,14 @@ class Frame:
 
     def is_numeric(self, name: str) -> bool:
         """Whether the column holds numbers (or True and False, which count as 1 and 0)."""
-        column = self.raw(name)
-        if is_object(column):
-            return self._number_objects(name) is not None
-        return _numeric_dtype(column)
+        if name not in self._numeric:
+            column = self.raw(name)
+            self._numeric[name] = (
+                self._number_objects(name) is not None
+                if is_object(column)
+                else _numeric_dtype(column)
+            )
+        return self._numeric[name]
 
     def numeric(self, name: str) -> NDArray[np.float64]:
         """The column as contiguous doubles, NaN where missing.
@@ -234,9 +242,9 @@ class Frame:
             values = np.ascontiguousarray(np.asarray(column), dtype=np.int64)
             codes, levels = encode(values)
             return Coded(codes.astype(np.int64), tuple(levels.tolist()))
-        if is_pandas(column) and hasattr(column, "cat"):
-            order = column.cat.categories.tolist()
-            coded = _drop_unused(column.cat.codes.to_numpy().astype(np.int64), order)
+        if is_pandas(dtype, "CategoricalDtype"):
+            known: Any = dtype
+            coded = _drop_unused(column.array.codes, known.categories.tolist())
             check_levels_readable(coded.levels, name)
             return coded
         if not isinstance(column, np.ndarray) and not is_pandas(column):
@@ -348,13 +356,13 @@ def _describe_objects(values: NDArray[Any]) -> str:
     return "text" if "str" in types or not types else f"objects of type {', '.join(types[:3])}"
 
 
-def _drop_unused(codes: Codes, levels: Sequence[Any]) -> Coded:
-    used = np.bincount(codes[codes >= 0], minlength=len(levels)) > 0
+def _drop_unused(codes: NDArray[np.integer], levels: Sequence[Any]) -> Coded:
+    """Codes of any width, -1 where missing, as those of the levels that some row has."""
+    used = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] > 0
     if used.all():
-        return Coded(codes, tuple(levels))
-    new = np.cumsum(used) - 1
-    kept = tuple(v for v, u in zip(levels, used, strict=True) if u)
-    return Coded(np.where(codes >= 0, new[np.maximum(codes, 0)], -1), kept)
+        return Coded(codes.astype(np.int64), tuple(levels))
+    new = np.append(np.cumsum(used) - 1, -1)
+    return Coded(new[codes], tuple(v for v, u in zip(levels, used, strict=True) if u))
 
 
 def to_native(

@@ -273,17 +273,6 @@ def level_texts(levels: Sequence[Hashable]) -> list[str]:
     return list(map(level_writer(levels), levels))
 
 
-def categorical(codes: NDArray[np.int64], levels: Sequence[Hashable]) -> Any:
-    """A pandas categorical of these levels; no pandas Index is made of tuples or mixed numbers."""
-    import pandas as pd
-
-    text = all(type(v) is str for v in levels)
-    # What pandas would make of them itself when formulaic takes them apart.
-    values = [pd.Timedelta(v) if type(v) is datetime.timedelta else v for v in levels]
-    index = pd.Index(values, dtype=None if text else object, tupleize_cols=False)
-    return pd.Categorical.from_codes(codes, categories=index)
-
-
 # ---- stored fits ---------------------------------------------------------------------------
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.design.contrasts import Contrast
+from partialpool.design.contrasts import Coding, Contrast, indicators
+from partialpool.design.listed import Levels
 from partialpool.formula import Call, Expr
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +36,44 @@ class Coded:
     variable
         The column.
     levels
-        In their order.
+        In the order of the coding.
+    places
+        Where each of these stands among the levels of the column.
     contrast
         How it is coded where the model has its mean already.
     """
 
     name: str
     variable: str
-    levels: tuple[Hashable, ...]
+    levels: Levels
+    places: tuple[int, ...]
     contrast: Contrast
-    _coding: tuple[Matrix, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _codings: tuple[Coding, Coding] = field(init=False, repr=False, compare=False)
+    _reordered: bool = field(init=False, repr=False, compare=False)
     spans_intercept: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        coding = self.contrast.coding(self.variable, self.levels)
-        object.__setattr__(self, "_coding", coding)
+        object.__setattr__(self, "_reordered", self.places != tuple(range(len(self.levels))))
+        codings = (indicators(self.levels), self.contrast.coding(self.variable, self.levels))
+        object.__setattr__(self, "_codings", codings)
 
     def fields(self, reduced: bool) -> tuple[str, ...]:
         """`f[T.b]` by contrasts, `f[a]` by indicators."""
-        labels = self._coding[1] if reduced else tuple(str(v) for v in self.levels)
-        return tuple(f"{self.name}[{label}]" for label in labels)
+        return tuple(f"{self.name}[{label}]" for label in self._codings[reduced].labels)
+
+    def indicated(self, reduced: bool, column: int) -> int | None:
+        """The level that a column indicates, by its place in the data; None if it weighs more."""
+        level = self._codings[reduced].indicated(column)
+        return None if level is None else self.places[level]
 
     def weights(self, reduced: bool, column: int) -> NDArray[np.float64]:
-        """A column's value at each level, (L,)."""
-        if reduced:
-            return self._coding[0][:, column]
-        return np.eye(1, len(self.levels), column)[0]
+        """A column's value at each level, (L,), in the order of the data."""
+        values = self._codings[reduced].column(column, len(self.levels))
+        if not self._reordered:
+            return values
+        out = np.empty(len(self.levels))
+        out[list(self.places)] = values
+        return out
 
 
 @dataclass(frozen=True, slots=True)

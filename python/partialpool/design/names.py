@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from partialpool.errors import DataError, DesignError
 
 if TYPE_CHECKING:
-    from partialpool.design.design import Encoder, Factor
+    from partialpool.design.design import Factor
+    from partialpool.design.encoder import Encoder
 
 #: What tables call the residual where they call the others by their grouping factor.
 RESIDUAL = "Residual"

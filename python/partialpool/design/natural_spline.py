@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from formulaic.transforms import stateful_transform
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
 
-@stateful_transform
 def ns(
     x: Any,
     df: float | None = None,

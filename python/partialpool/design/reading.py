@@ -11,19 +11,14 @@ from numpy.typing import NDArray
 
 from partialpool.arguments import NA_ACTIONS, Coding, NaAction, check_choice
 from partialpool.design.alignment import doubles_of, in_order, is_pandas
-from partialpool.design.columns import (
-    Column,
-    FormulaicColumns,
-    ProductColumns,
-    Rows,
-    check_contrasts,
-    take,
-)
-from partialpool.design.design import Design, Encoder, Factor, Term, group_labels
+from partialpool.design.columns import Column, Rows, take
+from partialpool.design.contrasts import check_contrasts
+from partialpool.design.design import Design, Factor, Term, group_labels
+from partialpool.design.encoder import Encoder
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.levels import check_texts_distinct
+from partialpool.design.listed import check_listed, factor_calls, transformed, unlisted
 from partialpool.design.names import check_names, refuse_same_names
-from partialpool.design.plan import check_listed, factor_calls, transformed, unlisted
 from partialpool.design.size import check_columns, check_parameters, random_columns
 from partialpool.errors import DataError, DesignError
 from partialpool.formula import Formula, RandomTerm, evaluate, variables
@@ -71,19 +66,16 @@ def build_design(
     na_action = check_choice(na_action, "na_action", NA_ACTIONS)
     frame = Frame(data)
     reader = _Reader(frame, formula, needed, weights, offset, response, na_action)
-    factors_used = [v for v in reader.predictors if v in frame and not frame.is_numeric(v)]
-    coding = check_contrasts(contrasts, factors_used) if contrasts else {}
-    encoders: dict[Any, tuple[Encoder, list[Column]]] = {}
+    coding = check_contrasts(contrasts, reader.factors_used()) if contrasts else {}
+    encoders: dict[str, tuple[Encoder, list[Column]]] = {}
 
-    def encode_part(text: str, products: Any, used: Sequence[str]) -> tuple[Encoder, list[Column]]:
-        key = (text, tuple(used))
-        if key not in encoders:
-            encoders[key] = reader.columns(text, products, used, coding)
-            refuse_same_names(encoders[key][0])
-        return encoders[key]
+    def encode_part(text: str, used: Sequence[str]) -> tuple[Encoder, list[Column]]:
+        if text not in encoders:
+            encoders[text] = reader.columns(text, used, coding)
+            refuse_same_names(encoders[text][0])
+        return encoders[text]
 
-    used = fixed_variables(formula)
-    fixed, x = encode_part(formula.fixed, formula.fixed_products, used)
+    fixed, x = encode_part(formula.fixed, fixed_variables(formula))
     factors = reader.factors(encode_part)
     check_names(fixed, factors)
     if check:
@@ -117,12 +109,14 @@ def predictor_columns(formula: Formula) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*fixed_variables(formula), *random, *offsets)))
 
 
-@lru_cache(maxsize=256)
 def fixed_variables(formula: Formula) -> tuple[str, ...]:
     """Columns of the fixed part."""
-    if formula.fixed_products is not None:
-        return tuple(dict.fromkeys(v for p in formula.fixed_products for v in p))
-    return written_terms(formula.fixed).variables
+    return _variables(formula.fixed)
+
+
+@lru_cache(maxsize=512)
+def _variables(text: str) -> tuple[str, ...]:
+    return written_terms(text).variables
 
 
 def written_texts(formula: Formula) -> tuple[str, ...]:
@@ -255,12 +249,9 @@ class _Reader:
         return np.ascontiguousarray(y if self.offset is None else y - self.offset)
 
     def columns(
-        self, text: str, products: Any, used: Sequence[str], contrasts: Mapping[str, str]
+        self, text: str, used: Sequence[str], contrasts: Mapping[str, str]
     ) -> tuple[Encoder, list[Column]]:
-        if products is not None and all(self.frame.is_numeric(v) for v in used):
-            check_columns(text, products, {}, self.n)
-            encoder = ProductColumns(products)
-            return encoder, encoder.build({v: self.column(v) for v in used})
+        """The columns of a written-out right side, and how new ones are made like them."""
         levels: dict[str, tuple[Any, ...]] = {}
         codes: dict[str, NDArray[np.int64]] = {}
         numeric: dict[str, NDArray[np.float64]] = {}
@@ -278,11 +269,14 @@ class _Reader:
                 )
             check_texts_distinct(coded.levels, name, "the names of coefficients")
             levels[name], codes[name] = coded.levels, coded.codes
-        check_columns(text, products, levels, self.n)
-        encoder = FormulaicColumns(
-            text, used, levels, contrasts, [v for v in numeric if v in levels]
-        )
-        return encoder, encoder.fit(numeric, codes)
+        check_columns(text, levels, self.n)
+        return Encoder.fit(text, numeric, codes, levels, contrasts, self.n)
+
+    def factors_used(self) -> list[str]:
+        """Predictors that are factors somewhere."""
+        called = {v for text in written_texts(self.formula) for v in factor_calls(text)}
+        known = [v for v in self.predictors if v in self.frame]
+        return [v for v in known if v in called or not self.frame.is_numeric(v)]
 
     def _coded(self, name: str) -> Coded:
         coded = self.frame.coded(name)
@@ -314,7 +308,7 @@ class _Reader:
             blocks: list[int] = []
             for source in sources:
                 check_parameters(source, random_columns(source, self._levels(source)))
-                encoder, own = encode_part(source.lhs, source.products, source.variables)
+                encoder, own = encode_part(source.lhs, source.variables)
                 sizes = term_blocks(source, len(own))
                 terms.append(Term(source, encoder, encoder.names, len(columns), sizes))
                 columns.extend(own)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from functools import lru_cache
 
+from partialpool.design.transforms import is_basis
 from partialpool.errors import DesignError
-from partialpool.formula import Call, Chain, Expr, Name, Number, RandomTerm, to_text, variables
-from partialpool.formula.expressions import ADD, quote_name
-from partialpool.formula.parser import parse
+from partialpool.formula import Call, Expr, Name, Number, RandomTerm, to_text, variables
+from partialpool.formula.expressions import quote_name
+from partialpool.formula.model import written_terms
 from partialpool.limits import gib, require_memory
 
 #: Most columns of a fixed part: its p x p matrices are formed many times.
@@ -18,7 +19,7 @@ MOST_COLUMNS = 5_000
 MATRICES = 16
 #: Most covariance parameters of a random term.
 MOST_PARAMETERS = 1_000
-#: Most terms that are handed to formulaic, whose work on each grows with the others.
+#: Most terms with factors or transforms, each of which is held against those before it.
 MOST_TERMS = 1_000
 #: Below this there is nothing to look up for.
 FEW_COLUMNS = 100
@@ -28,17 +29,17 @@ FEW_COLUMNS = 100
 class Width:
     """A term with at least so many columns, and the factors in it with their levels."""
 
-    text: str
+    term: tuple[Expr, ...]
     columns: int
     factors: tuple[tuple[str, int], ...]
 
+    @property
+    def text(self) -> str:
+        """The term as it is written."""
+        return ":".join(map(to_text, self.term))
 
-def check_columns(
-    text: str,
-    products: Sequence[tuple[str, ...]] | None,
-    levels: Mapping[str, Sequence[object]],
-    n: int,
-) -> None:
+
+def check_columns(text: str, levels: Mapping[str, Sequence[object]], n: int) -> None:
     """Refuse more columns than can be fitted to n rows.
 
     Raises
@@ -46,12 +47,11 @@ def check_columns(
     DesignError
         One line that names the widest term.
     """
-    count = {name: len(own) for name, own in levels.items()}
-    widths = [_of_names(p, count) for p in products] if products is not None else _read(text, count)
+    widths = _widths(text, tuple((name, len(own)) for name, own in levels.items()))
     total = sum(w.columns for w in widths)
     if total <= FEW_COLUMNS:
         return
-    if products is None and len(widths) > MOST_TERMS:
+    if len(widths) > MOST_TERMS and written_terms(text).products is None:
         raise DesignError(
             f"the formula has {len(widths):,} terms when it is written out; with factors or"
             f" transforms at most {MOST_TERMS:,} are fitted, lower the order of its interactions"
@@ -82,9 +82,7 @@ def check_parameters(source: RandomTerm, k: int) -> None:
 
 def random_columns(source: RandomTerm, levels: Mapping[str, int]) -> int:
     """Columns that the left side of a bar has at least."""
-    if source.products is not None:
-        return sum(_of_names(p, levels).columns for p in source.products)
-    return sum(w.columns for w in _read(source.lhs, levels))
+    return sum(w.columns for w in _widths(source.lhs, tuple(levels.items())))
 
 
 def _words(widest: Width, total: int) -> tuple[str, str]:
@@ -101,31 +99,24 @@ def _words(widest: Width, total: int) -> tuple[str, str]:
     return "the fixed part has many columns", "lower the order of its interactions"
 
 
-def _of_names(names: Sequence[str], levels: Mapping[str, int]) -> Width:
-    factors = tuple((name, levels[name]) for name in names if name in levels)
-    return Width(":".join(names), prod(own - 1 for _, own in factors), factors)
+@lru_cache(maxsize=256)
+def _widths(text: str, levels: tuple[tuple[str, int], ...]) -> tuple[Width, ...]:
+    terms, count = written_terms(text), dict(levels)
+    constant = (Width((), 1, ()),) if terms.intercept else ()
+    return (*constant, *(_of_term(term, count) for term in terms.terms))
 
 
-def _read(text: str, levels: Mapping[str, int]) -> list[Width]:
-    """The terms of formulaic's text."""
-    tree = parse(f"~ {text}", ours=True).right
-    parts = [tree]
-    if isinstance(tree, Chain) and tree.level == ADD:
-        parts = [tree.first, *(part for _, part in tree.rest)]
-    return [_of_tree(part, levels) for part in parts]
-
-
-def _of_tree(term: Expr, levels: Mapping[str, int]) -> Width:
-    atoms = [term.first, *(part for _, part in term.rest)] if isinstance(term, Chain) else [term]
+def _of_term(term: tuple[Expr, ...], levels: Mapping[str, int]) -> Width:
     columns, factors = 1, []
-    for atom in atoms:
-        name = next(iter(variables(atom)), "")
-        if name in levels and (isinstance(atom, Name) or getattr(atom, "function", "") == "C"):
-            columns *= levels[name] - 1
-            factors.append((name, levels[name]))
+    for atom in term:
+        if isinstance(atom, Name) or getattr(atom, "function", "") == "C":
+            (name,) = variables(atom)
+            if name in levels:
+                columns *= levels[name] - 1
+                factors.append((name, levels[name]))
         elif isinstance(atom, Call):
             columns *= _of_call(atom)
-    return Width(to_text(term), columns, tuple(factors))
+    return Width(term, columns, tuple(factors))
 
 
 def _of_call(call: Call) -> int:
@@ -133,6 +124,6 @@ def _of_call(call: Call) -> int:
     given = dict(call.options)
     for key in ("df", "degree", ""):
         value = given.get(key)
-        if isinstance(value, Number) and call.function in {"poly", "bs", "ns", "cr", "cs", "cc"}:
+        if isinstance(value, Number) and is_basis(call):
             return max(int(value.value), 1)
     return 1

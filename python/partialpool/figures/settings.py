@@ -94,7 +94,7 @@ class FitRows:
         self._coded: dict[str, Coded] = {}
         assert design.y is not None  # _rows() has seen to it
         self.y: Vector = design.y if design.offset is None else design.y + design.offset
-        self._leveled = {name for e in design.encoders for name in getattr(e, "levels", {})}
+        self._leveled = {name for e in design.encoders for name in e.levels}
         self._grouping = {name for f in design.factors for name in f.variables}
         names = [
             *fixed_variables(design.formula),

@@ -20,8 +20,9 @@ from typing import Any, BinaryIO
 from partialpool.errors import FileError
 from partialpool.files.atomic import irregular, reason, write_whole
 
-#: Version of the format. Version 1 had compressed parts and no checksum.
-VERSION = 2
+#: Version of the format. Version 1 had compressed parts and no checksum, version 2 other states of
+#: transforms.
+VERSION = 3
 #: Bytes of a part of JSON at most: some 10⁷ levels.
 MOST_JSON = 1 << 29
 #: Bytes that are hashed at a time.

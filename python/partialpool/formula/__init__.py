@@ -4,7 +4,7 @@ A formula is data, not code: names, numbers, operators and the transforms listed
 Everything else is refused while reading, before any column is touched.
 """
 
-from partialpool.formula.evaluation import elementwise_functions, evaluate
+from partialpool.formula.evaluation import arithmetic, elementwise_functions, evaluate
 from partialpool.formula.expressions import (
     Bar,
     Call,
@@ -47,6 +47,7 @@ __all__ = [
     "RandomTerm",
     "Text",
     "Values",
+    "arithmetic",
     "elementwise_functions",
     "evaluate",
     "parse_formula",

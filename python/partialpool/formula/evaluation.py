@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from partialpool.errors import DataError, FormulaError
@@ -14,11 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@cache
 def elementwise_functions() -> dict[str, Callable[..., Any]]:
-    """NumPy's function for each elementwise transform but I(): also formulaic's context.
-
-    formulaic itself does not know log1p, expm1, sqrt, sin and cos.
-    """
+    """NumPy's function for each elementwise transform but I()."""
     import numpy as np
 
     return {name: getattr(np, name) for name in sorted(ELEMENTWISE - {"I"})}
@@ -49,26 +48,34 @@ def evaluate(expr: Expr, columns: Mapping[str, Any]) -> NDArray[np.float64]:
     import numpy as np
 
     checked = check_elementwise(expr, "the expression")
+
+    def leaf(part: Expr) -> NDArray[np.float64]:
+        if isinstance(part, Name):
+            return _column(part.name, columns)
+        raise FormulaError(f"{part} cannot be worked out row by row")
+
     with np.errstate(all="ignore"):
-        return np.asarray(_value(checked, columns, elementwise_functions()), dtype=np.float64)
+        return np.asarray(arithmetic(checked, leaf), dtype=np.float64)
 
 
-def _value(expr: Expr, columns: Mapping[str, Any], functions: dict[str, Callable[..., Any]]) -> Any:
+def arithmetic(expr: Expr, leaf: Callable[[Expr], Any]) -> Any:
+    """An expression's value; `leaf` gives that of names and of what is no arithmetic."""
     import numpy as np
 
     match expr:
-        case Name(name):
-            return _column(name, columns)
         case Number(value):
             return np.float64(value)
         case Negative(operand):
-            return -_value(operand, columns, functions)
+            return -arithmetic(operand, leaf)
+        case Power(base, Number(exponent)):
+            # NumPy squares where the exponent is a plain 2.
+            return arithmetic(base, leaf) ** float(exponent)
         case Power(base, exponent):
-            return np.power(_value(base, columns, functions), _value(exponent, columns, functions))
+            return np.power(arithmetic(base, leaf), arithmetic(exponent, leaf))
         case Chain(first, rest):
-            total = _value(first, columns, functions)
+            total = arithmetic(first, leaf)
             for operator, part in rest:
-                value = _value(part, columns, functions)
+                value = arithmetic(part, leaf)
                 match operator:
                     case "+":
                         total = total + value
@@ -80,11 +87,11 @@ def _value(expr: Expr, columns: Mapping[str, Any], functions: dict[str, Callable
                         total = total / value
             return total
         case Call("I", arguments):
-            return _value(arguments[0], columns, functions)
-        case Call(function, arguments):
-            return functions[function](_value(arguments[0], columns, functions))
+            return arithmetic(arguments[0], leaf)
+        case Call(function, arguments) if function in ELEMENTWISE:
+            return elementwise_functions()[function](arithmetic(arguments[0], leaf))
         case _:
-            raise FormulaError(f"{expr} cannot be worked out row by row")
+            return leaf(expr)
 
 
 def _column(name: str, columns: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ and no walk over the tree is deeper than the parentheses that were typed.
 """
 
 import keyword
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -166,11 +166,6 @@ def to_formulaic(expr: Expr) -> str:
 def to_shown(expr: Expr) -> str:
     """A checked factor as names of columns show it: `to_formulaic` without backticks."""
     return _write(expr, 0, str, " ** ")
-
-
-def to_renamed(expr: Expr, names: Mapping[str, str]) -> str:
-    """Write a checked factor for formulaic with other names of its columns."""
-    return _write(expr, 0, names.__getitem__, " ** ")
 
 
 def _write(expr: Expr, level: int, quote: Callable[[str], str], power: str) -> str:

@@ -8,11 +8,13 @@ from typing import NoReturn
 from partialpool.errors import FormulaError
 from partialpool.formula.expressions import (
     ADD,
+    INTERACT,
     Bar,
     Call,
     Chain,
     Expr,
     Negative,
+    Number,
     to_text,
     variables,
     walk,
@@ -20,7 +22,7 @@ from partialpool.formula.expressions import (
 from partialpool.formula.parser import Parsed, parse
 from partialpool.formula.random_terms import RandomTerm, check_distinct, random_terms
 from partialpool.formula.terms import ExpandedTerms, Signed, expand
-from partialpool.formula.transforms import check_elementwise
+from partialpool.formula.transforms import check_elementwise, check_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,17 @@ def parse_random(text: str) -> tuple[RandomTerm, ...]:
 def written_terms(text: str) -> ExpandedTerms:
     """Terms of a right side that we wrote out: `Formula.fixed` or `RandomTerm.lhs`."""
     right = parse(f"~ {text}", ours=True).right
-    return expand(take_apart(right).fixed, "the fixed part")
+    intercept, *summands = _operands(right, ADD)
+    terms = tuple(tuple(map(check_factor, _operands(part, INTERACT))) for part in summands)
+    factors = tuple(dict.fromkeys(factor for term in terms for factor in term))
+    return ExpandedTerms(intercept != Number(0), terms, factors)
+
+
+def _operands(expr: Expr, level: int) -> tuple[Expr, ...]:
+    """What a chain of operators of one level joins; any other expression is one operand."""
+    if isinstance(expr, Chain) and expr.level == level:
+        return expr.first, *(part for _, part in expr.rest)
+    return (expr,)
 
 
 def _build(parsed: Parsed) -> Formula:

@@ -94,7 +94,7 @@ def marginaleffects_model(fit: Any, *, ddf: Ddf = "satterthwaite") -> Any:
 
 def exogenous(part: FixedPart, newdata: Any) -> Any:
     """Rows of the model matrix from a polars frame, estimated columns only, (m, p)."""
-    levels = getattr(part.design.fixed, "levels", {})
+    levels = part.design.fixed.levels
     table: dict[str, Any] = {"__rows__": np.zeros(len(newdata))}
     for name in part.design.fixed.variables:
         values = newdata[name].to_list()
@@ -116,7 +116,7 @@ def model_data(part: FixedPart, names: tuple[str, ...]) -> Any:
 
     design = part.design
     frame = Frame(design.source)
-    levels = getattr(design.fixed, "levels", {})
+    levels = design.fixed.levels
     columns: dict[str, Any] = {}
     for name in names:
         if name in levels:

@@ -48,7 +48,8 @@ def lmer(
     offset
         Added to the linear predictor; given as `weights` are.
     contrasts
-        By factor: "treatment" (default), "sum", "helmert", "poly", "SAS" or "diff".
+        By factor: "treatment" (default), "sum", "helmert", "poly", "SAS" or "diff"; for C(f) too,
+        unless it names a contrast itself.
     na_action
         "drop" leaves out rows with a missing value in any variable used and counts them in the
         summary; "error" refuses them.

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.design.columns import FormulaicColumns, Rows, take
-from partialpool.design.design import Design, Encoder
+from partialpool.design.columns import Rows, take
+from partialpool.design.design import Design
+from partialpool.design.encoder import Encoder
 from partialpool.design.frame import Frame
-from partialpool.design.plan import unlisted
+from partialpool.design.listed import unlisted
 from partialpool.errors import DataError, NewDataError
 from partialpool.formula import evaluate, variables
 from partialpool.models.native import row_arguments
@@ -162,9 +163,8 @@ def missing_of(encoders: Iterable[Encoder], frame: Frame) -> Mask:
     for encoder in encoders:
         for name in encoder.variables:
             out = either(out, frame.missing(name))
-        if isinstance(encoder, FormulaicColumns):
-            for mask in unlisted([encoder.text], frame).values():
-                out = either(out, mask)
+        for mask in unlisted([encoder.text], frame).values():
+            out = either(out, mask)
     return out
 
 

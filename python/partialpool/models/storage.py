@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from partialpool import _core
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor, build_design
-from partialpool.design.columns import ProductColumns, columns_from_state
-from partialpool.design.design import NOT_KEPT, Encoder, Term
+from partialpool.design.design import NOT_KEPT, Term
+from partialpool.design.encoder import Encoder
 from partialpool.design.levels import restore_level, store_level
-from partialpool.design.reading import fixed_variables
 from partialpool.errors import DataError, FileError
 from partialpool.files.container import (
     damaged,
@@ -247,15 +246,11 @@ def _native(fields: Fields, products: bytes) -> tuple[_core.CrossProducts, _core
     return cross, native
 
 
-def _encoder(state: Any, text: str, products: Any, variables: Any) -> Encoder:
+def _encoder(state: Any, text: str) -> Encoder:
     """The encoder of a stored state, which must be one of this part of the formula."""
-    encoder = columns_from_state(state)
-    if isinstance(encoder, ProductColumns):
-        same = encoder.products == products
-    else:
-        same = encoder.text == text and encoder.variables == tuple(variables)
+    encoder = Encoder.restore(state)
     # Written again it must be what was read: nothing was passed over.
-    if not same or to_json(encoder.state(), MODEL) != to_json(state, MODEL):
+    if encoder.text != text or to_json(encoder.state(), MODEL) != to_json(state, MODEL):
         raise FileError(f"the columns of `{text}` are not those of the formula")
     return encoder
 
@@ -285,7 +280,7 @@ def _design_without_rows(formula: Formula, fields: Fields, n: int) -> Design:
         start = 0
         states = stored.items("terms", len(sources))
         for source, state in zip(sources, states, strict=True):
-            encoder = _encoder(state, source.lhs, source.products, source.variables)
+            encoder = _encoder(state, source.lhs)
             k = len(encoder.names)
             blocks = (k,) if source.correlated else (1,) * k
             terms.append(Term(source, encoder, encoder.names, start, blocks))
@@ -307,7 +302,7 @@ def _design_without_rows(formula: Formula, fields: Fields, n: int) -> Design:
         y=None,
         weights=None,
         offset=None,
-        fixed=_encoder(fixed, formula.fixed, formula.fixed_products, fixed_variables(formula)),
+        fixed=_encoder(fixed, formula.fixed),
         x=(),
         factors=tuple(factors),
         rows=None,

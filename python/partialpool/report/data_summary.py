@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from partialpool.design.columns import take
 from partialpool.design.frame import Frame
-from partialpool.design.plan import unlisted
+from partialpool.design.listed import unlisted
 from partialpool.design.reading import fixed_variables, written_texts
 from partialpool.models.random_effects import by_group
 from partialpool.report.wording import count, listed, number
@@ -99,7 +99,7 @@ def _predictors(
     """Name, values or codes, and levels of each predictor."""
     design = fit.design
     grouping = {f.variables for f in design.factors}
-    leveled = {name for e in design.encoders for name in getattr(e, "levels", {})}
+    leveled = {name for e in design.encoders for name in e.levels}
     names = dict.fromkeys(
         [*fixed_variables(design.formula), *(v for t in design.formula.random for v in t.variables)]
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
-from partialpool.design.columns import Column, FormulaicColumns
+from partialpool.design.columns import Column
 from partialpool.design.design import Term
 from partialpool.formula import to_text
 from partialpool.formula.model import written_terms
@@ -95,18 +95,13 @@ def _by_slope(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
         if any(set(own) < set(other) for other in left.terms):
             continue
         label = f"{':'.join(map(to_text, own))} in {term.source.text}"
-        if not left.intercept and (len(left.terms) == 1 or _recoded(term)):
+        if not left.intercept and (len(left.terms) == 1 or term.encoder.plan.coded_by_others):
             out.append(_fit_changed(fit, label, term, left, i))
         else:
             gone = i + int(left.intercept)
             keep = [j for j, t in enumerate(term.encoder.term_of) if t != gone]
             out.append(_fit_without(fit, label, index, term, keep, (len(keep),)))
     return out
-
-
-def _recoded(term: Term) -> bool:
-    """Whether leaving out a column may change how others are coded: factors, no intercept."""
-    return isinstance(term.encoder, FormulaicColumns)
 
 
 def _fit_without(

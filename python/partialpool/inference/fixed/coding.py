@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Frame
-from partialpool.design.columns import FormulaicColumns
-from partialpool.design.design import Encoder
+from partialpool.design.encoder import Encoder
 from partialpool.errors import PartialPoolError
 from partialpool.formula import Expr, Name, variables
-from partialpool.formula.expressions import to_formulaic
 
 if TYPE_CHECKING:
     from partialpool.inference.fixed.hypotheses import FixedTerms
@@ -70,7 +68,7 @@ class Coding:
     """
 
     terms: FixedTerms
-    encoder: FormulaicColumns
+    encoder: Encoder
     kept: tuple[int, ...]
     covariates: Mapping[Expr, Encoder]
     source: Any
@@ -83,12 +81,8 @@ class Coding:
     def of(cls, fit: LinearMixedModel, terms: FixedTerms) -> Coding:
         """The coding of a fit's fixed part."""
         encoder = fit.design.fixed
-        assert isinstance(encoder, FormulaicColumns)  # products of numbers have no factors
         covariates = {
-            f: _covariate(f, encoder)
-            for own in terms.ordered
-            for f in own
-            if f not in terms.categorical
+            f: encoder.alone(f) for own in terms.ordered for f in own if f not in terms.categorical
         }
         term_of, cell_of, place = [], [], 0
         cells: list[tuple[tuple[int, ...], ...]] = []
@@ -183,25 +177,11 @@ class Coding:
         )
 
 
-def _covariate(factor: Expr, encoder: FormulaicColumns) -> Encoder:
-    """An encoder of one covariate or transform, with the state that the fit's encoder has."""
-    state = encoder.state()
-    own = {
-        "text": f"0 + {to_formulaic(factor)}",
-        "variables": list(variables(factor)),
-        "levels": {},
-        "contrasts": {},
-        "example": state["example"],
-        "transforms": state["transforms"],
-    }
-    return FormulaicColumns.from_state(own)
-
-
 def _cells(
     term: int,
     factors: tuple[Expr, ...],
     terms: FixedTerms,
-    encoder: FormulaicColumns,
+    encoder: Encoder,
     covariates: Mapping[Expr, Encoder],
 ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """Of a term the cells that have a column under R's treatment coding, and all cells.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.design.columns import FormulaicColumns
 from partialpool.errors import DataError
 from partialpool.formula import to_text
 from partialpool.inference.fixed.coding import Coding, compress, sizes
@@ -102,7 +101,7 @@ def _lost(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> Array:
 def _columns_without(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> tuple[Array, Array]:
     """The model's columns without a term, coded anew, and the fit's own, in a few rows."""
     encoder = fit.design.fixed
-    if isinstance(encoder, FormulaicColumns) and terms.categorical:
+    if terms.categorical:
         if fit.design.source is None:
             raise DataError(
                 "deletions of terms of this design need its data, which a stored or unpickled fit"

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.cached import cached_property
-from partialpool.design.columns import FormulaicColumns
 from partialpool.errors import DataError
 from partialpool.formula import Expr
 from partialpool.formula.expressions import Call
@@ -118,11 +117,7 @@ def fixed_terms(fit: LinearMixedModel) -> FixedTerms:
         tuple(i for i, j in enumerate(kept) if encoder.term_of[j] == first + t)
         for t in range(len(names))
     ]
-    categorical = {
-        f: name
-        for f in expanded.factors
-        if isinstance(encoder, FormulaicColumns) and (name := encoder.factor_of(f)) is not None
-    }
+    categorical = {f: name for f in expanded.factors if (name := encoder.factor_of(f)) is not None}
     return FixedTerms(
         names=tuple(names),
         factors=tuple(frozenset(t) for t in expanded.terms),
