@@ -23,9 +23,6 @@ ModelArgs = tuple[
     Sequence[tuple[Sequence[Column], NDArray[np.uint32]]],
     Vector | None,
 ]
-# Value held, ζ, σ, β and Λ of each factor; the points of one side and the end of the range.
-ProfilePoint = tuple[float, float, float, list[float], list[list[float]]]
-ProfileSide = tuple[list[ProfilePoint], ProfilePoint | None]
 
 class CoreError(Exception): ...
 class NoResidualError(CoreError): ...
@@ -61,6 +58,78 @@ class CrossProducts:
     def evaluate(
         self, reml: bool, lambdas: Sequence[Sequence[float]]
     ) -> tuple[float, list[list[float]]]: ...
+
+class NullDirections:
+    """Directions of a factor without variance, in its working basis, and that basis (k x k)."""
+
+    @property
+    def directions(self) -> list[list[float]]: ...
+    @property
+    def basis(self) -> list[float]: ...
+
+class Undetermined:
+    """A direction along which the restricted likelihood is constant whatever the response: as
+    coefficients of `kenward_roger`'s parameters, and as a raw k x k matrix a factor.
+    """
+
+    @property
+    def working(self) -> list[float]: ...
+    @property
+    def raw(self) -> list[list[float]]: ...
+
+class ProfilePoint:
+    """The optimum with the parameter at `value`; raw Λ of each factor."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def zeta(self) -> float: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def beta(self) -> list[float]: ...
+    @property
+    def lambdas(self) -> list[list[float]]: ...
+
+class ProfileSide:
+    """The optima on one side of the estimate, and the end of the range where that was reached."""
+
+    @property
+    def points(self) -> list[ProfilePoint]: ...
+    @property
+    def bound(self) -> ProfilePoint | None: ...
+
+class SimulatedTest:
+    """What a test needs of a model that was fitted to a replicate; `covariance` is that of β over
+    σ², `hessian` and `jacobian` are Satterthwaite's.
+    """
+
+    @property
+    def convergence(self) -> tuple[float, float, float, int]: ...
+    @property
+    def magnitude(self) -> float: ...
+    @property
+    def beta(self) -> list[float]: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def covariance(self) -> list[float]: ...
+    @property
+    def hessian(self) -> list[float]: ...
+    @property
+    def jacobian(self) -> list[list[float]]: ...
+
+class SamplingCost:
+    """Seconds of an effective draw, and how many random effects the joint form samples."""
+
+    @property
+    def collapsed(self) -> float: ...
+    @property
+    def joint(self) -> float: ...
+    @property
+    def effects(self) -> int: ...
+    @property
+    def joint_is_quicker(self) -> bool: ...
 
 class Fit:
     """A fitted model's factor at the optimum."""
@@ -99,7 +168,7 @@ class Fit:
     @property
     def hessian(self) -> list[float]: ...
     @property
-    def null_directions(self) -> list[tuple[list[list[float]], list[float]]]: ...
+    def null_directions(self) -> list[NullDirections]: ...
     def random_effects(self) -> list[Vector]: ...
     def conditional_covariances(self) -> list[Vector]: ...
     def satterthwaite(self) -> tuple[Vector, list[Vector]]: ...
@@ -134,12 +203,9 @@ def kenward_roger(fit: Fit, /) -> tuple[Vector, list[Vector], list[Vector]]:
 def fixed_root(fit: Fit, /) -> Vector:
     """S with SᵀS = XᵀWX for the p columns kept, p²."""
 
-def undetermined(
-    products: CrossProducts, /
-) -> tuple[list[tuple[list[float], list[list[float]]]], list[list[float]]]:
-    """Directions along which the restricted likelihood is constant whatever the response: each as
-    coefficients of `kenward_roger`'s parameters and as a raw k x k matrix a factor; and the root
-    mean square of each raw column, a list a factor.
+def undetermined(products: CrossProducts, /) -> tuple[list[Undetermined], list[list[float]]]:
+    """The directions that no response determines; and the root mean square of each raw column, a
+    list a factor.
     """
 
 def null_spectrum(
@@ -152,18 +218,7 @@ def bootstrap_refits(
 ) -> list[tuple[Vector, NDArray[np.uint8]]]: ...
 def simulated_tests(
     law: LawArgs, model: ModelArgs, seed: int, first: int, count: int, /
-) -> list[
-    tuple[
-        tuple[float, float, float, int],
-        float,
-        list[float],
-        float,
-        list[float],
-        list[float],
-        list[list[float]],
-    ]
-    | None
-]: ...
+) -> list[SimulatedTest | None]: ...
 def profile_sides(
     fit: Fit,
     kind: str,
@@ -216,7 +271,7 @@ class LogPosterior:
         joint: bool,
         callback: Callable[[int, int, float], None] | None,
     ) -> tuple[list[dict[str, Any]], bool]: ...
-    def cost(self) -> tuple[float, float, int, bool]: ...
+    def cost(self) -> SamplingCost: ...
     def joint(self, x: Vector) -> JointPosterior: ...
     def random_effects(
         self, reported: Vector, seed: int, first: int, from_prior: bool

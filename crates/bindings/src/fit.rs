@@ -2,19 +2,57 @@
 
 use std::sync::Arc;
 
-use numerics::fit::model::Convergence;
-use numerics::fit::rows::Rows;
+use numerics::fit::Convergence;
+use numerics::fit::Rows;
 use numerics::Fit;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
+use crate::arrays::{columns, hold, slice, CodedColumns, HeldColumn};
+use crate::crossproducts::PyCrossProducts;
+use crate::errors::{raise, CoreError};
 use crate::interrupt::{MANY_EFFECTS, MANY_ROWS};
 use crate::pool::detached;
 use crate::shared::SharedFit;
-use crate::{columns, hold, raise, slice, CoreError, Held, PyCrossProducts};
 
 type Array<'py> = Bound<'py, PyArray1<f64>>;
-type RowArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
+
+/// Directions without variance of one factor, in its working basis, and that basis.
+#[pyclass(frozen, get_all, module = "partialpool._core")]
+#[derive(Debug)]
+pub(crate) struct NullDirections {
+    directions: Vec<Vec<f64>>,
+    basis: Vec<f64>,
+}
+
+#[pymethods]
+impl NullDirections {
+    fn __repr__(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// Values of the fixed and of the random effects, as Python's tuple has them.
+#[derive(FromPyObject)]
+struct EffectArgs<'py> {
+    #[pyo3(item(0))]
+    fixed: PyReadonlyArray1<'py, f64>,
+    #[pyo3(item(1))]
+    random: Vec<PyReadonlyArray1<'py, f64>>,
+}
+
+/// How a search went, as Python's tuple has it.
+#[derive(FromPyObject)]
+struct ConvergenceArgs {
+    #[pyo3(item(0))]
+    gradient_norm: f64,
+    #[pyo3(item(1))]
+    least_eigenvalue: f64,
+    #[pyo3(item(2))]
+    largest_eigenvalue: f64,
+    #[pyo3(item(3))]
+    evaluations: usize,
+}
 
 /// A fitted model; any number of threads may ask it at once.
 #[pyclass(frozen, name = "Fit", module = "partialpool._core")]
@@ -38,7 +76,9 @@ impl PyFit {
     }
 }
 
-fn rows<'a>(n: usize, x: &'a [Held], factors: &'a [(Vec<Held<'_>>, &'a [u32])]) -> PyResult<Rows<'a>> {
+type HeldCodes<'a> = (Vec<HeldColumn<'a>>, &'a [u32]);
+
+fn rows<'a>(n: usize, x: &'a [HeldColumn], factors: &'a [HeldCodes<'a>]) -> PyResult<Rows<'a>> {
     let factors = factors.iter().map(|(c, codes)| Ok((columns(c)?, *codes))).collect::<PyResult<_>>()?;
     Ok(Rows { n, x: columns(x)?, factors })
 }
@@ -48,8 +88,8 @@ macro_rules! with_rows {
     ($n:expr, $x:expr, $factors:expr, |$rows:ident| $body:expr) => {{
         let x = hold(&$x)?;
         let mut held = Vec::with_capacity($factors.len());
-        for (columns, codes) in &$factors {
-            held.push((hold(columns)?, slice(codes)?));
+        for factor in &$factors {
+            held.push((hold(&factor.columns)?, slice(&factor.codes)?));
         }
         let $rows = rows($n, &x, &held)?;
         $body
@@ -65,12 +105,13 @@ impl PyFit {
         cp: &PyCrossProducts,
         reml: bool,
         lambdas: Vec<Vec<f64>>,
-        convergence: (f64, f64, f64, usize),
+        convergence: ConvergenceArgs,
         hessian: Vec<f64>,
         working: Option<Vec<Vec<f64>>>,
     ) -> PyResult<Self> {
-        let (gradient_norm, low, high, evaluations) = convergence;
-        let convergence = Convergence { gradient_norm, eigenvalues: (low, high), evaluations };
+        let ConvergenceArgs { gradient_norm, least_eigenvalue, largest_eigenvalue, evaluations } = convergence;
+        let eigenvalues = (least_eigenvalue, largest_eigenvalue);
+        let convergence = Convergence { gradient_norm, eigenvalues, evaluations };
         if hessian.len() != cp.inner.n_theta().pow(2) {
             return Err(CoreError::new_err("stored state unreadable: inconsistent Hessian"));
         }
@@ -159,15 +200,16 @@ impl PyFit {
 
     /// Per factor (caller's order) the working-basis directions without variance, and the basis.
     #[getter]
-    #[allow(clippy::type_complexity)]
-    fn null_directions(&self, py: Python<'_>) -> PyResult<Vec<(Vec<Vec<f64>>, Vec<f64>)>> {
+    fn null_directions(&self, py: Python<'_>) -> PyResult<Vec<NullDirections>> {
         let fit = self.read(py)?;
         let cp = &fit.cp;
-        let mut out = vec![(Vec::new(), Vec::new()); cp.factors.len()];
+        let mut out: Vec<(usize, NullDirections)> = Vec::with_capacity(cp.factors.len());
         for (i, directions) in fit.null_directions.iter().enumerate() {
-            out[cp.order[i]] = (directions.clone(), cp.basis.z[i].clone());
+            let found = NullDirections { directions: directions.clone(), basis: cp.basis.z[i].clone() };
+            out.push((cp.order[i], found));
         }
-        Ok(out)
+        out.sort_by_key(|(caller, _)| *caller);
+        Ok(out.into_iter().map(|(_, found)| found).collect())
     }
 
     fn random_effects<'py>(&self, py: Python<'py>) -> PyResult<Vec<Array<'py>>> {
@@ -189,13 +231,13 @@ impl PyFit {
         py: Python<'py>,
         n: usize,
         x: Vec<Bound<'py, PyAny>>,
-        factors: Vec<RowArgs<'py>>,
-        effects: (PyReadonlyArray1<'py, f64>, Vec<PyReadonlyArray1<'py, f64>>),
+        factors: Vec<CodedColumns<'py>>,
+        effects: EffectArgs<'py>,
         with: Vec<bool>,
     ) -> PyResult<Array<'py>> {
-        let b = effects.1.iter().map(|v| Ok(slice(v)?.to_vec())).collect::<PyResult<Vec<_>>>()?;
+        let b = effects.random.iter().map(|v| Ok(slice(v)?.to_vec())).collect::<PyResult<Vec<_>>>()?;
         let out = with_rows!(n, x, factors, |rows| {
-            let beta = slice(&effects.0)?;
+            let beta = slice(&effects.fixed)?;
             let fit = self.read(py)?;
             detached(py, || fit.linear_predictor(&rows, beta, &b, &with))?
         });
@@ -208,7 +250,7 @@ impl PyFit {
         py: Python<'py>,
         n: usize,
         x: Vec<Bound<'py, PyAny>>,
-        factors: Vec<RowArgs<'py>>,
+        factors: Vec<CodedColumns<'py>>,
         weights: Option<PyReadonlyArray1<'py, f64>>,
     ) -> PyResult<Array<'py>> {
         let out = with_rows!(n, x, factors, |rows| {
@@ -223,7 +265,7 @@ impl PyFit {
         py: Python<'py>,
         n: usize,
         x: Vec<Bound<'py, PyAny>>,
-        factors: Vec<RowArgs<'py>>,
+        factors: Vec<CodedColumns<'py>>,
         with: Vec<bool>,
         unknown: bool,
     ) -> PyResult<Array<'py>> {

@@ -6,9 +6,10 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::arrays::{slice, FactorArgs, HeldInput};
+use crate::crossproducts::PyCrossProducts;
 use crate::fit::PyFit;
 use crate::interrupt::{interruptible, MANY_EFFECTS, MANY_ROWS};
-use crate::{slice, FactorArgs, HeldInput, PyCrossProducts};
 
 /// Cross-products less those of some rows of the arrays that they were built from.
 #[pyfunction]

@@ -8,8 +8,8 @@ use numerics::interrupt::Stop;
 use numerics::NumericsError;
 use pyo3::prelude::*;
 
+use crate::errors::raise;
 use crate::pool::run;
-use crate::raise;
 
 /// Rows above which a pass over them may take long.
 pub(crate) const MANY_ROWS: usize = 100_000;

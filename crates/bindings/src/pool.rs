@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::CoreError;
+use crate::errors::CoreError;
 
 /// Threads at most, whatever `RAYON_NUM_THREADS` asks for.
 const MOST: usize = 256;

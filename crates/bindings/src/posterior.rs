@@ -1,28 +1,57 @@
 //! Posterior sampling for Python: priors by name, draws as arrays.
 
-use numerics::posterior::cost::SamplingCost;
-use numerics::posterior::joint::Joint;
-use numerics::posterior::log_posterior::{LogPosterior, Priors};
-use numerics::posterior::priors::Prior;
-use numerics::posterior::sampling::{self, ChainDraws, CollapsedTarget, JointTarget, Plan, Progress};
-use numerics::posterior::warm_start::WarmStart;
+use numerics::posterior::Joint;
+use numerics::posterior::Prior;
+use numerics::posterior::SamplingCost as Estimate;
+use numerics::posterior::WarmStart;
+use numerics::posterior::{sample, ChainDraws, CollapsedTarget, JointTarget, Plan, Progress};
+use numerics::posterior::{LogPosterior, Priors};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::arrays::slice;
+use crate::crossproducts::PyCrossProducts;
+use crate::errors::raise;
 use crate::fit::PyFit;
 use crate::interrupt::{interruptible, MANY_EFFECTS};
 use crate::pool::detached;
-use crate::{raise, slice, PyCrossProducts};
 
-type Named = (String, Vec<f64>);
+/// A prior by its name, as Python's tuple has it.
+#[derive(FromPyObject)]
+struct Named {
+    #[pyo3(item(0))]
+    name: String,
+    #[pyo3(item(1))]
+    parameters: Vec<f64>,
+}
 
-fn prior((name, parameters): &Named) -> PyResult<Prior> {
-    Prior::from_name(name, parameters).map_err(raise)
+fn prior(named: &Named) -> PyResult<Prior> {
+    Prior::from_name(&named.name, &named.parameters).map_err(raise)
 }
 
 fn priors(all: &[Named]) -> PyResult<Vec<Prior>> {
     all.iter().map(prior).collect()
+}
+
+type Array<'py> = Bound<'py, PyArray1<f64>>;
+
+/// Seconds of an effective draw.
+#[pyclass(frozen, get_all, module = "partialpool._core")]
+#[derive(Debug)]
+pub(crate) struct SamplingCost {
+    collapsed: f64,
+    joint: f64,
+    /// Random effects that the joint form samples.
+    effects: usize,
+    joint_is_quicker: bool,
+}
+
+#[pymethods]
+impl SamplingCost {
+    fn __repr__(&self) -> String {
+        format!("{self:?}")
+    }
 }
 
 #[pyclass(name = "LogPosterior", module = "partialpool._core")]
@@ -78,13 +107,12 @@ impl PyLogPosterior {
         Ok((start.centre, start.scale))
     }
 
-    /// Seconds of an effective draw, collapsed and joint, as estimated; random effects that the joint
-    /// form samples; whether it is to be preferred.
-    fn cost(&self, py: Python<'_>) -> PyResult<(f64, f64, usize, bool)> {
+    /// What an effective draw costs, as estimated.
+    fn cost(&self, py: Python<'_>) -> PyResult<SamplingCost> {
         let cp = self.inner.data();
-        let cost = detached(py, || SamplingCost::of(cp))?.map_err(raise)?;
-        let joint = !self.inner.prior_only() && cost.joint_is_quicker(cp);
-        Ok((cost.collapsed, cost.joint, cost.effects, joint))
+        let cost = detached(py, || Estimate::of(cp))?.map_err(raise)?;
+        let joint_is_quicker = !self.inner.prior_only() && cost.joint_is_quicker(cp);
+        Ok(SamplingCost { collapsed: cost.collapsed, joint: cost.joint, effects: cost.effects, joint_is_quicker })
     }
 
     /// The joint form prepared at an unconstrained point.
@@ -127,10 +155,10 @@ impl PyLogPosterior {
         let start = detached(py, || WarmStart::from(inner, x))?.map_err(raise)?;
         let all = if joint {
             let target = detached(py, || JointTarget::new(inner, start))?.map_err(raise)?;
-            py.detach(|| sampling::sample(&target, plan, &mut poll))
+            py.detach(|| sample(&target, plan, &mut poll))
         } else {
             let target = CollapsedTarget::new(inner, start);
-            py.detach(|| sampling::sample(&target, plan, &mut poll))
+            py.detach(|| sample(&target, plan, &mut poll))
         }
         .map_err(raise)?;
         let all = all.into_iter().map(|chain| as_dict(py, chain)).collect::<PyResult<_>>()?;
@@ -205,14 +233,13 @@ fn as_dict(py: Python<'_>, chain: ChainDraws) -> PyResult<Bound<'_, PyDict>> {
 
 /// Log-density of a prior and its derivative at each point.
 #[pyfunction]
-#[allow(clippy::type_complexity)]
 pub(crate) fn prior_density<'py>(
     py: Python<'py>,
     name: String,
     parameters: Vec<f64>,
     x: PyReadonlyArray1<'_, f64>,
-) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)> {
-    let prior = prior(&(name, parameters))?;
+) -> PyResult<(Array<'py>, Array<'py>)> {
+    let prior = Prior::from_name(&name, &parameters).map_err(raise)?;
     let (value, slope): (Vec<f64>, Vec<f64>) = slice(&x)?.iter().map(|x| prior.log_density(*x)).unzip();
     Ok((value.into_pyarray(py), slope.into_pyarray(py)))
 }

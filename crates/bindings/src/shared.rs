@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use numerics::fit::model::Convergence;
+use numerics::fit::Convergence;
 use numerics::{CrossProducts, Fit, NumericsError};
 use pyo3::prelude::*;
 
+use crate::errors::raise;
 use crate::interrupt::interruptible_by;
 use crate::pool::{run, LOOKS};
-use crate::raise;
 
 /// Between looks at a fit that another thread works with.
 const NAP: Duration = Duration::from_micros(200);

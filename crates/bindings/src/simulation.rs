@@ -1,31 +1,72 @@
-//! Simulation-based inference and profiles: exact tests, bootstrap refits, constrained optima.
+//! Simulation-based inference: exact tests, bootstrap refits, power.
 
-use numerics::inference::constrained::Parameter;
-use numerics::inference::exact_null::NullLaw;
-use numerics::inference::profile::{sides, Held as Optimum, Side};
-use numerics::simulation::bootstrap::{Law, Model, RandomPart, Refits};
-use numerics::simulation::power::TestParts;
+use numerics::inference::NullLaw;
+use numerics::simulation::TestParts;
+use numerics::simulation::{Law, RandomPart, Refits, Refitted};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::arrays::{columns, hold, slice, CodedColumns, HeldColumn};
+use crate::crossproducts::PyCrossProducts;
 use crate::fit::PyFit;
 use crate::interrupt::interruptible;
 use crate::pool::detached;
-use crate::{columns, hold, slice, Held, PyCrossProducts};
 
-type CodeArgs<'py> = (Vec<Bound<'py, PyAny>>, PyReadonlyArray1<'py, u32>);
-type RandomArgs<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Bound<'py, PyAny>>, Vec<f64>);
-type FixedArgs<'py> = (usize, Vec<Bound<'py, PyAny>>, Vec<f64>);
-type LawArgs<'py> = (FixedArgs<'py>, Bound<'py, PyAny>, Vec<RandomArgs<'py>>);
-type ModelArgs<'py> =
-    (Option<Py<PyFit>>, Vec<Bound<'py, PyAny>>, Vec<CodeArgs<'py>>, Option<PyReadonlyArray1<'py, f64>>);
-type PointArgs = (f64, f64, f64, Vec<f64>, Vec<Vec<f64>>);
+/// Random effects that a response is drawn with, as Python's tuple has them.
+#[derive(FromPyObject)]
+pub struct RandomArgs<'py> {
+    #[pyo3(item(0))]
+    codes: PyReadonlyArray1<'py, u32>,
+    #[pyo3(item(1))]
+    levels: usize,
+    #[pyo3(item(2))]
+    columns: Vec<Bound<'py, PyAny>>,
+    #[pyo3(item(3))]
+    factor: Vec<f64>,
+}
+
+/// The fixed part of what a response is drawn with.
+#[derive(FromPyObject)]
+pub struct FixedArgs<'py> {
+    #[pyo3(item(0))]
+    n: usize,
+    #[pyo3(item(1))]
+    x: Vec<Bound<'py, PyAny>>,
+    #[pyo3(item(2))]
+    beta: Vec<f64>,
+}
+
+/// What a response is drawn with.
+#[derive(FromPyObject)]
+pub struct LawArgs<'py> {
+    #[pyo3(item(0))]
+    fixed: FixedArgs<'py>,
+    #[pyo3(item(1))]
+    sd: Bound<'py, PyAny>,
+    #[pyo3(item(2))]
+    random: Vec<RandomArgs<'py>>,
+}
+
+/// A model that every response is fitted by.
+#[derive(FromPyObject)]
+pub struct ModelArgs<'py> {
+    #[pyo3(item(0))]
+    fit: Option<Py<PyFit>>,
+    #[pyo3(item(1))]
+    x: Vec<Bound<'py, PyAny>>,
+    #[pyo3(item(2))]
+    factors: Vec<CodedColumns<'py>>,
+    #[pyo3(item(3))]
+    weights: Option<PyReadonlyArray1<'py, f64>>,
+}
+
+/// Distinct eigenvalues with their multiplicities.
+type Spectrum = Vec<(f64, usize)>;
 
 /// Distinct eigenvalues and multiplicities of the tested term, projected and not.
 #[pyfunction]
-#[allow(clippy::type_complexity)]
-pub fn null_spectrum(py: Python<'_>, cp: &PyCrossProducts) -> PyResult<(Vec<(f64, usize)>, Vec<(f64, usize)>)> {
+pub fn null_spectrum(py: Python<'_>, cp: &PyCrossProducts) -> PyResult<(Spectrum, Spectrum)> {
     let inner = cp.inner.clone();
     let law = interruptible(py, true, || NullLaw::of(&inner))?;
     Ok((law.mu, law.xi))
@@ -46,25 +87,31 @@ pub fn null_draws<'py>(
     Ok(out.into_pyarray(py))
 }
 
-type HeldRandom<'py> = (PyReadonlyArray1<'py, u32>, usize, Vec<Held<'py>>, Vec<f64>);
+/// The arrays of a `RandomPart`.
+struct HeldRandom<'py> {
+    codes: PyReadonlyArray1<'py, u32>,
+    levels: usize,
+    columns: Vec<HeldColumn<'py>>,
+    factor: Vec<f64>,
+}
 
 /// The arrays of a `Law`, held while Rust borrows from them.
 struct HeldLaw<'py> {
     n: usize,
-    x: Vec<Held<'py>>,
+    x: Vec<HeldColumn<'py>>,
     beta: Vec<f64>,
-    sd: Held<'py>,
+    sd: HeldColumn<'py>,
     random: Vec<HeldRandom<'py>>,
 }
 
 impl<'py> HeldLaw<'py> {
     fn new(law: LawArgs<'py>) -> PyResult<Self> {
-        let mut random = Vec::with_capacity(law.2.len());
-        for (codes, levels, columns, factor) in law.2 {
-            random.push((codes, levels, hold(&columns)?, factor));
+        let mut random = Vec::with_capacity(law.random.len());
+        for RandomArgs { codes, levels, columns, factor } in law.random {
+            random.push(HeldRandom { codes, levels, columns: hold(&columns)?, factor });
         }
-        let (n, x, beta) = law.0;
-        Ok(HeldLaw { n, x: hold(&x)?, beta, sd: Held::new(&law.1)?, random })
+        let FixedArgs { n, x, beta } = law.fixed;
+        Ok(HeldLaw { n, x: hold(&x)?, beta, sd: HeldColumn::new(&law.sd)?, random })
     }
 
     fn law(&self) -> PyResult<Law<'_>> {
@@ -74,7 +121,7 @@ impl<'py> HeldLaw<'py> {
             return Err(PyValueError::new_err("fixed effects do not fit the rows"));
         }
         let mut random = Vec::with_capacity(self.random.len());
-        for (codes, levels, held, factor) in &self.random {
+        for HeldRandom { codes, levels, columns: held, factor } in &self.random {
             let (codes, columns) = (slice(codes)?, columns(held)?);
             let k = columns.len();
             if codes.len() != n || codes.iter().any(|&c| c as usize >= *levels) || factor.len() != k * k {
@@ -103,16 +150,16 @@ pub fn simulated_response<'py>(
 macro_rules! with_models {
     ($py:expr, $models:expr, |$borrowed:ident| $body:expr) => {{
         let mut arrays = Vec::with_capacity($models.len());
-        for (fit, x, factors, _) in $models {
+        for ModelArgs { fit, x, factors, .. } in $models {
             let mut parts = Vec::with_capacity(factors.len());
-            for (columns, codes) in factors {
-                parts.push((hold(columns)?, slice(codes)?));
+            for factor in factors {
+                parts.push((hold(&factor.columns)?, slice(&factor.codes)?));
             }
             let fit = fit.as_ref().map(|fit| fit.get().read($py)).transpose()?;
             arrays.push((fit, hold(x)?, parts));
         }
         let mut $borrowed = Vec::with_capacity($models.len());
-        for ((_, _, _, weights), (fit, x, parts)) in $models.iter().zip(&arrays) {
+        for (ModelArgs { weights, .. }, (fit, x, parts)) in $models.iter().zip(&arrays) {
             let weights = weights.as_ref().map(slice).transpose()?;
             let x = columns(x)?;
             $borrowed.push(match fit {
@@ -121,14 +168,14 @@ macro_rules! with_models {
                     for (held, codes) in parts {
                         factors.push((columns(held)?, *codes));
                     }
-                    Model::Mixed { fit, x, factors, weights }
+                    Refitted::Mixed { fit, x, factors, weights }
                 }
                 None => {
                     let values = x.iter().map(|c| match c {
                         numerics::Column::Values(v) => Ok(*v),
                         numerics::Column::Constant(_) => Err(PyValueError::new_err("a basis column must be an array")),
                     });
-                    Model::Linear { basis: values.collect::<PyResult<_>>()?, weights }
+                    Refitted::Linear { basis: values.collect::<PyResult<_>>()?, weights }
                 }
             });
         }
@@ -136,9 +183,11 @@ macro_rules! with_models {
     }};
 }
 
+type Values<'py> = Bound<'py, PyArray1<f64>>;
+type Outcomes<'py> = Bound<'py, PyArray1<u8>>;
+
 /// Draw replicates and refit every model to each: values (flat) and outcomes a model.
 #[pyfunction]
-#[allow(clippy::type_complexity)]
 pub fn bootstrap_refits<'py>(
     py: Python<'py>,
     law: LawArgs<'py>,
@@ -146,7 +195,7 @@ pub fn bootstrap_refits<'py>(
     seed: u64,
     first: u64,
     count: usize,
-) -> PyResult<Vec<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u8>>)>> {
+) -> PyResult<Vec<(Values<'py>, Outcomes<'py>)>> {
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
     let refits: Vec<Refits> =
@@ -160,10 +209,30 @@ pub fn bootstrap_refits<'py>(
         .collect())
 }
 
-type TestArgs = ((f64, f64, f64, usize), f64, Vec<f64>, f64, Vec<f64>, Vec<f64>, Vec<Vec<f64>>);
+/// What a test needs of a model that was fitted to a replicate.
+#[pyclass(frozen, get_all, module = "partialpool._core")]
+#[derive(Debug)]
+pub struct SimulatedTest {
+    /// As `Fit.convergence`.
+    convergence: (f64, f64, f64, usize),
+    magnitude: f64,
+    beta: Vec<f64>,
+    sigma: f64,
+    /// Of β over σ².
+    covariance: Vec<f64>,
+    /// Satterthwaite's Hessian and Jacobian.
+    hessian: Vec<f64>,
+    jacobian: Vec<Vec<f64>>,
+}
 
-/// Draw replicates, fit the model to each from scratch: convergence, magnitude of the criterion, β, σ,
-/// covariance of β over σ², and Satterthwaite's Hessian and Jacobian; nothing where the criterion cannot be evaluated.
+#[pymethods]
+impl SimulatedTest {
+    fn __repr__(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// Draw replicates, fit the model to each from scratch; nothing where the criterion cannot be evaluated.
 #[pyfunction]
 pub fn simulated_tests(
     py: Python<'_>,
@@ -172,7 +241,7 @@ pub fn simulated_tests(
     seed: u64,
     first: u64,
     count: usize,
-) -> PyResult<Vec<Option<TestArgs>>> {
+) -> PyResult<Vec<Option<SimulatedTest>>> {
     let held = HeldLaw::new(law)?;
     let law = held.law()?;
     let models = [model];
@@ -182,40 +251,15 @@ pub fn simulated_tests(
     let plain = |t: TestParts| {
         let c = &t.convergence;
         let convergence = (c.gradient_norm, c.eigenvalues.0, c.eigenvalues.1, c.evaluations);
-        (convergence, t.magnitude, t.beta, t.sigma, t.covariance, t.hessian, t.jacobian)
+        SimulatedTest {
+            convergence,
+            magnitude: t.magnitude,
+            beta: t.beta,
+            sigma: t.sigma,
+            covariance: t.covariance,
+            hessian: t.hessian,
+            jacobian: t.jacobian,
+        }
     };
     Ok(parts.into_iter().map(|t| t.map(plain)).collect())
-}
-
-fn parameter(kind: &str, at: &[usize]) -> PyResult<Parameter> {
-    match (kind, at) {
-        ("sd", &[factor, column]) => Ok(Parameter::Sd(factor, column)),
-        ("cor", &[factor, first, second]) => Ok(Parameter::Correlation(factor, first, second)),
-        ("sigma", []) => Ok(Parameter::Sigma),
-        ("fixed", &[j]) => Ok(Parameter::Fixed(j)),
-        _ => Err(PyValueError::new_err("unknown parameter")),
-    }
-}
-
-fn point(o: &Optimum) -> PointArgs {
-    (o.value, o.zeta, o.sigma, o.beta.clone(), o.lambdas.clone())
-}
-
-/// Optima with one parameter held, on the lower and the upper side of the estimate: where |ζ| takes the
-/// values given, and the end of the parameter's range where that comes first.
-#[pyfunction]
-#[allow(clippy::type_complexity)]
-pub fn profile_sides(
-    py: Python<'_>,
-    fit: &Bound<'_, PyFit>,
-    kind: &str,
-    at: Vec<usize>,
-    zetas: (Vec<f64>, Vec<f64>),
-    tolerance: f64,
-) -> PyResult<((Vec<PointArgs>, Option<PointArgs>), (Vec<PointArgs>, Option<PointArgs>))> {
-    let parameter = parameter(kind, &at)?;
-    let inner = &fit.get().read(py)?;
-    let (lower, upper) = interruptible(py, true, || sides(inner, parameter, &zetas.0, &zetas.1, tolerance))?;
-    let plain = |s: &Side| (s.points.iter().map(point).collect(), s.bound.as_ref().map(point));
-    Ok((plain(&lower), plain(&upper)))
 }

@@ -14,6 +14,7 @@ pub mod products;
 pub mod search;
 pub mod simulation;
 
+pub use covariance::Factor;
 pub use error::NumericsError;
-pub use fit::model::Fit;
-pub use products::crossproducts::{Column, CrossProducts, Factor, FactorInput, Input};
+pub use fit::Fit;
+pub use products::{Column, CrossProducts, FactorInput, Input};

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use numerics::posterior::collapsed::Collapsed;
-use numerics::posterior::log_posterior::{LogPosterior, Priors};
-use numerics::posterior::priors::{correlation_factor, lkj, ln_gamma, Prior};
-use numerics::posterior::sampling::{sample, CollapsedTarget, JointTarget, Plan};
-use numerics::posterior::warm_start::WarmStart;
+use numerics::posterior::Collapsed;
+use numerics::posterior::WarmStart;
+use numerics::posterior::{correlation_factor, lkj, ln_gamma, Prior};
+use numerics::posterior::{sample, CollapsedTarget, JointTarget, Plan};
+use numerics::posterior::{LogPosterior, Priors};
 use numerics::{Column, CrossProducts, FactorInput, Fit, Input};
 
 const PROPER: [Prior; 11] = [

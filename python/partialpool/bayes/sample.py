@@ -235,9 +235,10 @@ def _method(
             f"method='joint' is for at most {LARGEST_KERNEL} random coefficients a grouping factor;"
             f" {widest.name} has {len(widest.names)}: take method='collapsed'"
         )
-    collapsed, joint, effects, quicker = native.cost()
+    estimated = native.cost()
+    collapsed, joint, effects = estimated.collapsed, estimated.joint, estimated.effects
     cost = "an effective draw costs"
-    if prior_only or wanted == "collapsed" or (wanted == "auto" and not quicker):
+    if prior_only or wanted == "collapsed" or (wanted == "auto" and not estimated.joint_is_quicker):
         why = "all random effects are integrated out"
         if len(parameters.factors) > 1 and wanted == "auto" and not prior_only:
             why += f" ({cost} {_time(collapsed)}, {_time(joint)} were they sampled)"

@@ -90,13 +90,13 @@ def singular_sentences(
     """
     out: list[str] = []
     info = zip(design.factors, native.null_directions, native.lambdas, strict=True)
-    for index, (factor, (directions, _), lam) in enumerate(info):
+    for index, (factor, null, lam) in enumerate(info):
         k = len(factor.names)
         full = np.array(lam).reshape(k, k)
         start = 0
         for size in factor.blocks:
             own = slice(start, start + size)
-            lost = sum(1 for d in directions if any(abs(v) > 0 for v in d[own]))
+            lost = sum(1 for d in null.directions if any(abs(v) > 0 for v in d[own]))
             closed = [
                 i
                 for i in range(start, start + size)

@@ -98,14 +98,15 @@ def identification(products: _core.CrossProducts, design: Design) -> Identificat
     sizes = np.array([rms[e.factor][e.row] * rms[e.factor][e.column] for e in entries] + [1.0])
     entries = (*entries, CovarianceEntry(-1, 0, 0))
     rows = []
-    for working, matrices in found:
-        square = [np.reshape(m, (len(s), len(s))) for m, s in zip(matrices, rms, strict=True)]
+    for direction in found:
+        shaped = zip(direction.raw, rms, strict=True)
+        square = [np.reshape(m, (len(s), len(s))) for m, s in shaped]
         raw = [square[e.factor][e.row, e.column] for e in entries[:-1]]
-        rows.append(np.array([*raw, working[-1]]) * sizes)
+        rows.append(np.array([*raw, direction.working[-1]]) * sizes)
     size = len(entries)
     return Identification(
         entries,
-        np.array([w for w, _ in found]).reshape(len(found), size),
+        np.array([direction.working for direction in found]).reshape(len(found), size),
         _reduced(np.array(rows).reshape(len(found), size)),
         sizes,
         tuple(map(tuple, rms)),

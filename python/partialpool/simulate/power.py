@@ -256,12 +256,13 @@ def _native_p_values(
         if parts is None:
             out.append(CAUSES[1])
             continue
-        search, magnitude, beta, sigma, covariance, hessian, jacobian = parts
-        if not judge(search, magnitude).converged:
+        if not judge(parts.convergence, parts.magnitude).converged:
             out.append(CAUSES[2])
             continue
-        method = ingredients(sigma, covariance, hessian, jacobian, len(beta))
-        contrasts = method.units.contrasts(asked.rows, np.array(beta), asked.rhs)
+        method = ingredients(
+            parts.sigma, parts.covariance, parts.hessian, parts.jacobian, len(parts.beta)
+        )
+        contrasts = method.units.contrasts(asked.rows, np.array(parts.beta), asked.rhs)
         out.append(method.f_test(contrasts).p_value)
     return out
 

@@ -3,10 +3,10 @@
 //! With H = I + ZΛΛᵀZᵀ:  d(θ) = log|H| [+ log|XᵀH⁻¹X|] + ν (1 + log 2πr²/ν),  ν = n or n - p.
 
 use crate::error::NumericsError;
-use crate::factor::blocked::{apply_lambda, multiply, Blocked};
+use crate::factor::{apply_lambda, multiply, Blocked};
 use crate::interrupt;
 use crate::linalg::{large, small};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Rows of a partial sum over the random effects.
 const ROWS_PER_SUM: usize = 1024;
@@ -242,7 +242,7 @@ impl Profiled {
     #[must_use]
     pub fn r2_gradient(&self, cp: &CrossProducts) -> Vec<Vec<f64>> {
         let (c, p) = (cp.c(), cp.p);
-        let one = |f: &crate::products::crossproducts::Factor| {
+        let one = |f: &crate::covariance::Factor| {
             let k = f.k;
             let mut g = vec![0.0; k * k];
             for l in 0..f.levels {

@@ -9,7 +9,7 @@ use crate::factor::rest::Rest;
 use crate::interrupt::Stop;
 use crate::linalg::small;
 use crate::linalg::tasks::product;
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Levels a task: fixed, so that sums are the same for any number of threads.
 pub(crate) const LEVELS_PER_TASK: usize = 2048;

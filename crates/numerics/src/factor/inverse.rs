@@ -7,7 +7,7 @@ use crate::factor::blocked::{scale_columns, Blocked};
 use crate::factor::rest::Rest;
 use crate::interrupt::Stop;
 use crate::linalg::small;
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Ω⁻¹ on the pattern of A: the first factor's diagonal blocks, its blocks with the later ones
 /// (laid out as `lead`); the rest is asked of the factor.
@@ -19,8 +19,8 @@ pub struct LeadInverse {
     pub cross: Vec<f64>,
 }
 
-/// Scratch of one task.
-struct Scratch {
+/// Working memory of one task.
+struct TaskMemory {
     e: Vec<f64>,
     own: Vec<f64>,
     cross: Vec<f64>,
@@ -29,7 +29,7 @@ struct Scratch {
 
 impl Blocked {
     /// Blocks (l, l) and (l, J) of Ω⁻¹. `e` may bring `C_l (Ω⁻¹)_JJ` ready-made.
-    fn lead_inverse(&self, cp: &CrossProducts, l: usize, ready: Option<&[f64]>, s: &mut Scratch) {
+    fn lead_inverse(&self, cp: &CrossProducts, l: usize, ready: Option<&[f64]>, s: &mut TaskMemory) {
         let k = cp.factors[0].k;
         let cols = cp.lead.columns(l);
         let w = cols.len();
@@ -94,7 +94,7 @@ impl Blocked {
         let tasks = levels.div_ceil(step);
         let run = |t: usize| {
             let mut sums: Vec<Vec<f64>> = sizes.iter().map(|&s| vec![0.0; s]).collect();
-            let mut s = Scratch { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
+            let mut s = TaskMemory { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
             let mut half = vec![0.0; k * k];
             for l in (t * step..((t + 1) * step).min(levels)).take_while(|_| !stop.requested()) {
                 let span = cp.lead.span(l, k);
@@ -185,7 +185,7 @@ impl Blocked {
         let k = cp.factors[0].k;
         let dense_e = self.dense_products(cp);
         let mut out = LeadInverse { own: Vec::with_capacity(self.l0.len()), cross: Vec::with_capacity(self.c.len()) };
-        let mut s = Scratch { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
+        let mut s = TaskMemory { e: Vec::new(), own: Vec::new(), cross: Vec::new(), scaled: Vec::new() };
         let stop = Stop::current();
         for l in (0..cp.factors[0].levels).take_while(|_| !stop.requested()) {
             let span = cp.lead.span(l, k);

@@ -4,7 +4,7 @@
 use crate::error::NumericsError;
 use crate::linalg::packed::DenseFactor;
 use crate::linalg::sparse::{analyse, SparseFactor};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Largest factor that is allowed, in bytes.
 const MEMORY_LIMIT: f64 = 16.0 * 1024.0 * 1024.0 * 1024.0;

@@ -1,6 +1,9 @@
 //! A fitted model: found from several starts, read at the optimum, stated row by row.
 
-pub(crate) mod global;
-pub mod model;
-pub mod rows;
-pub mod smoothed_columns;
+mod model;
+mod optimise;
+mod rows;
+mod smoothed_columns;
+
+pub use self::model::{Convergence, Fit};
+pub use self::rows::Rows;

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::covariance::parameters::{inverse_basis, untriangular, working_lambda};
-use crate::criterion::profiled::Profiled;
+use crate::covariance::null_directions;
+use crate::criterion::Profiled;
 use crate::error::NumericsError;
 use crate::linalg::{large, small};
-use crate::products::crossproducts::CrossProducts;
-use crate::search::boundary::null_directions;
+use crate::products::CrossProducts;
 
 /// How the search went.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +45,7 @@ impl Fit {
         c: Convergence,
         h: Vec<f64>,
     ) -> Result<Self, NumericsError> {
-        let lam = working_lambda(&cp, raw)?;
+        let lam = cp.passage().working(raw)?;
         Fit::at_working(cp, reml, &lam, c, h)
     }
 
@@ -61,7 +60,7 @@ impl Fit {
         let mut state = Profiled::new(&cp, reml)?;
         state.evaluate(&cp, lam)?;
         state.back_substitute(&cp);
-        let null_directions = null_directions(&cp, lam);
+        let null_directions = null_directions(&cp.factors, lam);
         Ok(Fit { cp, state, convergence: c, hessian: h, null_directions, unscaled: OnceLock::new() })
     }
 
@@ -72,8 +71,8 @@ impl Fit {
         raw: &[Vec<f64>],
     ) -> Result<(f64, Vec<Vec<f64>>), NumericsError> {
         let mut state = Profiled::new(cp, reml)?;
-        let back = inverse_basis(cp)?;
-        let lam = untriangular(cp, &back, raw)?;
+        let back = cp.passage().inverse()?;
+        let lam = cp.passage().untriangular(&back, raw)?;
         let criterion = state.evaluate(cp, &lam)? + state.units(cp);
         let working = state.gradient(cp);
         let mut out = vec![Vec::new(); back.len()];
@@ -88,12 +87,7 @@ impl Fit {
     /// Λ on the raw scale (lower-triangular, non-negative diagonal), caller's order of factors.
     #[must_use]
     pub fn raw_lambda(&self) -> Vec<Vec<f64>> {
-        let mut out = vec![Vec::new(); self.cp.factors.len()];
-        for (i, f) in self.cp.factors.iter().enumerate() {
-            let raw = small::product(&self.cp.basis.z[i], &self.state.blocked.lam[i], (f.k, f.k, f.k));
-            out[self.cp.order[i]] = small::lower_factor_of_gram(&raw, f.k, f.k);
-        }
-        out
+        self.cp.passage().raw(&self.state.blocked.lam)
     }
 
     /// Residual standard deviation, raw scale.

@@ -1,12 +1,12 @@
 //! What is stated a row: fitted values, leverages, prediction variances. Linear in the rows,
 //! nothing n x n.
 
-use crate::factor::blocked::Blocked;
-use crate::factor::inverse::LeadInverse;
+use crate::factor::Blocked;
+use crate::factor::LeadInverse;
 use crate::fit::model::Fit;
 use crate::interrupt::Stop;
 use crate::linalg::small;
-use crate::products::crossproducts::{Column, CrossProducts};
+use crate::products::{Column, CrossProducts};
 
 /// Code of a level never seen.
 pub const UNSEEN: u32 = u32::MAX;

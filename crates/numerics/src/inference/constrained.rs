@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use crate::covariance::parameters::inverse_basis;
-use crate::criterion::profiled::Profiled;
+use crate::covariance::Factor;
+use crate::criterion::Profiled;
 use crate::error::NumericsError;
-use crate::fit::model::Fit;
+use crate::fit::Fit;
 use crate::linalg::small;
-use crate::products::crossproducts::{CrossProducts, Factor};
-use crate::search::optimise::{bfgs, hessian, Objective, Point};
+use crate::products::CrossProducts;
+use crate::search::{bfgs, hessian, Objective, Point};
 
 /// Free diagonal entries nearer to zero than this start a search away from the saddle at zero.
 const OFF_THE_SADDLE: f64 = 0.05;
@@ -132,7 +132,7 @@ impl Constrained {
             _ => 0,
         };
         Ok(Constrained {
-            back: inverse_basis(&fit.cp)?,
+            back: fit.cp.passage().inverse()?,
             state: Profiled::new(&fit.cp, false)?,
             cp: fit.cp.clone(),
             layout,

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::error::NumericsError;
 use crate::interrupt::{self, Stop};
 use crate::linalg::small;
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Draws that share one counter-based stream: fixed, so that threads change nothing.
 const DRAWS_PER_STREAM: usize = 2048;

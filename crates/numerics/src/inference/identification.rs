@@ -8,13 +8,13 @@
 //! N = ZᵀMZ these are the vectors N B_r N a (and N N a for σ²), a few products with the blocks of ZᵀZ.
 //! Levels are weighted by their own size, so that one large group does not hide the others.
 
-use crate::covariance::parameters::semidefinite_factor;
-use crate::criterion::profiled::Profiled;
+use crate::covariance::semidefinite_factor;
+use crate::criterion::Profiled;
 use crate::error::NumericsError;
-use crate::factor::blocked::multiply;
+use crate::factor::multiply;
 use crate::inference::variance_traces::ones;
 use crate::linalg::{large, small};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// A combination of the parameters with singular value below this, over what each level adds by
 /// itself, is none: rounding leaves 1e-14, one differing row among 10⁶ levels 1e-3.
@@ -265,7 +265,7 @@ fn constant_along(cp: &CrossProducts, c: &[f64]) -> Result<bool, NumericsError> 
                     ones((i, j)).for_each(|(i, j)| sigma[i * f.k + j] += v);
                 }
                 sigma.iter_mut().for_each(|v| *v /= residual);
-                f.blockwise(&sigma, semidefinite_factor)
+                f.blockwise(&sigma, |block, s| semidefinite_factor(block, s.size()))
             })
             .collect();
         state.evaluate(cp, &lam)

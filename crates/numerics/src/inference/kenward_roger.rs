@@ -5,13 +5,13 @@
 //! working basis (the method does not depend on a linear change of these parameters) and σ² itself
 //! is the last parameter. Everything is over σ², so that nothing cancels where σ² is small.
 
-use crate::criterion::profiled::Profiled;
+use crate::criterion::Profiled;
 use crate::error::NumericsError;
-use crate::factor::blocked::{apply_lambda, multiply};
-use crate::fit::model::Fit;
+use crate::factor::{apply_lambda, multiply};
+use crate::fit::Fit;
 use crate::inference::variance_traces::{ones, variance_traces, VarianceTraces};
 use crate::linalg::{large, small};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// The ingredients, over σ² and on the raw scale of X. There are m + 1 parameters, σ² the last.
 #[derive(Debug, Clone)]

@@ -1,9 +1,14 @@
 //! What is inferred from a fit: Satterthwaite, Kenward-Roger, exact null distributions, profiles.
 
-pub mod constrained;
-pub mod exact_null;
-pub mod identification;
-pub mod kenward_roger;
-pub mod profile;
-pub(crate) mod satterthwaite;
-pub mod variance_traces;
+mod constrained;
+mod exact_null;
+mod identification;
+mod kenward_roger;
+mod profile;
+mod satterthwaite;
+mod variance_traces;
+
+pub use self::constrained::Parameter;
+pub use self::exact_null::NullLaw;
+pub use self::identification::{undetermined, Undetermined};
+pub use self::profile::{sides, ConstrainedOptimum, Side};

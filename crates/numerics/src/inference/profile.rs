@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use crate::error::NumericsError;
-use crate::fit::model::Fit;
+use crate::fit::Fit;
 use crate::inference::constrained::{Constrained, Parameter};
 use crate::interrupt::Stop;
 use crate::linalg::small;
-use crate::products::crossproducts::CrossProducts;
-use crate::search::optimise::Objective;
+use crate::products::CrossProducts;
+use crate::search::Objective;
 
 /// A constrained optimum.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct ConstrainedOptimum {
     /// Value of the parameter.
     pub value: f64,
     /// Signed root of the difference in deviance.
@@ -32,9 +32,9 @@ pub struct Held {
 #[derive(Debug, Clone)]
 pub struct Side {
     /// The optima at the ζ asked for, as far as the parameter's range goes.
-    pub points: Vec<Held>,
+    pub points: Vec<ConstrainedOptimum>,
     /// The optimum at the end of the range, where that was reached before the last ζ.
-    pub bound: Option<Held>,
+    pub bound: Option<ConstrainedOptimum>,
 }
 
 /// Holding one fixed effect: a rotation of the working columns that gives it one of its own.
@@ -165,7 +165,7 @@ impl Profiler {
         }
     }
 
-    fn hold(&mut self, value: f64, start: &[f64]) -> Result<Held, NumericsError> {
+    fn hold(&mut self, value: f64, start: &[f64]) -> Result<ConstrainedOptimum, NumericsError> {
         self.search.value = value;
         if let Some(r) = &self.rotation {
             self.search.cp = Arc::new(r.drop(&self.full, value));
@@ -186,7 +186,7 @@ impl Profiler {
             lambdas[to] = small::lower_factor_of_gram(l, f.k, f.k);
         }
         let zeta = (value - self.estimate).signum() * (point.f - self.best).max(0.0).sqrt();
-        Ok(Held { value, zeta, sigma, beta, lambdas, x: point.x })
+        Ok(ConstrainedOptimum { value, zeta, sigma, beta, lambdas, x: point.x })
     }
 
     /// Where |ζ| takes each of the values (ascending) on one side, each to within `tolerance`.
@@ -200,7 +200,7 @@ impl Profiler {
             out.bound = Some(self.hold(limit, &start)?);
             return Ok(out);
         }
-        let at = Held {
+        let at = ConstrainedOptimum {
             value: self.estimate,
             zeta: 0.0,
             sigma: f64::NAN,
@@ -208,7 +208,7 @@ impl Profiler {
             lambdas: Vec::new(),
             x: self.start.clone(),
         };
-        let mut seen: Vec<Held> = vec![at];
+        let mut seen: Vec<ConstrainedOptimum> = vec![at];
         for &target in zetas {
             match self.reach(target, direction, limit, tolerance, &mut seen)? {
                 Reached::Point(p) => out.points.push(p),
@@ -227,7 +227,7 @@ impl Profiler {
         direction: f64,
         limit: f64,
         tolerance: f64,
-        seen: &mut Vec<Held>,
+        seen: &mut Vec<ConstrainedOptimum>,
     ) -> Result<Reached, NumericsError> {
         let allowed = self.search.allow_more();
         for round in 1..=90 {
@@ -297,23 +297,23 @@ pub fn sides(
 }
 
 enum Reached {
-    Point(Held),
-    Bound(Held),
+    Point(ConstrainedOptimum),
+    Bound(ConstrainedOptimum),
 }
 
-fn far(a: &Held, direction: f64, b: &Held) -> std::cmp::Ordering {
+fn far(a: &ConstrainedOptimum, direction: f64, b: &ConstrainedOptimum) -> std::cmp::Ordering {
     (a.value * direction).total_cmp(&(b.value * direction))
 }
 
 /// Width of the bracket that a new optimum leaves.
-fn above_width(seen: &[Held], new: &Held, target: f64) -> f64 {
+fn above_width(seen: &[ConstrainedOptimum], new: &ConstrainedOptimum, target: f64) -> f64 {
     let other = seen.iter().filter(|h| (h.zeta.abs() >= target) != (new.zeta.abs() >= target));
     other.map(|h| (h.value - new.value).abs()).fold(f64::INFINITY, f64::min)
 }
 
 /// A start from the two optima nearest in value, along the line through them.
-fn extrapolate(seen: &[Held], value: f64) -> Vec<f64> {
-    let mut near: Vec<&Held> = seen.iter().collect();
+fn extrapolate(seen: &[ConstrainedOptimum], value: f64) -> Vec<f64> {
+    let mut near: Vec<&ConstrainedOptimum> = seen.iter().collect();
     near.sort_by(|a, b| (a.value - value).abs().total_cmp(&(b.value - value).abs()));
     let a = near[0];
     let Some(b) = near.get(1).filter(|b| b.value != a.value) else { return a.x.clone() };

@@ -1,14 +1,14 @@
 //! What Satterthwaite's method needs of a fit (Kuznetsova et al. 2017), with exact derivatives.
 
-use crate::covariance::parameters::{free_from, inverse_basis, lambda_from, untriangular};
+use crate::covariance::{lambda_from, pull_back, theta_of};
 use crate::criterion::curvature;
-use crate::criterion::profiled::Profiled;
+use crate::criterion::Profiled;
 use crate::error::NumericsError;
-use crate::fit::model::Fit;
+use crate::fit::Fit;
 use crate::linalg::{large, small};
-use crate::products::basis::power_of_two_inverse;
-use crate::products::crossproducts::CrossProducts;
-use crate::search::optimise::{Objective, Point};
+use crate::products::power_of_two_inverse;
+use crate::products::CrossProducts;
+use crate::search::{Objective, Point};
 
 impl Fit {
     /// What Satterthwaite's method needs: the Hessian of the deviance in (θ, log σ) and the derivatives
@@ -32,7 +32,7 @@ impl Fit {
         };
         if singular {
             // T⁻¹Λ itself, not its triangular form: derivatives are taken in the raw entries.
-            let lam = untriangular(&cp, &inverse_basis(&cp)?, &self.raw_lambda())?;
+            let lam = cp.passage().untriangular(&cp.passage().inverse()?, &self.raw_lambda())?;
             self.state.evaluate(&cp, &lam)?;
             self.state.back_substitute(&cp);
         }
@@ -129,7 +129,7 @@ fn row_units(cp: &CrossProducts) -> Vec<Vec<f64>> {
 
 /// T⁻¹ of each factor's basis with its columns in those units.
 fn scaled_basis(cp: &CrossProducts) -> Result<Vec<Vec<f64>>, NumericsError> {
-    let mut back = inverse_basis(cp)?;
+    let mut back = cp.passage().inverse()?;
     for (b, units) in back.iter_mut().zip(row_units(cp)) {
         b.chunks_exact_mut(units.len()).for_each(|row| row.iter_mut().zip(&units).for_each(|(v, u)| *v *= u));
     }
@@ -151,8 +151,8 @@ fn raw_hessian(
     }
     impl Objective for Raw<'_> {
         fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
-            let raw = lambda_from(self.cp, x);
-            let map = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
+            let raw = lambda_from(&self.cp.factors, x);
+            let map = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &crate::covariance::Factor)| {
                 small::product(b, l, (f.k, f.k, f.k))
             };
             let lam: Vec<Vec<f64>> = self.back.iter().zip(&raw).zip(&self.cp.factors).map(map).collect();
@@ -164,7 +164,7 @@ fn raw_hessian(
                 small::gemm_tn(&mut c, b, g, (f.k, f.k, f.k), 1.0);
                 chained.push(c);
             }
-            Some((f, free_from(self.cp, &chained)))
+            Some((f, pull_back(&self.cp.factors, &chained)))
         }
         fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
             None
@@ -180,10 +180,10 @@ fn raw_hessian(
         }
     }
     if curvature::affordable(cp) {
-        let lam = untriangular(cp, &inverse_basis(cp)?, raw)?;
+        let lam = cp.passage().untriangular(&cp.passage().inverse()?, raw)?;
         state.evaluate(cp, &lam)?;
         state.gradient(cp);
-        let mut directions = curvature::free_directions(cp);
+        let mut directions = curvature::free_directions(&cp.factors);
         for (i, d) in &mut directions {
             let k = cp.factors[*i].k;
             *d = small::product(&back[*i], d, (k, k, k));
@@ -195,7 +195,7 @@ fn raw_hessian(
         raw[i].chunks_exact(u.len()).zip(u).flat_map(|(row, u)| row.iter().map(move |v| v / u)).collect()
     };
     let internal: Vec<Vec<f64>> = cp.order.iter().zip(&units).map(in_units).collect();
-    let x = free_from(cp, &internal);
+    let x = theta_of(&cp.factors, &internal);
     // Steps in θ that mean the same in every column's units.
     let scale: Vec<f64> = cp
         .factors

@@ -13,15 +13,15 @@ use crate::error::NumericsError;
 use crate::interrupt::{self, Stop};
 use crate::linalg::small;
 use crate::linalg::square::{invert_positive, multiply_add, product_trace, symmetrise};
-use crate::products::components::{components, Component};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
+use crate::products::{components, Component};
 
 const COMPONENTS_PER_TASK: usize = 256;
 const LEVELS_PER_TASK: usize = 2048;
 const MEMORY_LIMIT: f64 = 16.0 * 1024.0 * 1024.0 * 1024.0;
 
 /// Traces over the covariance parameters: the free entries of each factor's Σ, in the order of
-/// [`crate::products::crossproducts::Factor::free_entries`], factor by factor.
+/// [`crate::covariance::Factor::free_entries`], factor by factor.
 #[derive(Debug, Clone)]
 pub struct VarianceTraces {
     /// `tr(C B_r C B_s)`, `m x m`.
@@ -61,7 +61,7 @@ fn single_trace(u: &[f64], k: usize, r: (usize, usize)) -> f64 {
     ones(r).map(|(a, b)| u[b * k + a]).sum()
 }
 
-struct Model<'a> {
+struct TracedModel<'a> {
     cp: &'a CrossProducts,
     sigma: Vec<Vec<f64>>,
     lam: &'a [Vec<f64>],
@@ -91,12 +91,11 @@ pub fn variance_traces(cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<VarianceT
             s
         })
         .collect();
-    let entries: Vec<Vec<(usize, usize)>> =
-        cp.factors.iter().map(crate::products::crossproducts::Factor::free_entries).collect();
+    let entries: Vec<Vec<(usize, usize)>> = cp.factors.iter().map(crate::covariance::Factor::free_entries).collect();
     let mut start = vec![0];
     entries.iter().for_each(|e| start.push(start[start.len() - 1] + e.len()));
     let m = start[entries.len()];
-    let model = Model { cp, sigma, lam, entries, start, m, owner: cp.rest_owner() };
+    let model = TracedModel { cp, sigma, lam, entries, start, m, owner: cp.rest_owner() };
     let parts = components(cp);
     let widest = parts.iter().map(|c| c.rest.len()).max().unwrap_or(0) as f64;
     let bytes = 8.0 * (model.entries.first().map_or(0, Vec::len) as f64 + 6.0) * widest * widest;
@@ -128,7 +127,7 @@ pub fn variance_traces(cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<VarianceT
     Ok(total)
 }
 
-impl Model<'_> {
+impl TracedModel<'_> {
     /// D and N of a level: with Y = (I + AΣ₀)⁻¹, D = YA and N = YS.
     fn level(&self, l: usize) -> Result<Level<'_>, NumericsError> {
         let k = self.cp.factors[0].k;

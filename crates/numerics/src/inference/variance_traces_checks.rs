@@ -1,6 +1,6 @@
 use super::*;
-use crate::factor::blocked::{apply_lambda, multiply, Blocked};
-use crate::products::crossproducts::{Column, FactorInput, Input};
+use crate::factor::{apply_lambda, multiply, Blocked};
+use crate::products::{Column, FactorInput, Input};
 
 /// A design of crossed, nested and sloped factors with pseudo-random values.
 fn products(nested: bool) -> CrossProducts {

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use crate::covariance::Factor;
 use crate::error::NumericsError;
-use crate::factor::blocked::{apply_lambda, multiply, Blocked};
+use crate::factor::{apply_lambda, multiply, Blocked};
 use crate::linalg::small;
-use crate::products::crossproducts::{CrossProducts, Factor};
+use crate::products::CrossProducts;
 
 /// The likelihood with room to evaluate it in; cloned for each thread.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ pub struct CollapsedPoint {
 }
 
 /// What the levels add up to.
-pub(crate) struct Sums {
+pub(crate) struct Integrated {
     pub(crate) logdet: f64,
     /// |L⁻¹Λᵀr|².
     pub(crate) explained: f64,
@@ -126,7 +127,7 @@ fn through_factor(
     blocked: &mut Blocked,
     beta: &[f64],
     lam: &[Vec<f64>],
-) -> Result<Sums, NumericsError> {
+) -> Result<Integrated, NumericsError> {
     let c = cp.c();
     blocked.factor(cp, lam)?;
     let r: Vec<f64> = cp.zx.chunks_exact(c).map(|row| residual_product(row, beta)).collect();
@@ -149,7 +150,7 @@ fn through_factor(
         sum
     };
     let ew = cp.factors.iter().map(outer).collect();
-    Ok(Sums { logdet: blocked.logdet, explained, xzw, ew, traces: blocked.traces(cp) })
+    Ok(Integrated { logdet: blocked.logdet, explained, xzw, ew, traces: blocked.traces(cp) })
 }
 
 /// The first grouping factor: every level on its own, nothing kept between levels. `known` brings
@@ -159,7 +160,7 @@ pub(crate) fn by_level<const K: usize>(
     beta: &[f64],
     lam: &[f64],
     mut known: Option<&mut [f64]>,
-) -> Result<Sums, NumericsError> {
+) -> Result<Integrated, NumericsError> {
     let (c, p) = (cp.c(), cp.p);
     let lam: [[f64; K]; K] = std::array::from_fn(|i| std::array::from_fn(|j| lam[i * K + j]));
     let (mut log_sum, mut explained) = (0.0, 0.0);
@@ -224,5 +225,5 @@ pub(crate) fn by_level<const K: usize>(
         }
     }
     let flat = |m: [[f64; K]; K]| vec![m.as_flattened().to_vec()];
-    Ok(Sums { logdet: log_sum + determinant.ln(), explained, xzw, ew: flat(ew), traces: flat(traces) })
+    Ok(Integrated { logdet: log_sum + determinant.ln(), explained, xzw, ew: flat(ew), traces: flat(traces) })
 }

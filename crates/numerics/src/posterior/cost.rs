@@ -2,9 +2,9 @@
 //! time of an effective draw (theory.md §5). All the constants of that choice stand here.
 
 use crate::error::NumericsError;
-use crate::factor::rest::Rest;
+use crate::factor::Rest;
 use crate::posterior::collapsed::LARGEST_KERNEL;
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Operations a second of one core in products of dense matrices, and with scattered indices or small
 /// blocks (benchmarks/sampling.py and random crossed designs, right to within a factor of three).

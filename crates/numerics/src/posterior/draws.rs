@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
-use crate::factor::blocked::{apply_lambda, Blocked};
+use crate::factor::{apply_lambda, Blocked};
 use crate::linalg::small;
 use crate::posterior::log_posterior::{callers, LogPosterior};
 use crate::posterior::sampling::stream;

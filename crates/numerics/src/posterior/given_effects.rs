@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use crate::error::NumericsError;
-use crate::factor::blocked::{multiply, multiply_diagonal, multiply_pairs};
-use crate::posterior::collapsed::{by_columns, by_level, residual_product, Sums};
-use crate::products::crossproducts::CrossProducts;
+use crate::factor::{multiply, multiply_diagonal, multiply_pairs};
+use crate::posterior::collapsed::{by_columns, by_level, residual_product, Integrated};
+use crate::products::CrossProducts;
 
 /// The likelihood; cloned for each thread.
 #[derive(Debug, Clone)]
@@ -111,7 +111,13 @@ impl GivenEffects {
     }
 
     /// The first factor's levels, each on its own; what their effects explain is taken off `slope`.
-    fn integrate(&self, beta: &[f64], lam0: &[f64], effects: &[f64], slope: &mut [f64]) -> Result<Sums, NumericsError> {
+    fn integrate(
+        &self,
+        beta: &[f64],
+        lam0: &[f64],
+        effects: &[f64],
+        slope: &mut [f64],
+    ) -> Result<Integrated, NumericsError> {
         let (cp, lead) = (&*self.cp, &self.cp.lead);
         let k = cp.factors[0].k;
         let levels = cp.factors[0].levels;

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use crate::error::NumericsError;
-use crate::factor::blocked::{apply_lambda, multiply, Blocked};
+use crate::factor::{apply_lambda, multiply, Blocked};
 use crate::linalg::small;
 use crate::posterior::collapsed::{by_columns, LARGEST_KERNEL};
 use crate::posterior::given_effects::GivenEffects;
 use crate::posterior::levelwise::{place, pull_back, Information, Place, Room, Slopes};
 use crate::posterior::log_posterior::{finite, LogPosterior};
 use crate::posterior::slow_directions::SlowDirections;
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// The posterior of the parameters and z; cloned for each thread.
 #[derive(Debug, Clone)]

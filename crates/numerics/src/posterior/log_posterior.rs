@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use crate::covariance::parameters::{inverse_basis, semidefinite_factor};
+use crate::covariance::semidefinite_factor;
+use crate::covariance::Factor;
 use crate::error::NumericsError;
 use crate::linalg::{large, small};
 use crate::posterior::collapsed::Collapsed;
 use crate::posterior::priors::{correlation_factor, correlation_pullback, lkj, Prior};
 use crate::posterior::transform::Transform;
-use crate::products::crossproducts::{CrossProducts, Factor};
+use crate::products::CrossProducts;
 
 /// Priors of every parameter of a model, factors in the caller's order.
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ impl LogPosterior {
         let beta: Vec<Transform> = priors.beta.iter().map(|q| Transform::of(q, f64::NEG_INFINITY)).collect();
         Ok(LogPosterior {
             likelihood: if prior_only { None } else { Some(Collapsed::new(cp.clone())?) },
-            back: inverse_basis(&cp)?,
+            back: cp.passage().inverse()?,
             x_inverse: large::inverse(&cp.basis.x, cp.p)?,
             working_beta: beta.iter().all(|t| *t == Transform::Identity),
             beta,

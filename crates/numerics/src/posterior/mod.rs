@@ -1,14 +1,22 @@
 //! The posterior: priors, log-posteriors with their gradients, NUTS.
 
-pub mod collapsed;
-pub mod cost;
-pub(crate) mod draws;
-pub mod given_effects;
-pub mod joint;
-pub mod levelwise;
-pub mod log_posterior;
-pub mod priors;
-pub mod sampling;
-pub mod slow_directions;
-pub(crate) mod transform;
-pub mod warm_start;
+mod collapsed;
+mod cost;
+mod draws;
+mod given_effects;
+mod joint;
+mod levelwise;
+mod log_posterior;
+mod priors;
+mod sampling;
+mod slow_directions;
+mod transform;
+mod warm_start;
+
+pub use self::collapsed::Collapsed;
+pub use self::cost::SamplingCost;
+pub use self::joint::Joint;
+pub use self::log_posterior::{LogPosterior, Priors};
+pub use self::priors::{correlation_factor, lkj, ln_gamma, Prior};
+pub use self::sampling::{sample, ChainDraws, CollapsedTarget, JointTarget, Plan, Progress};
+pub use self::warm_start::WarmStart;

@@ -7,11 +7,11 @@ use nuts_rs::rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::error::NumericsError;
-use crate::factor::blocked::Blocked;
+use crate::factor::Blocked;
 use crate::linalg::small;
 use crate::posterior::collapsed::by_columns;
 use crate::posterior::levelwise::{factor, Information};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Most directions that are looked for.
 const MOST: usize = 32;

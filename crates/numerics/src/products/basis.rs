@@ -152,24 +152,6 @@ pub(crate) fn centre_block(cols: &[Moments], unit: f64) -> (Vec<Affine>, Vec<f64
     (affine, t, constant)
 }
 
-/// `M` with `G = MᵀM` upper triangular inverted: columns times it have Gram matrix n·I. `None`
-/// where the columns are (nearly) dependent.
-pub(crate) fn whitener(gram: &[f64], k: usize, n: f64) -> Option<Vec<f64>> {
-    let mut l: Vec<f64> = gram.iter().map(|g| g / n).collect();
-    let before: Vec<f64> = (0..k).map(|i| l[i * k + i]).collect();
-    large::cholesky(&mut l, k).ok()?;
-    for i in 0..k {
-        if l[i * k + i].powi(2) < 1e-9 * before[i] {
-            return None;
-        }
-        for j in i + 1..k {
-            l[i * k + j] = 0.0;
-        }
-    }
-    // T = L⁻ᵀ
-    Some(small::transpose(&large::lower_inverse(&l, k), k, k))
-}
-
 impl CrossProducts {
     /// Change of basis: random columns of factor `i` by `z[i]` (k x k), [X y] by `xy`
     /// ((p+1)²), each as working row · matrix.

@@ -2,12 +2,14 @@
 
 use rayon::prelude::*;
 
+use crate::covariance::whitener;
+use crate::covariance::Factor;
 use crate::error::NumericsError;
 use crate::interrupt::{self, Stop};
 use crate::linalg::{large, small};
-use crate::products::basis::{centre_block, moments, weight_scale, whitener};
+use crate::products::basis::{centre_block, moments, weight_scale};
 use crate::products::co_occurrence::{join_lead, meeting};
-use crate::products::crossproducts::{Column, CrossProducts, Factor, FactorInput, Input, Lead, Pair};
+use crate::products::crossproducts::{Column, CrossProducts, FactorInput, Input, Lead, Pair};
 use crate::products::fixed_part::{fixed_part, FixedPart, Working, CHUNK};
 use crate::products::sparse_columns::SparseColumns;
 
@@ -95,17 +97,7 @@ impl CrossProducts {
             for block in zz.chunks_exact(k * k) {
                 gram.iter_mut().zip(block).for_each(|(g, b)| *g += b);
             }
-            let mut t = small::identity(k);
-            let mut s = 0;
-            for &size in &f.blocks {
-                let sub: Vec<f64> = (0..size * size).map(|e| gram[(s + e / size) * k + s + e % size]).collect();
-                let w = whitener(&sub, size, n).unwrap_or_else(|| diagonal_scale(&sub, size, n));
-                for e in 0..size * size {
-                    t[(s + e / size) * k + s + e % size] = w[e];
-                }
-                s += size;
-            }
-            changes.push(t);
+            changes.push(f.blockwise(&gram, |block, structure| structure.whitening(block, n)));
         }
         let mut xy = small::identity(c);
         let gram: Vec<f64> = (0..self.p * self.p).map(|e| self.xx[(e / self.p) * c + e % self.p]).collect();
@@ -145,15 +137,6 @@ impl CrossProducts {
         }
         self.xx[c * c - 1] = yy;
     }
-}
-
-fn diagonal_scale(gram: &[f64], k: usize, n: f64) -> Vec<f64> {
-    let mut t = small::identity(k);
-    for j in 0..k {
-        let g = gram[j * k + j] / n;
-        t[j * k + j] = if g > 0.0 { 1.0 / g.sqrt() } else { 1.0 };
-    }
-    t
 }
 
 fn check_lengths(input: &Input) -> Result<(), NumericsError> {

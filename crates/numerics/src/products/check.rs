@@ -1,7 +1,8 @@
 //! Stored cross-products are anybody's bytes: what later code relies on is checked before it is believed.
 
+use crate::covariance::Factor;
 use crate::error::NumericsError;
-use crate::products::crossproducts::{CrossProducts, Factor, Lead, Pair};
+use crate::products::crossproducts::{CrossProducts, Lead, Pair};
 
 fn bad<T>(what: &str) -> Result<T, NumericsError> {
     Err(NumericsError::State(format!("inconsistent {what}")))
@@ -152,7 +153,7 @@ impl crate::products::basis::Basis {
 
 #[cfg(test)]
 mod tests {
-    use crate::fit::model::{Convergence, Fit};
+    use crate::fit::{Convergence, Fit};
     use crate::products::crossproducts::{Column, CrossProducts, FactorInput, Input};
 
     fn crossed() -> CrossProducts {

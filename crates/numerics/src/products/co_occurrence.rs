@@ -1,8 +1,9 @@
 //! Blocks of products between two grouping factors: only the levels that meet in some row.
 
+use crate::covariance::Factor;
 use crate::error::NumericsError;
 use crate::interrupt::Stop;
-use crate::products::crossproducts::{Factor, Lead, Pair};
+use crate::products::crossproducts::{Lead, Pair};
 use crate::products::fixed_part::Working;
 use crate::products::levels::rows_by_level;
 

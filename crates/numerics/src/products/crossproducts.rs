@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::covariance::Factor;
+use crate::covariance::Passage;
 use crate::error::NumericsError;
 use crate::products::basis::Basis;
 
@@ -61,63 +63,6 @@ pub struct Input<'a> {
     pub x: Vec<Column<'a>>,
     /// Grouping factors.
     pub factors: Vec<FactorInput<'a>>,
-}
-
-/// Shape of one grouping factor's random effects.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Factor {
-    /// Number of levels.
-    pub levels: usize,
-    /// Columns (random coefficients per level).
-    pub k: usize,
-    /// Sizes of the independent covariance blocks.
-    pub blocks: Vec<usize>,
-    /// First of its rows among all random effects.
-    pub offset: usize,
-}
-
-impl Factor {
-    /// `(row, column)` of each free entry of the k x k factor `Λ`: lower triangles of the blocks,
-    /// column by column.
-    #[must_use]
-    pub fn free_entries(&self) -> Vec<(usize, usize)> {
-        let mut out = Vec::new();
-        let mut start = 0;
-        for &size in &self.blocks {
-            for j in start..start + size {
-                out.extend((j..start + size).map(|i| (i, j)));
-            }
-            start += size;
-        }
-        out
-    }
-
-    /// Columns of each covariance block.
-    pub fn block_ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
-        self.blocks.iter().scan(0, |start, &size| {
-            *start += size;
-            Some(*start - size..*start)
-        })
-    }
-
-    /// A diagonal block of a `k x k` matrix.
-    #[must_use]
-    pub fn block(&self, m: &[f64], columns: &std::ops::Range<usize>) -> Vec<f64> {
-        columns.clone().flat_map(|i| m[i * self.k + columns.start..i * self.k + columns.end].iter().copied()).collect()
-    }
-
-    /// The block-diagonal matrix of what `change` makes of each diagonal block, given its size.
-    pub fn blockwise(&self, m: &[f64], change: impl Fn(&[f64], usize) -> Vec<f64>) -> Vec<f64> {
-        let mut out = vec![0.0; self.k * self.k];
-        for columns in self.block_ranges() {
-            let size = columns.len();
-            let new = change(&self.block(m, &columns), size);
-            for (i, row) in columns.clone().zip(new.chunks_exact(size)) {
-                out[i * self.k + columns.start..i * self.k + columns.end].copy_from_slice(row);
-            }
-        }
-        out
-    }
 }
 
 /// Products of the first factor with all later ones: for each of its levels the columns that it
@@ -216,7 +161,13 @@ impl CrossProducts {
     /// Free covariance parameters.
     #[must_use]
     pub fn n_theta(&self) -> usize {
-        self.factors.iter().map(|f| f.free_entries().len()).sum()
+        self.factors.iter().map(Factor::parameters).sum()
+    }
+
+    /// Between the caller's Λ and the working ones.
+    #[must_use]
+    pub fn passage(&self) -> Passage<'_> {
+        Passage { factors: &self.factors, order: &self.order, basis: &self.basis.z }
     }
 
     /// For each column of the later factors, the factor that it belongs to.

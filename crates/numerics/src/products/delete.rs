@@ -106,7 +106,7 @@ fn subtract(block: &mut [f64], width: usize, a: &[f64], b: &[f64], w: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::model::Fit;
+    use crate::fit::Fit;
     use crate::products::crossproducts::{Column, FactorInput};
 
     /// Deleting rows gives the cross-products of the others, whatever basis these are formed in:

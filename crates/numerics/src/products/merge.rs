@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::covariance::Factor;
 use crate::error::NumericsError;
 use crate::linalg::{large, small};
 use crate::products::co_occurrence::join_lead;
-use crate::products::crossproducts::{CrossProducts, Factor, Lead, Pair};
+use crate::products::crossproducts::{CrossProducts, Lead, Pair};
 
 impl CrossProducts {
     /// The matrix that takes this part's working [X y] to the other's, `(p + 1)²`.

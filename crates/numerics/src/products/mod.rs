@@ -1,14 +1,19 @@
 //! Cross-products: from rows to the sufficient statistics of a linear mixed model, merged and thinned.
 
-pub mod basis;
-pub mod build;
-pub(crate) mod check;
-pub(crate) mod co_occurrence;
-pub mod components;
-pub mod crossproducts;
-pub mod delete;
-pub(crate) mod fixed_part;
-pub mod fixed_root;
-pub mod levels;
-pub mod merge;
-pub(crate) mod sparse_columns;
+mod basis;
+mod build;
+mod check;
+mod co_occurrence;
+mod components;
+mod crossproducts;
+mod delete;
+mod fixed_part;
+mod fixed_root;
+mod levels;
+mod merge;
+mod sparse_columns;
+
+pub(crate) use self::basis::power_of_two_inverse;
+pub use self::components::{components, Component};
+pub use self::crossproducts::{Column, CrossProducts, FactorInput, Input};
+pub use self::levels::encode;

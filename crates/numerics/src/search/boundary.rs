@@ -1,49 +1,22 @@
-//! Where random effects have no variance in some direction: which directions, and whether the
-//! criterion falls if one is given some.
+//! Where random effects have no variance in some direction: whether the criterion falls if it is given some.
 
+use crate::covariance::null_directions;
+use crate::criterion::Criterion;
 use crate::linalg::small;
-use crate::products::crossproducts::CrossProducts;
 use crate::search::objective::Search;
 use crate::search::optimise::{Objective, Point};
-
-/// Singular values of a whitened Λ below this are called zero: standard deviations relative to
-/// the residual's, per unit of a standardised column. lme4's `isSingular` uses the same number.
-pub const SINGULAR_TOLERANCE: f64 = 1e-4;
-
-/// Directions of a block without variance: eigenvectors of ΛΛᵀ, as rows over all k columns.
-pub(crate) fn null_directions(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
-    cp.factors
-        .iter()
-        .zip(lam)
-        .map(|(f, l)| {
-            let mut out = Vec::new();
-            for columns in f.block_ranges() {
-                let size = columns.len();
-                let (values, vectors) = small::symmetric_eigen(&small::gram(&f.block(l, &columns), size), size);
-                for (j, v) in values.iter().enumerate() {
-                    if v.max(0.0).sqrt() < SINGULAR_TOLERANCE {
-                        let mut row = vec![0.0; f.k];
-                        (0..size).for_each(|i| row[columns.start + i] = vectors[i * size + j]);
-                        out.push(row);
-                    }
-                }
-            }
-            out
-        })
-        .collect()
-}
 
 /// At a singular point, the criterion's slope in Σ along each null direction v (an extra column
 /// εv of Λ): if variance there would lower it, a point with some. θ = 0 is always stationary
 /// in θ, so a zero gradient proves nothing (theory.md §2).
-pub(crate) fn leave_boundary(search: &mut Search, at: &Point) -> Option<Point> {
+pub(crate) fn leave_boundary<C: Criterion>(search: &mut Search<C>, at: &Point) -> Option<Point> {
     let lam = search.lambda(&at.x);
-    let nulls = null_directions(search.cp, &lam);
+    let nulls = null_directions(search.criterion.factors(), &lam);
     for (i, directions) in nulls.iter().enumerate() {
         if directions.is_empty() {
             continue;
         }
-        let k = search.cp.factors[i].k;
+        let k = search.criterion.factors()[i].k;
         // M restricted to the null space, from the gradient at a rank-one addition.
         let d = directions.len();
         let mut m = vec![0.0; d * d];
@@ -85,8 +58,14 @@ pub(crate) fn add_direction(lam: &[f64], v: &[f64], size: f64, k: usize) -> Vec<
 }
 
 /// `2 M v ε`: the gradient of the criterion in the column `ε v` added to Λ.
-fn slope_with_column(search: &mut Search, lam: &[Vec<f64>], i: usize, v: &[f64], eps: f64) -> Option<Vec<f64>> {
-    let k = search.cp.factors[i].k;
+fn slope_with_column<C: Criterion>(
+    search: &mut Search<C>,
+    lam: &[Vec<f64>],
+    i: usize,
+    v: &[f64],
+    eps: f64,
+) -> Option<Vec<f64>> {
+    let k = search.criterion.factors()[i].k;
     let mut trial = lam.to_vec();
     // Rotate Λ from the right so that its null column can hold the new direction: the gradient
     // in Σ is M, the gradient in the new factor L is 2 M L, hence M v from L's own inverse map.

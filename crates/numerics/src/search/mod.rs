@@ -1,6 +1,9 @@
-//! The search for the optimum: the objective, starts, descent, what lies on a boundary.
+//! The search for the minimum of any criterion: descent, escape from saddles and boundaries, a second look.
 
-pub(crate) mod boundary;
-pub(crate) mod objective;
-pub mod optimise;
-pub(crate) mod starts;
+mod boundary;
+mod global;
+mod objective;
+mod optimise;
+
+pub(crate) use self::global::minimum;
+pub use self::optimise::{bfgs, hessian, Objective, Point};

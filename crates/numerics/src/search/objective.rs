@@ -4,24 +4,16 @@
 //! entries below it can be moved into the next column. Seen from the eigenvectors of Σ, largest
 //! first, the columns without variance are simply zero, and Newton's method converges again.
 
-use crate::covariance::parameters::{free_from, lambda_from};
-use crate::criterion::curvature;
-use crate::criterion::profiled::Profiled;
-use crate::error::NumericsError;
+use crate::covariance::Factor;
+use crate::covariance::{lambda_from, pull_back, theta_of};
+use crate::criterion::curvature::free_directions;
+use crate::criterion::Criterion;
 use crate::linalg::small;
-use crate::products::crossproducts::CrossProducts;
 use crate::search::optimise::{hessian, Objective, Point};
 
-/// Random effects of the later factors above which an evaluation is dear.
-const DEAR: usize = 400;
-
-/// Random effects above which what is held for each of them counts.
-const LONG: usize = 5000;
-
-/// The criterion with its state at the point evaluated last.
-pub(crate) struct Search<'a> {
-    pub(crate) cp: &'a CrossProducts,
-    pub(crate) state: Profiled,
+/// A criterion with its state at the point evaluated last.
+pub(crate) struct Search<C> {
+    pub(crate) criterion: C,
     pub(crate) evaluations: usize,
     /// Evaluations that it may make.
     pub(crate) limit: usize,
@@ -30,52 +22,48 @@ pub(crate) struct Search<'a> {
     turned: bool,
     gradient: Vec<Vec<f64>>,
     last: Vec<f64>,
-    exact: bool,
 }
 
-impl<'a> Search<'a> {
-    pub(crate) fn new(cp: &'a CrossProducts, reml: bool) -> Result<Self, NumericsError> {
-        let state = Profiled::new(cp, reml)?;
-        Ok(Search {
-            cp,
-            state,
-            evaluations: 0,
-            limit: usize::MAX,
-            frames: cp.factors.iter().map(|f| small::identity(f.k)).collect(),
-            turned: false,
-            gradient: Vec::new(),
-            last: Vec::new(),
-            exact: curvature::affordable(cp),
-        })
-    }
+/// A frame that changes nothing.
+fn straight(factors: &[Factor]) -> Vec<Vec<f64>> {
+    factors.iter().map(|f| small::identity(f.k)).collect()
+}
 
-    /// Gradient evaluations are dear: spend fewer.
-    pub(crate) fn dear(&self) -> bool {
-        self.cp.q_rest() > DEAR
+/// `QᵀM` for each factor.
+fn seen_from(factors: &[Factor], frames: &[Vec<f64>], matrices: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let one = |((q, m), f): ((&Vec<f64>, &Vec<f64>), &Factor)| {
+        let mut seen = vec![0.0; f.k * f.k];
+        small::gemm_tn(&mut seen, q, m, (f.k, f.k, f.k), 1.0);
+        seen
+    };
+    frames.iter().zip(matrices).zip(factors).map(one).collect()
+}
+
+impl<C: Criterion> Search<C> {
+    /// A search that may make `limit` evaluations.
+    pub(crate) fn new(criterion: C, limit: usize) -> Self {
+        let frames = straight(criterion.factors());
+        Search { criterion, evaluations: 0, limit, frames, turned: false, gradient: Vec::new(), last: Vec::new() }
     }
 
     /// Λ of each factor at a point.
     pub(crate) fn lambda(&self, x: &[f64]) -> Vec<Vec<f64>> {
-        let lam = lambda_from(self.cp, x);
+        let factors = self.criterion.factors();
+        let lam = lambda_from(factors, x);
         if !self.turned {
             return lam;
         }
-        let turn = |((q, l), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
-            small::product(q, l, (f.k, f.k, f.k))
-        };
-        self.frames.iter().zip(&lam).zip(&self.cp.factors).map(turn).collect()
+        let turn = |((q, l), f): ((&Vec<f64>, &Vec<f64>), &Factor)| small::product(q, l, (f.k, f.k, f.k));
+        self.frames.iter().zip(&lam).zip(factors).map(turn).collect()
     }
 
     /// The point of the present frame with the same ΛΛᵀ, diagonal entries not negative.
     pub(crate) fn coordinates(&self, lam: &[Vec<f64>]) -> Vec<f64> {
-        let turn = |((q, l), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
-            let k = f.k;
-            let mut seen = vec![0.0; k * k];
-            small::gemm_tn(&mut seen, q, l, (k, k, k), 1.0);
-            f.blockwise(&seen, |block, size| small::lower_factor_of_gram(block, size, size))
-        };
-        let triangular: Vec<Vec<f64>> = self.frames.iter().zip(lam).zip(&self.cp.factors).map(turn).collect();
-        free_from(self.cp, &triangular)
+        let factors = self.criterion.factors();
+        let seen = seen_from(factors, &self.frames, lam);
+        let own = |(f, m): (&Factor, &Vec<f64>)| f.blockwise(m, |block, s| s.from_root(block, s.size()));
+        let triangular: Vec<Vec<f64>> = factors.iter().zip(&seen).map(own).collect();
+        theta_of(factors, &triangular)
     }
 
     /// The frame is that of the working basis.
@@ -86,7 +74,7 @@ impl<'a> Search<'a> {
     /// Back to the frame of the working basis.
     pub(crate) fn straighten(&mut self) {
         if self.turned {
-            self.frames = self.cp.factors.iter().map(|f| small::identity(f.k)).collect();
+            self.frames = straight(self.criterion.factors());
             self.turned = false;
             self.last.clear();
         }
@@ -95,8 +83,9 @@ impl<'a> Search<'a> {
     /// The frame of the eigenvectors of each block of ΛΛᵀ, largest first, and the point in it.
     pub(crate) fn reframe(&mut self, at: &Point) -> Option<Point> {
         let lam = self.lambda(&at.x);
-        for ((frame, l), f) in self.frames.iter_mut().zip(&lam).zip(&self.cp.factors) {
-            *frame = f.blockwise(l, |block, size| {
+        for ((frame, l), f) in self.frames.iter_mut().zip(&lam).zip(self.criterion.factors()) {
+            *frame = f.blockwise(l, |block, structure| {
+                let size = structure.size();
                 let (_, vectors) = small::symmetric_eigen(&small::gram(block, size), size);
                 (0..size * size).map(|e| vectors[e / size * size + size - 1 - e % size]).collect()
             });
@@ -110,7 +99,7 @@ impl<'a> Search<'a> {
     /// A block of several columns has a direction with little variance beside the others.
     pub(crate) fn nearly_singular(&self, x: &[f64]) -> bool {
         let lam = self.lambda(x);
-        lam.iter().zip(&self.cp.factors).any(|(l, f)| {
+        lam.iter().zip(self.criterion.factors()).any(|(l, f)| {
             f.block_ranges().filter(|r| r.len() > 1).any(|r| {
                 let size = r.len();
                 let block = f.block(l, &r);
@@ -123,22 +112,17 @@ impl<'a> Search<'a> {
 
     /// Evaluate at a point, unless that is where the state is.
     pub(crate) fn at(&mut self, x: Vec<f64>) -> Option<Point> {
-        let (f, g) = if self.last == x { (self.state.criterion, self.seen_gradient()) } else { self.evaluate(&x)? };
+        let (f, g) = if self.last == x { (self.criterion.value(), self.seen_gradient()) } else { self.evaluate(&x)? };
         Some(Point { x, f, g })
     }
 
     /// The gradient at the state, in the free entries of the frame.
     fn seen_gradient(&self) -> Vec<f64> {
+        let factors = self.criterion.factors();
         if !self.turned {
-            return free_from(self.cp, &self.gradient);
+            return pull_back(factors, &self.gradient);
         }
-        let turn = |((q, g), f): ((&Vec<f64>, &Vec<f64>), &crate::products::crossproducts::Factor)| {
-            let mut seen = vec![0.0; f.k * f.k];
-            small::gemm_tn(&mut seen, q, g, (f.k, f.k, f.k), 1.0);
-            seen
-        };
-        let seen: Vec<Vec<f64>> = self.frames.iter().zip(&self.gradient).zip(&self.cp.factors).map(turn).collect();
-        free_from(self.cp, &seen)
+        pull_back(factors, &seen_from(factors, &self.frames, &self.gradient))
     }
 
     /// The state at a point: a line search may have looked beyond the one that it chose.
@@ -153,31 +137,31 @@ impl<'a> Search<'a> {
     pub(crate) fn gradient_at(&mut self, lam: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
         self.evaluations += 1;
         self.last.clear();
-        self.state.evaluate(self.cp, lam).ok()?;
-        Some(self.state.gradient(self.cp))
+        self.criterion.evaluate(lam).ok()?;
+        Some(self.criterion.gradient())
     }
 
     /// The criterion alone at any Λ, which becomes no point of the search.
     pub(crate) fn value_at(&mut self, lam: &[Vec<f64>]) -> Option<f64> {
         self.evaluations += 1;
         self.last.clear();
-        self.state.evaluate(self.cp, lam).ok()
+        self.criterion.evaluate(lam).ok()
     }
 
     /// The Hessian, exact or by differences.
     pub(crate) fn hessian(&mut self, at: &Point) -> Option<Vec<f64>> {
-        let forward = self.dear();
+        let forward = self.criterion.is_expensive();
         self.exact_hessian(at).or_else(|| hessian(self, at, forward))
     }
 }
 
-impl Objective for Search<'_> {
+impl<C: Criterion> Objective for Search<C> {
     fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
         self.evaluations += 1;
         self.last.clear();
         let lam = self.lambda(x);
-        let f = self.state.evaluate(self.cp, &lam).ok()?;
-        self.gradient = self.state.gradient(self.cp);
+        let f = self.criterion.evaluate(&lam).ok()?;
+        self.gradient = self.criterion.gradient();
         self.last.extend_from_slice(x);
         Some((f, self.seen_gradient()))
     }
@@ -187,17 +171,11 @@ impl Objective for Search<'_> {
             return (at.x.len() <= 40).then(|| self.hessian(at)).flatten();
         }
         self.visit(&at.x)?;
-        // The other form is quicker, but holds three arrays of a row for each random effect.
-        if self.cp.factors.len() == 1 && self.cp.q() > LONG {
-            let directions = curvature::free_directions(self.cp);
-            return Some(curvature::average_information(self.cp, &self.state, &directions));
-        }
-        let size = self.cp.q() * self.cp.n_theta();
-        (size < 40_000_000).then(|| self.state.average_information(self.cp, &self.gradient))
+        self.criterion.approximate_hessian(&self.gradient)
     }
 
     fn rounding(&self, _: f64) -> f64 {
-        self.state.rounding(self.cp)
+        self.criterion.rounding()
     }
 
     fn spent(&self) -> bool {
@@ -205,17 +183,17 @@ impl Objective for Search<'_> {
     }
 
     fn exact_hessian(&mut self, at: &Point) -> Option<Vec<f64>> {
-        if !self.exact {
+        if !self.criterion.has_cheap_hessian() {
             return None;
         }
         self.visit(&at.x)?;
-        let mut directions = curvature::free_directions(self.cp);
+        let mut directions = free_directions(self.criterion.factors());
         if self.turned {
             for (i, d) in &mut directions {
-                let k = self.cp.factors[*i].k;
+                let k = self.criterion.factors()[*i].k;
                 *d = small::product(&self.frames[*i], d, (k, k, k));
             }
         }
-        Some(curvature::hessian(self.cp, &self.state, &directions))
+        Some(self.criterion.hessian(&directions))
     }
 }

@@ -9,15 +9,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use crate::covariance::parameters::free_from;
-use crate::criterion::profiled::Profiled;
+use crate::covariance::theta_of;
+use crate::criterion::Profiled;
 use crate::error::NumericsError;
-use crate::fit::model::Fit;
+use crate::fit::Fit;
 use crate::interrupt::Stop;
-use crate::linalg::small;
-use crate::products::basis::power_of_two_inverse;
-use crate::products::crossproducts::{Column, CrossProducts};
-use crate::simulation::refit::{Outcome, Refitter, Sums};
+use crate::products::power_of_two_inverse;
+use crate::products::{Column, CrossProducts};
+use crate::simulation::refit::{Outcome, Refitter, ResponseSums};
 
 /// Diagonal entries of a start that are nearer to zero than this would sit on a saddle.
 const OFF_THE_SADDLE: f64 = 0.1;
@@ -54,7 +53,7 @@ pub struct Law<'a> {
 
 /// A model that every response is fitted by.
 #[derive(Debug, Clone)]
-pub enum Model<'a> {
+pub enum Refitted<'a> {
     /// A mixed model, warm-started at a fit of it.
     Mixed {
         /// The fit.
@@ -75,14 +74,14 @@ pub enum Model<'a> {
     },
 }
 
-impl Model<'_> {
+impl Refitted<'_> {
     /// Numbers that a refit gives: criterion, σ, then β and Λ of each factor (caller's order, row-major,
     /// raw scale) of a mixed model.
     #[must_use]
     pub fn width(&self) -> usize {
         match self {
-            Model::Mixed { fit, .. } => 2 + fit.cp.p + fit.cp.factors.iter().map(|f| f.k * f.k).sum::<usize>(),
-            Model::Linear { .. } => 2,
+            Refitted::Mixed { fit, .. } => 2 + fit.cp.p + fit.cp.factors.iter().map(|f| f.k * f.k).sum::<usize>(),
+            Refitted::Linear { .. } => 2,
         }
     }
 }
@@ -161,8 +160,8 @@ impl Law<'_> {
     }
 
     /// Draw a replicate and give every model's worker its rows.
-    pub(crate) fn draw(&self, prepared: &[Prepared], scratch: &mut Scratch, seed: u64, replicate: u64) {
-        let Scratch { noise, mean, response, effects, workers } = scratch;
+    pub(crate) fn draw(&self, prepared: &[Prepared], scratch: &mut Replicate, seed: u64, replicate: u64) {
+        let Replicate { noise, mean, response, effects, workers } = scratch;
         let mut rng = self.start(seed, replicate, effects);
         prepared.iter().zip(workers.iter_mut()).for_each(|(p, w)| p.begin(w));
         for from in (0..self.n).step_by(BLOCK) {
@@ -175,15 +174,21 @@ impl Law<'_> {
     }
 
     /// Draw replicates `first..first + count` and fit every model to each.
-    pub fn refit(&self, models: &[Model], seed: u64, first: u64, count: usize) -> Result<Vec<Refits>, NumericsError> {
+    pub fn refit(
+        &self,
+        models: &[Refitted],
+        seed: u64,
+        first: u64,
+        count: usize,
+    ) -> Result<Vec<Refits>, NumericsError> {
         let prepared: Vec<Prepared> = models.iter().map(Prepared::new).collect::<Result<_, _>>()?;
-        let one = |scratch: &mut Scratch, r: usize| -> Vec<(Outcome, Vec<f64>)> {
+        let one = |scratch: &mut Replicate, r: usize| -> Vec<(Outcome, Vec<f64>)> {
             self.draw(&prepared, scratch, seed, first + r as u64);
             prepared.iter().zip(&mut scratch.workers).map(|(p, w)| p.fit(w)).collect()
         };
-        let fresh = || Scratch::new(self.n, &prepared);
+        let fresh = || Replicate::new(self.n, &prepared);
         let stop = Stop::current();
-        let unless_stopped = |scratch: &mut Scratch, r: usize| stop.check().map(|()| stop.within(|| one(scratch, r)));
+        let unless_stopped = |scratch: &mut Replicate, r: usize| stop.check().map(|()| stop.within(|| one(scratch, r)));
         let rows: Vec<Vec<(Outcome, Vec<f64>)>> =
             (0..count).into_par_iter().map_init(fresh, unless_stopped).collect::<Result<_, _>>()?;
         stop.check()?;
@@ -211,7 +216,7 @@ fn add_columns(columns: &[Column], coefficients: &[f64], from: usize, out: &mut 
 }
 
 /// What one thread needs to draw replicates and fit every model to them.
-pub(crate) struct Scratch {
+pub(crate) struct Replicate {
     noise: Vec<f64>,
     mean: Vec<f64>,
     response: Vec<f64>,
@@ -219,11 +224,11 @@ pub(crate) struct Scratch {
     pub(crate) workers: Vec<Worker>,
 }
 
-impl Scratch {
+impl Replicate {
     pub(crate) fn new(n: usize, prepared: &[Prepared]) -> Self {
         let room = || vec![0.0; BLOCK.min(n)];
         let workers = prepared.iter().map(|p| p.worker(n)).collect();
-        Scratch { noise: room(), mean: room(), response: room(), effects: Vec::new(), workers }
+        Replicate { noise: room(), mean: room(), response: room(), effects: Vec::new(), workers }
     }
 }
 
@@ -236,7 +241,7 @@ pub(crate) enum Worker {
 
 /// A model with what all its replicates share.
 pub(crate) struct Prepared<'a> {
-    model: &'a Model<'a>,
+    model: &'a Refitted<'a>,
     /// What takes the shift of the model's own y off a mean, a coefficient a column.
     back: Vec<f64>,
     starts: Vec<Vec<f64>>,
@@ -245,17 +250,16 @@ pub(crate) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    pub(crate) fn new(model: &'a Model) -> Result<Self, NumericsError> {
-        let Model::Mixed { fit, .. } = model else {
+    pub(crate) fn new(model: &'a Refitted) -> Result<Self, NumericsError> {
+        let Refitted::Mixed { fit, .. } = model else {
             return Ok(Prepared { model, back: Vec::new(), starts: Vec::new(), hessian: Vec::new(), empty: None });
         };
         let entries: Vec<(usize, usize)> =
-            fit.cp.factors.iter().flat_map(crate::products::crossproducts::Factor::free_entries).collect();
-        let triangular = |(f, l): (&crate::products::crossproducts::Factor, &Vec<f64>)| {
-            f.blockwise(l, |block, size| small::lower_factor_of_gram(block, size, size))
-        };
+            fit.cp.factors.iter().flat_map(crate::covariance::Factor::free_entries).collect();
+        let triangular =
+            |(f, l): (&crate::covariance::Factor, &Vec<f64>)| f.blockwise(l, |block, s| s.from_root(block, s.size()));
         let lam: Vec<Vec<f64>> = fit.cp.factors.iter().zip(&fit.state.blocked.lam).map(triangular).collect();
-        let mut warm = free_from(&fit.cp, &lam);
+        let mut warm = theta_of(&fit.cp.factors, &lam);
         for (v, (i, j)) in warm.iter_mut().zip(&entries) {
             if i == j && v.abs() < OFF_THE_SADDLE {
                 *v = OFF_THE_SADDLE;
@@ -269,9 +273,11 @@ impl<'a> Prepared<'a> {
 
     fn worker(&self, n: usize) -> Worker {
         match (self.model, &self.empty) {
-            (Model::Mixed { fit, .. }, Some(state)) => {
-                Worker::Mixed(Box::new(Refitter { cp: (*fit.cp).clone(), state: state.clone(), sums: Sums::default() }))
-            }
+            (Refitted::Mixed { fit, .. }, Some(state)) => Worker::Mixed(Box::new(Refitter {
+                cp: (*fit.cp).clone(),
+                state: state.clone(),
+                sums: ResponseSums::default(),
+            })),
             _ => Worker::Linear(Vec::with_capacity(n)),
         }
     }
@@ -287,7 +293,7 @@ impl<'a> Prepared<'a> {
     /// Rows from `from` on, given as mean and noise; `r` is room for as many.
     fn add(&self, worker: &mut Worker, from: usize, (mean, noise): (&[f64], &[f64]), r: &mut [f64]) {
         match (self.model, worker) {
-            (Model::Mixed { fit, x, factors, weights }, Worker::Mixed(own)) => {
+            (Refitted::Mixed { fit, x, factors, weights }, Worker::Mixed(own)) => {
                 // The units that the model's own y has in its cross-products.
                 let basis = &fit.cp.basis;
                 r.copy_from_slice(mean);
@@ -296,7 +302,7 @@ impl<'a> Prepared<'a> {
                 own.add(from, r, x, factors, *weights);
             }
             (_, Worker::Linear(y)) => y.extend(mean.iter().zip(noise).map(|(m, e)| m + e)),
-            (Model::Linear { .. }, Worker::Mixed(_)) => {}
+            (Refitted::Linear { .. }, Worker::Mixed(_)) => {}
         }
     }
 
@@ -309,11 +315,11 @@ impl<'a> Prepared<'a> {
 
     fn fit(&self, worker: &mut Worker) -> (Outcome, Vec<f64>) {
         match (self.model, worker) {
-            (Model::Mixed { .. }, Worker::Mixed(own)) => {
+            (Refitted::Mixed { .. }, Worker::Mixed(own)) => {
                 own.write_response();
                 own.search(&self.starts, &self.hessian, self.model.width())
             }
-            (Model::Linear { basis, weights }, Worker::Linear(y)) => least_squares(basis, *weights, y),
+            (Refitted::Linear { basis, weights }, Worker::Linear(y)) => least_squares(basis, *weights, y),
             _ => (Outcome::NotEvaluated, vec![f64::NAN; self.model.width()]),
         }
     }

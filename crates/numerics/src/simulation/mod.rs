@@ -1,5 +1,8 @@
 //! Responses drawn from a model and fitted again: parametric bootstrap, power.
 
-pub mod bootstrap;
-pub mod power;
-pub(crate) mod refit;
+mod bootstrap;
+mod power;
+mod refit;
+
+pub use self::bootstrap::{Law, RandomPart, Refits, Refitted};
+pub use self::power::TestParts;

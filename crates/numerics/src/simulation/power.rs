@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::error::NumericsError;
-use crate::fit::model::{Convergence, Fit};
+use crate::fit::{Convergence, Fit};
 use crate::interrupt::Stop;
-use crate::simulation::bootstrap::{Law, Model, Prepared, Scratch};
+use crate::simulation::bootstrap::{Law, Prepared, Refitted, Replicate};
 
 /// Satterthwaite's ingredients of one refit, X on the raw scale.
 #[derive(Debug, Clone)]
@@ -34,16 +34,16 @@ impl Law<'_> {
     /// the criterion could not be evaluated.
     pub fn test_parts(
         &self,
-        model: &Model,
+        model: &Refitted,
         seed: u64,
         first: u64,
         count: usize,
     ) -> Result<Vec<Option<TestParts>>, NumericsError> {
-        let Model::Mixed { fit, .. } = model else {
+        let Refitted::Mixed { fit, .. } = model else {
             return Err(NumericsError::Mismatch("a mixed model and the model to be tested"));
         };
         let (prepared, reml) = ([Prepared::new(model)?], fit.state.reml);
-        let one = |scratch: &mut Scratch, replicate: usize| {
+        let one = |scratch: &mut Replicate, replicate: usize| {
             self.draw(&prepared, scratch, seed, first + replicate as u64);
             let cp = prepared[0].products(&mut scratch.workers[0])?;
             let mut refit = Fit::optimise(Arc::new(cp), reml, None).ok()?;
@@ -58,9 +58,9 @@ impl Law<'_> {
                 jacobian,
             })
         };
-        let fresh = || Scratch::new(self.n, &prepared);
+        let fresh = || Replicate::new(self.n, &prepared);
         let stop = Stop::current();
-        let unless_stopped = |scratch: &mut Scratch, r: usize| stop.check().map(|()| stop.within(|| one(scratch, r)));
+        let unless_stopped = |scratch: &mut Replicate, r: usize| stop.check().map(|()| stop.within(|| one(scratch, r)));
         let parts = (0..count).into_par_iter().map_init(fresh, unless_stopped).collect();
         stop.check()?;
         parts

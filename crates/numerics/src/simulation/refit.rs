@@ -1,12 +1,12 @@
 //! One thread's refits of one model: a response's rows are added up, and the criterion is searched from
 //! the starts that all replicates share.
 
-use crate::covariance::parameters::{free_from, lambda_from};
-use crate::criterion::profiled::Profiled;
+use crate::covariance::SINGULAR_TOLERANCE;
+use crate::covariance::{lambda_from, pull_back};
+use crate::criterion::Profiled;
 use crate::linalg::small;
-use crate::products::crossproducts::{Column, CrossProducts};
-use crate::search::boundary::SINGULAR_TOLERANCE;
-use crate::search::optimise::{bfgs, Objective, Point};
+use crate::products::{Column, CrossProducts};
+use crate::search::{bfgs, Objective, Point};
 
 /// What became of a replicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +27,12 @@ const GRADIENT_TOLERANCE: f64 = 1e-4;
 pub(crate) struct Refitter {
     pub(crate) cp: CrossProducts,
     pub(crate) state: Profiled,
-    pub(crate) sums: Sums,
+    pub(crate) sums: ResponseSums,
 }
 
 /// Sums over rows that y enters by, raw columns: Zᵀy of each factor, Xᵀy, yᵀy.
 #[derive(Default)]
-pub(crate) struct Sums {
+pub(crate) struct ResponseSums {
     z: Vec<Vec<f64>>,
     x: Vec<f64>,
     square: f64,
@@ -116,7 +116,7 @@ impl Refitter {
             objective.limit = objective.evaluations + 100 + 20 * x.len();
             let Some((f, g)) = objective.evaluate(x) else { continue };
             let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, 1e-9, 0);
-            let lam = lambda_from(&self.cp, &found.x);
+            let lam = lambda_from(&self.cp.factors, &found.x);
             let interior = smallest_direction(&self.cp, &lam) > 10.0 * SINGULAR_TOLERANCE;
             if best.as_ref().is_none_or(|b| found.f < b.f) {
                 best = Some(found);
@@ -128,7 +128,7 @@ impl Refitter {
         }
         let failed = (Outcome::NotEvaluated, vec![f64::NAN; width]);
         let Some(best) = best else { return failed };
-        let mut lam = lambda_from(&self.cp, &best.x);
+        let mut lam = lambda_from(&self.cp.factors, &best.x);
         lam.iter_mut().flatten().filter(|v| v.abs() < 0.1 * SINGULAR_TOLERANCE).for_each(|v| *v = 0.0);
         if self.state.evaluate(&self.cp, &lam).is_err() {
             return failed;
@@ -163,10 +163,10 @@ struct Warm<'a> {
 impl Objective for Warm<'_> {
     fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
         self.evaluations += 1;
-        let lam = lambda_from(self.cp, x);
+        let lam = lambda_from(&self.cp.factors, x);
         let f = self.state.evaluate(self.cp, &lam).ok()?;
         let gradient = self.state.gradient(self.cp);
-        Some((f, free_from(self.cp, &gradient)))
+        Some((f, pull_back(&self.cp.factors, &gradient)))
     }
 
     fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
@@ -189,8 +189,7 @@ impl Objective for Warm<'_> {
 
 /// Smallest absolute diagonal entry of lower-triangular Λ: zero where they are singular.
 fn smallest_direction(cp: &CrossProducts, lam: &[Vec<f64>]) -> f64 {
-    let diagonal = |(f, l): (&crate::products::crossproducts::Factor, &Vec<f64>)| {
-        (0..f.k).map(|i| l[i * f.k + i].abs()).fold(1.0, f64::min)
-    };
+    let diagonal =
+        |(f, l): (&crate::covariance::Factor, &Vec<f64>)| (0..f.k).map(|i| l[i * f.k + i].abs()).fold(1.0, f64::min);
     cp.factors.iter().zip(lam).map(diagonal).fold(1.0, f64::min)
 }

@@ -215,8 +215,9 @@ def profile_intervals(
 
 
 def _end(side: _core.ProfileSide) -> float:
-    points, bound = side
-    return points[-1][0] if points else np.nan if bound is None else bound[0]
+    if side.points:
+        return side.points[-1].value
+    return np.nan if side.bound is None else side.bound.value
 
 
 def _name(parameter: Parameter, oldnames: bool) -> str:
@@ -240,19 +241,21 @@ def _points(
     """One parameter's optima in ascending order, the estimate among them."""
     import pandas as pd
 
-    below, above = ([*side[0], *([side[1]] if side[1] else [])] for side in (lower, upper))
+    below, above = (
+        [*side.points, *([side.bound] if side.bound else [])] for side in (lower, upper)
+    )
     held = [*reversed(below), *above]
     lambdas = [
-        np.array([h[4][i] for h in held]).reshape(len(held), len(f.names), len(f.names))
+        np.array([h.lambdas[i] for h in held]).reshape(len(held), len(f.names), len(f.names))
         for i, f in enumerate(fit.design.factors)
     ]
     table = parameter_values(
-        known, np.array([h[2] for h in held]), np.array([h[3] for h in held]), lambdas
+        known, np.array([h.sigma for h in held]), np.array([h.beta for h in held]), lambdas
     )
     # What is held has its own value exactly, also where a zero variance leaves it undefined.
-    table[:, known.index(parameter)] = [h[0] for h in held]
+    table[:, known.index(parameter)] = [h.value for h in held]
     table = np.insert(table, len(below), estimates(fit, known), axis=0)
-    zeta = np.insert([h[1] for h in held], len(below), 0.0)
+    zeta = np.insert([h.zeta for h in held], len(below), 0.0)
     names = _columns(known, oldnames)
     label = names[parameter]
     columns = dict(zip(OTHER_COLUMNS, (label, zeta), strict=True))

@@ -2,10 +2,10 @@
 
 use crate::criterion::curvature::{combine, subtract_low_rank, SigmaDerivatives, Weights};
 use crate::criterion::profiled::Profiled;
-use crate::factor::blocked::apply_lambda;
+use crate::factor::apply_lambda;
 use crate::linalg::tasks::product;
 use crate::linalg::{large, small};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 pub(crate) fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives {
     let (q, p, c) = (cp.q(), cp.p, cp.c());
@@ -66,7 +66,7 @@ pub(crate) fn crossed(cp: &CrossProducts, state: &Profiled) -> SigmaDerivatives 
 }
 
 /// `Σ e_a F_b` over a factor's levels, `k² x p`.
-fn mixed_sums(f: &crate::products::crossproducts::Factor, state: &Profiled, c: usize, p: usize) -> Vec<f64> {
+fn mixed_sums(f: &crate::covariance::Factor, state: &Profiled, c: usize, p: usize) -> Vec<f64> {
     let mut out = vec![0.0; f.k * f.k * p];
     for l in 0..f.levels {
         let rows = &state.e[(f.offset + l * f.k) * c..(f.offset + (l + 1) * f.k) * c];
@@ -141,8 +141,8 @@ fn add_product_transposed(out: &mut [f64], a: &[f64], b: &[f64], (m, k, n): (usi
 fn pair_sums(
     full: &[f64],
     q: usize,
-    f: &crate::products::crossproducts::Factor,
-    g: &crate::products::crossproducts::Factor,
+    f: &crate::covariance::Factor,
+    g: &crate::covariance::Factor,
     e: &[f64],
 ) -> (Vec<f64>, Vec<f64>) {
     let (kf, kg) = (f.k, g.k);

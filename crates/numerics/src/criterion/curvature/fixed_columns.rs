@@ -2,7 +2,7 @@
 
 use crate::criterion::profiled::Profiled;
 use crate::linalg::large;
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Add to `trace[ab, cd]` the sums over pairs of levels `Σ R[a,c]... ` of R = F Φ Fᵀ, that is
 /// tr(F_aᵀF_b Φ F_dᵀF_c Φ): by R itself (q x q) where levels are few, else by two p x p products.

@@ -12,12 +12,13 @@ mod fixed_columns;
 
 use rayon::prelude::*;
 
+use crate::covariance::Factor;
 use crate::criterion::curvature::crossed::crossed;
 use crate::criterion::curvature::fixed_columns::add_fixed_trace;
 use crate::criterion::profiled::Profiled;
-use crate::factor::blocked::LEVELS_PER_TASK;
+use crate::factor::LEVELS_PER_TASK;
 use crate::linalg::{large, small};
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// A direction in the Λ of a factor: its index and `dΛ`, `k x k`.
 pub type Direction = (usize, Vec<f64>);
@@ -112,9 +113,9 @@ fn in_directions(
 
 /// Directions of the free entries of Λ.
 #[must_use]
-pub fn free_directions(cp: &CrossProducts) -> Vec<Direction> {
-    let mut out = Vec::with_capacity(cp.n_theta());
-    for (i, f) in cp.factors.iter().enumerate() {
+pub fn free_directions(factors: &[Factor]) -> Vec<Direction> {
+    let mut out = Vec::new();
+    for (i, f) in factors.iter().enumerate() {
         for (a, b) in f.free_entries() {
             let mut d = vec![0.0; f.k * f.k];
             d[a * f.k + b] = 1.0;
@@ -125,7 +126,7 @@ pub fn free_directions(cp: &CrossProducts) -> Vec<Direction> {
 }
 
 /// Sums over the levels of the only factor.
-struct Sums {
+struct LevelSums {
     /// `Σ C_ll` (less the fixed effects' part under REML).
     first: Vec<f64>,
     /// `Σ C[a,d] C[b,c]` over equal levels, with the mixed terms of the fixed effects' part.
@@ -140,10 +141,10 @@ struct Sums {
     ee: Vec<f64>,
 }
 
-impl Sums {
+impl LevelSums {
     fn new(k: usize, p: usize, with_fixed: bool) -> Self {
         let k2 = k * k;
-        Sums {
+        LevelSums {
             first: vec![0.0; k2],
             trace: vec![0.0; k2 * k2],
             quadratic: vec![0.0; k2 * k2],
@@ -153,7 +154,7 @@ impl Sums {
         }
     }
 
-    fn add(&mut self, other: &Sums) {
+    fn add(&mut self, other: &LevelSums) {
         let pairs = [
             (&mut self.first, &other.first),
             (&mut self.trace, &other.trace),
@@ -175,7 +176,7 @@ fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDe
     let with_fixed = traced && p < large::LARGE;
     let turned = state.rows_times_phi(&state.e, p);
     let run = |range: std::ops::Range<usize>| {
-        let mut sums = Sums::new(k, p, with_fixed);
+        let mut sums = LevelSums::new(k, p, with_fixed);
         let mut scratch = vec![0.0; 2 * k * k + k * p];
         for l in range {
             add_level(cp, (state, turned.as_deref()), l, &mut sums, &mut scratch);
@@ -186,11 +187,11 @@ fn one_factor(cp: &CrossProducts, state: &Profiled, weights: Weights) -> SigmaDe
         run(0..levels)
     } else {
         let tasks = levels.div_ceil(LEVELS_PER_TASK);
-        let parts: Vec<Sums> = (0..tasks)
+        let parts: Vec<LevelSums> = (0..tasks)
             .into_par_iter()
             .map(|t| run(t * LEVELS_PER_TASK..((t + 1) * LEVELS_PER_TASK).min(levels)))
             .collect();
-        let mut total = Sums::new(k, p, with_fixed);
+        let mut total = LevelSums::new(k, p, with_fixed);
         parts.iter().for_each(|s| total.add(s));
         total
     };
@@ -225,7 +226,7 @@ fn add_level(
     cp: &CrossProducts,
     (state, turned): (&Profiled, Option<&[f64]>),
     l: usize,
-    sums: &mut Sums,
+    sums: &mut LevelSums,
     scratch: &mut [f64],
 ) {
     let (k, p, c) = (cp.factors[0].k, cp.p, cp.c());

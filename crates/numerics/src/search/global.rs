@@ -1,16 +1,14 @@
 //! The search for the optimum: descent, escape from saddles and boundaries, a second look.
 
-use std::sync::{Arc, OnceLock};
-
-use crate::covariance::parameters::working_lambda;
+use crate::covariance::Factor;
+use crate::covariance::Structure;
+use crate::covariance::{null_directions, SINGULAR_TOLERANCE};
+use crate::criterion::Criterion;
 use crate::error::NumericsError;
-use crate::fit::model::{Convergence, Fit};
 use crate::linalg::small;
-use crate::products::crossproducts::CrossProducts;
-use crate::search::boundary::{leave_boundary, null_directions, SINGULAR_TOLERANCE};
+use crate::search::boundary::leave_boundary;
 use crate::search::objective::Search;
 use crate::search::optimise::{bfgs, newton, polish, scaled_eigen, units, Objective, Point};
-use crate::search::starts::{collinear_blocks, leaning, starting_values};
 
 /// First steps made with average information: it is positive where the exact Hessian need not be.
 const EARLY: usize = 3;
@@ -19,9 +17,9 @@ const TOLERANCE: f64 = 1e-9;
 
 /// Evaluations that a fit may make, its last look at the point found apart: several times what hard
 /// problems need.
-fn most_evaluations(search: &Search) -> usize {
-    let m = search.cp.n_theta();
-    if search.dear() {
+fn most_evaluations(criterion: &impl Criterion) -> usize {
+    let m = criterion.parameters();
+    if criterion.is_expensive() {
         400 + 40 * m
     } else {
         1000 + 50 * m
@@ -35,41 +33,59 @@ struct Found {
     straight: Option<(Vec<f64>, Vec<f64>)>,
 }
 
-impl Fit {
-    /// Maximise the (restricted) likelihood. `start`: raw Λ of each factor in the caller's order.
-    pub fn optimise(cp: Arc<CrossProducts>, reml: bool, start: Option<&[Vec<f64>]>) -> Result<Self, NumericsError> {
-        let mut search = Search::new(&cp, reml)?;
-        search.limit = most_evaluations(&search);
-        let lam = match start {
-            Some(raw) => working_lambda(&cp, raw)?,
-            None => starting_values(&cp),
-        };
-        // A given start is near the optimum: the exact Hessian serves from the first step.
-        let early = if start.is_none() { EARLY } else { 0 };
-        let mut best = descend(&mut search, &lam, early)?;
-        if start.is_none() {
-            best = second_look(&mut search, best);
+/// Where a search ended; the criterion's state is there.
+pub(crate) struct Minimum<C> {
+    pub(crate) criterion: C,
+    /// Λ of each factor, lower-triangular.
+    pub(crate) lam: Vec<Vec<f64>>,
+    /// Norm of the gradient.
+    pub(crate) gradient_norm: f64,
+    /// Hessian in the parameters.
+    pub(crate) hessian: Vec<f64>,
+    /// Its smallest eigenvalue and the largest, in parameters of unit size.
+    pub(crate) eigenvalues: (f64, f64),
+    /// Evaluations made.
+    pub(crate) evaluations: usize,
+}
+
+/// Minimise a criterion, from a Λ near the minimum if there is one.
+pub(crate) fn minimum<C: Criterion>(criterion: C, near: Option<&[Vec<f64>]>) -> Result<Minimum<C>, NumericsError> {
+    let limit = most_evaluations(&criterion);
+    let mut search = Search::new(criterion, limit);
+    let best = match near {
+        // The exact Hessian serves from the first step.
+        Some(lam) => descend(&mut search, lam, 0)?,
+        None => {
+            let lam = search.criterion.start();
+            let first = descend(&mut search, &lam, EARLY)?;
+            second_look(&mut search, first)
         }
-        let (point, h) = settle(&mut search, best)?;
-        finish(search, &point, h, cp.clone())
-    }
+    };
+    let (point, hessian) = settle(&mut search, best)?;
+    let lam = search.lambda(&point.x);
+    search.visit(&point.x).ok_or(NumericsError::NotPositive(0))?;
+    let (values, _) = scaled_eigen(&hessian, &units(&point.x));
+    let eigenvalues = (values.first().copied().unwrap_or(0.0), values.last().copied().unwrap_or(0.0));
+    let gradient_norm = point.g.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let Search { criterion, evaluations, .. } = search;
+    Ok(Minimum { criterion, lam, gradient_norm, hessian, eigenvalues, evaluations })
 }
 
 /// Newton or BFGS, whichever the model's size asks for.
-fn minimise(search: &mut Search, from: Point, early: usize, steps: usize) -> (Point, bool) {
+fn minimise<C: Criterion>(search: &mut Search<C>, from: Point, early: usize, steps: usize) -> (Point, bool) {
     match newton(search, &from, TOLERANCE, early, steps) {
         Some(end) => end,
         // Where evaluations are dear, the last steps with a Hessian are the better bargain.
         None => {
-            let tolerance = if search.dear() { 10.0 * TOLERANCE } else { TOLERANCE };
+            let tolerance = if search.criterion.is_expensive() { 10.0 * TOLERANCE } else { TOLERANCE };
             (bfgs(search, from, tolerance, early), true)
         }
     }
 }
 
 /// Steps relative to the point below which the last ones end: rounding where they are cheap.
-fn smallest_step(search: &Search) -> f64 {
-    if search.dear() {
+fn smallest_step<C: Criterion>(search: &Search<C>) -> f64 {
+    if search.criterion.is_expensive() {
         1e-9
     } else {
         0.0
@@ -77,7 +93,7 @@ fn smallest_step(search: &Search) -> f64 {
 }
 
 /// Down, then out of any saddle.
-fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found, NumericsError> {
+fn descend<C: Criterion>(search: &mut Search<C>, lam: &[Vec<f64>], early: usize) -> Result<Found, NumericsError> {
     const FAILED: NumericsError = NumericsError::NotPositive(0);
     search.straighten();
     let x = search.coordinates(lam);
@@ -117,7 +133,10 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
                 let smallest = smallest_step(search);
                 point = polish(search, point, &h, 4, smallest);
                 // Where evaluations are dear, a Hessian from a step of rounding's size away will do.
-                if search.is_straight() && search.dear() && (before - point.f).abs() < 1e-8 * (1.0 + before.abs()) {
+                if search.is_straight()
+                    && search.criterion.is_expensive()
+                    && (before - point.f).abs() < 1e-8 * (1.0 + before.abs())
+                {
                     straight = Some((point.x.clone(), h));
                 }
                 break;
@@ -128,7 +147,7 @@ fn descend(search: &mut Search, lam: &[Vec<f64>], early: usize) -> Result<Found,
 }
 
 /// A lower point along the Hessian's direction of negative curvature, if it has one.
-fn downhill_curvature(search: &mut Search, at: &Point, h: &[f64]) -> Option<Point> {
+fn downhill_curvature<C: Criterion>(search: &mut Search<C>, at: &Point, h: &[f64]) -> Option<Point> {
     let m = at.x.len();
     let unit = units(&at.x);
     let (values, vectors) = scaled_eigen(h, &unit);
@@ -150,24 +169,25 @@ fn downhill_curvature(search: &mut Search, at: &Point, h: &[f64]) -> Option<Poin
 
 /// A few more starts where a first search is known to miss: few levels, a boundary, or blocks
 /// that are independent by the formula but nearly collinear in the data.
-fn second_look(search: &mut Search, best: Found) -> Found {
-    let cp = search.cp;
-    let singular = null_directions(cp, &best.lam).iter().any(|d| !d.is_empty());
-    let few = cp.factors.iter().any(|f| f.levels < 4 * f.k + 4);
-    if search.dear() || cp.n_theta() > 30 {
+fn second_look<C: Criterion>(search: &mut Search<C>, best: Found) -> Found {
+    let factors = search.criterion.factors();
+    let singular = null_directions(factors, &best.lam).iter().any(|d| !d.is_empty());
+    let few = factors.iter().any(|f| f.levels < 4 * f.k + 4);
+    if search.criterion.is_expensive() || search.criterion.parameters() > 30 {
         return best;
     }
     let scaled = |lam: &[Vec<f64>], size: f64| -> Vec<Vec<f64>> {
         lam.iter().map(|l| l.iter().map(|v| v * size).collect()).collect()
     };
     let mut starts = far_below(search, &best);
+    let factors = search.criterion.factors();
     if singular || few {
-        starts.extend([0.3, 3.0, 100.0].map(|size| leaning(cp, 0.0, size)));
-        if cp.n_theta() <= 12 && cp.factors.iter().any(|f| f.blocks.iter().any(|b| *b > 1)) {
-            starts.extend([(1.0, 1.0), (-1.0, 1.0), (1.0, 30.0), (-1.0, 30.0)].map(|(l, s)| leaning(cp, l, s)));
+        starts.extend([0.3, 3.0, 100.0].map(|size| leaning(factors, 0.0, size)));
+        if search.criterion.parameters() <= 12 && factors.iter().any(|f| f.blocks.iter().any(|b| *b > 1)) {
+            starts.extend([(1.0, 1.0), (-1.0, 1.0), (1.0, 30.0), (-1.0, 30.0)].map(|(l, s)| leaning(factors, l, s)));
         }
     }
-    if let Some(joint) = collinear_blocks(cp) {
+    if let Some(joint) = search.criterion.other_start() {
         starts.extend([1.0, 10.0].map(|size| scaled(&joint, size)));
     }
     let mut best = best;
@@ -186,7 +206,7 @@ fn second_look(search: &mut Search, best: Found) -> Found {
 
 /// Points far out along one factor's Λ where the criterion is lower than at the minimum found: where
 /// the residual is tiny beside the random effects, another minimum may lie there.
-fn far_below(search: &mut Search, best: &Found) -> Vec<Vec<Vec<f64>>> {
+fn far_below<C: Criterion>(search: &mut Search<C>, best: &Found) -> Vec<Vec<Vec<f64>>> {
     let mut out = Vec::new();
     for i in 0..best.lam.len() {
         let size = best.lam[i].iter().fold(0.0f64, |s, v| s.max(v.abs()));
@@ -195,7 +215,7 @@ fn far_below(search: &mut Search, best: &Found) -> Vec<Vec<Vec<f64>>> {
             if size > 0.03 {
                 lam[i].iter_mut().for_each(|v| *v *= far);
             } else {
-                lam[i] = small::identity(search.cp.factors[i].k).iter().map(|v| v * far).collect();
+                lam[i] = small::identity(search.criterion.factors()[i].k).iter().map(|v| v * far).collect();
             }
             if search.value_at(&lam).is_some_and(|f| f < best.f - 1e-6) {
                 out.push(lam);
@@ -207,11 +227,12 @@ fn far_below(search: &mut Search, best: &Found) -> Vec<Vec<Vec<f64>>> {
 
 /// The minimum in lme4's form: triangular, no negative diagonal, standard deviations that are zero
 /// but for rounding made zero; with its Hessian.
-fn settle(search: &mut Search, best: Found) -> Result<(Point, Vec<f64>), NumericsError> {
+fn settle<C: Criterion>(search: &mut Search<C>, best: Found) -> Result<(Point, Vec<f64>), NumericsError> {
     const FAILED: NumericsError = NumericsError::NotPositive(0);
     search.straighten();
     let mut lam = best.lam.clone();
-    let snapped: Vec<Vec<f64>> = search.cp.factors.iter().zip(&lam).map(|(f, l)| f.blockwise(l, snap)).collect();
+    let snapped: Vec<Vec<f64>> =
+        search.criterion.factors().iter().zip(&lam).map(|(f, l)| f.blockwise(l, snap)).collect();
     if snapped != lam {
         let x = search.coordinates(&snapped);
         let at = search.at(x).ok_or(FAILED)?;
@@ -236,7 +257,8 @@ fn settle(search: &mut Search, best: Found) -> Result<(Point, Vec<f64>), Numeric
 }
 
 /// A block with the directions taken off whose standard deviation is zero but for rounding.
-fn snap(block: &[f64], size: usize) -> Vec<f64> {
+fn snap(block: &[f64], structure: &dyn Structure) -> Vec<f64> {
+    let size = structure.size();
     let (values, vectors) = small::symmetric_eigen(&small::gram(block, size), size);
     let tiny = |v: f64| v.max(0.0).sqrt() < 0.1 * SINGULAR_TOLERANCE;
     if !values.iter().any(|v| tiny(*v) && *v != 0.0) {
@@ -246,20 +268,11 @@ fn snap(block: &[f64], size: usize) -> Vec<f64> {
     for (j, v) in values.iter().enumerate().filter(|(_, v)| !tiny(**v)) {
         (0..size).for_each(|i| root[i * size + j] = v.sqrt() * vectors[i * size + j]);
     }
-    small::lower_factor_of_gram(&root, size, size)
+    structure.from_root(&root, size)
 }
 
-fn finish(mut search: Search, point: &Point, h: Vec<f64>, cp: Arc<CrossProducts>) -> Result<Fit, NumericsError> {
-    let lam = search.lambda(&point.x);
-    search.visit(&point.x).ok_or(NumericsError::NotPositive(0))?;
-    let (values, _) = scaled_eigen(&h, &units(&point.x));
-    let norm = point.g.iter().map(|v| v * v).sum::<f64>().sqrt() / search.state.magnitude(&cp);
-    let convergence = Convergence {
-        gradient_norm: norm,
-        eigenvalues: (values.first().copied().unwrap_or(0.0), values.last().copied().unwrap_or(0.0)),
-        evaluations: search.evaluations,
-    };
-    let null_directions = null_directions(&cp, &lam);
-    let Search { state, .. } = search;
-    Ok(Fit { cp, state, convergence, hessian: h, null_directions, unscaled: OnceLock::new() })
+/// Triangular Λ with every free entry below the diagonal at `lean`, times `size`: correlations of
+/// either sign.
+fn leaning(factors: &[Factor], lean: f64, size: f64) -> Vec<Vec<f64>> {
+    factors.iter().map(|f| f.assemble(|_, structure| structure.start(size, lean))).collect()
 }

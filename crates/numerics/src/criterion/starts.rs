@@ -1,7 +1,7 @@
-//! Where searches start.
+//! Where searches of the profiled deviance start, from moments of the cross-products.
 
 use crate::linalg::small;
-use crate::products::crossproducts::CrossProducts;
+use crate::products::CrossProducts;
 
 /// Diagonal Λ from the spread of each column's per-level coefficients (moments, one factor and
 /// column at a time, on y less its fixed part): right to a factor of two or so, and cheap.
@@ -47,15 +47,7 @@ pub(crate) fn collinear_blocks(cp: &CrossProducts) -> Option<Vec<Vec<f64>>> {
                 gram.iter_mut().zip(block).for_each(|(g, b)| *g += b / cp.n as f64);
             }
             if let Ok(inverse) = small::inverse(&gram, k) {
-                let mut joint = vec![0.0; k * k];
-                let mut start = 0;
-                for &size in &f.blocks {
-                    for i in start..start + size {
-                        joint[i * k + start..i * k + start + size]
-                            .copy_from_slice(&inverse[i * k + start..i * k + start + size]);
-                    }
-                    start += size;
-                }
+                let mut joint = f.blockwise(&inverse, |block, _| block.to_vec());
                 if small::cholesky(&mut joint, k).is_ok() && (0..k).any(|i| joint[i * k + i] > 3.0) {
                     for i in 0..k {
                         lam[i * k..=i * k + i].copy_from_slice(&joint[i * k..=i * k + i]);
@@ -67,17 +59,4 @@ pub(crate) fn collinear_blocks(cp: &CrossProducts) -> Option<Vec<Vec<f64>>> {
         out.push(lam);
     }
     found.then_some(out)
-}
-
-/// Triangular Λ with every free entry below the diagonal at `lean`, times `size`: correlations of
-/// either sign.
-pub(crate) fn leaning(cp: &CrossProducts, lean: f64, size: f64) -> Vec<Vec<f64>> {
-    let one = |f: &crate::products::crossproducts::Factor| {
-        let mut l = vec![0.0; f.k * f.k];
-        for (i, j) in f.free_entries() {
-            l[i * f.k + j] = if i == j { size } else { size * lean };
-        }
-        l
-    };
-    cp.factors.iter().map(one).collect()
 }
