@@ -7,7 +7,7 @@
 //! One factor: C is block-diagonal but for the fixed effects, so the cost is linear in levels.
 //! Crossed factors: C is dense, so this is for moderate q only.
 
-pub(crate) mod crossed;
+mod crossed;
 mod fixed_columns;
 
 use rayon::prelude::*;
