@@ -16,7 +16,7 @@ def sentences(names, lam, directions, blocks=None, group="mountain"):
     k = len(names)
     factor = Part(name=group, names=tuple(names), blocks=blocks or (k,))
     native = Part(
-        null_directions=[(directions, np.eye(k).ravel().tolist())],
+        null_directions=[Part(directions=directions, basis=np.eye(k).ravel().tolist())],
         lambdas=[np.asarray(lam, dtype=float).ravel().tolist()],
     )
     return singular_sentences(Part(factors=(factor,)), native)

@@ -20,8 +20,8 @@ pub trait Structure {
     /// The derivative in θ, from that in every entry of Λ.
     fn pull_back(&self, d_lam: &[f64]) -> Vec<f64>;
 
-    /// The Λ of this structure with the covariance `root rootᵀ`; `root` is `size x width`.
-    fn from_root(&self, root: &[f64], width: usize) -> Vec<f64>;
+    /// The Λ of this structure with ΛΛᵀ = `root rootᵀ`; `root` is `size x width`.
+    fn with_gram(&self, root: &[f64], width: usize) -> Vec<f64>;
 
     /// The change of the columns' basis (row · T), of those that leave the covariance within the structure,
     /// that brings their Gram matrix nearest to n·I.

@@ -41,7 +41,7 @@ impl Structure for Unstructured {
         self.theta(d_lam)
     }
 
-    fn from_root(&self, root: &[f64], width: usize) -> Vec<f64> {
+    fn with_gram(&self, root: &[f64], width: usize) -> Vec<f64> {
         small::lower_factor_of_gram(root, self.size, width)
     }
 

@@ -268,7 +268,7 @@ fn snap(block: &[f64], structure: &dyn Structure) -> Vec<f64> {
     for (j, v) in values.iter().enumerate().filter(|(_, v)| !tiny(**v)) {
         (0..size).for_each(|i| root[i * size + j] = v.sqrt() * vectors[i * size + j]);
     }
-    structure.from_root(&root, size)
+    structure.with_gram(&root, size)
 }
 
 /// Triangular Λ with every free entry below the diagonal at `lean`, times `size`: correlations of

@@ -61,7 +61,7 @@ impl<C: Criterion> Search<C> {
     pub(crate) fn coordinates(&self, lam: &[Vec<f64>]) -> Vec<f64> {
         let factors = self.criterion.factors();
         let seen = seen_from(factors, &self.frames, lam);
-        let own = |(f, m): (&Factor, &Vec<f64>)| f.blockwise(m, |block, s| s.from_root(block, s.size()));
+        let own = |(f, m): (&Factor, &Vec<f64>)| f.blockwise(m, |block, s| s.with_gram(block, s.size()));
         let triangular: Vec<Vec<f64>> = factors.iter().zip(&seen).map(own).collect();
         theta_of(factors, &triangular)
     }

@@ -257,7 +257,7 @@ impl<'a> Prepared<'a> {
         let entries: Vec<(usize, usize)> =
             fit.cp.factors.iter().flat_map(crate::covariance::Factor::free_entries).collect();
         let triangular =
-            |(f, l): (&crate::covariance::Factor, &Vec<f64>)| f.blockwise(l, |block, s| s.from_root(block, s.size()));
+            |(f, l): (&crate::covariance::Factor, &Vec<f64>)| f.blockwise(l, |block, s| s.with_gram(block, s.size()));
         let lam: Vec<Vec<f64>> = fit.cp.factors.iter().zip(&fit.state.blocked.lam).map(triangular).collect();
         let mut warm = theta_of(&fit.cp.factors, &lam);
         for (v, (i, j)) in warm.iter_mut().zip(&entries) {
