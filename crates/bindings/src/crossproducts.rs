@@ -108,6 +108,6 @@ type Levels<'py> = Bound<'py, PyArray1<i64>>;
 #[pyfunction]
 pub(crate) fn encode<'py>(py: Python<'py>, values: PyReadonlyArray1<'py, i64>) -> PyResult<(Codes<'py>, Levels<'py>)> {
     let v = slice(&values)?;
-    let (codes, levels) = detached(py, || numerics::products::encode(v))?;
+    let (codes, levels) = py.detach(|| numerics::products::encode(v));
     Ok((codes.into_pyarray(py), levels.into_pyarray(py)))
 }

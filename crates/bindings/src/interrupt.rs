@@ -9,7 +9,7 @@ use numerics::NumericsError;
 use pyo3::prelude::*;
 
 use crate::errors::raise;
-use crate::pool::run;
+use crate::pool::{alone, run};
 
 /// Rows above which a pass over them may take long.
 pub(crate) const MANY_ROWS: usize = 100_000;
@@ -26,7 +26,7 @@ pub(crate) fn interruptible<T: Send>(
     long: bool,
     work: impl FnOnce() -> Result<T, NumericsError> + Send,
 ) -> PyResult<T> {
-    interruptible_by(py, long, |stop| run(|| stop.within(work)))
+    interruptible_by(py, long, |stop| if long { run(|| stop.within(work)) } else { alone(work) })
 }
 
 /// As [`interruptible`], for work that waits for something first: it is called on a thread that is none of
