@@ -136,3 +136,32 @@ def test_kenward_roger_of_many_columns_keeps_its_numbers() -> None:
     other = pp.lmer("y ~ f + x + (1 | g)", data, contrasts={"f": "sum"})
     assert many.kenward_roger.df(row) == pytest.approx(other.kenward_roger.df(row), rel=1e-7)
     assert many.satterthwaite.df(row) == pytest.approx(other.satterthwaite.df(row), rel=1e-7)
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_least_squares_of_many_columns_agree_with_numpy(weights: str | None) -> None:
+    rng = np.random.default_rng(3)
+    n, levels = 2_000, 230
+    d = pd.DataFrame(
+        {
+            "f": [
+                f"l{i:03d}" for i in np.r_[np.arange(levels), rng.integers(0, levels, n - levels)]
+            ],
+            "x": rng.normal(size=n),
+            "w": rng.uniform(0.5, 2.0, n),
+            "y": rng.normal(size=n) + 5e3,
+        }
+    )
+    fit = pp.lm("y ~ f + x", d, weights=weights)
+    x = np.column_stack([np.broadcast_to(c, n) for c in fit.design.x])
+    root = np.sqrt(d["w"].to_numpy()) if weights else np.ones(n)
+    want, (rss,), rank, _ = np.linalg.lstsq(x * root[:, None], d["y"].to_numpy() * root)
+    assert rank == x.shape[1] == len(fit.beta)
+    np.testing.assert_allclose(fit.beta, want, rtol=0, atol=1e-9)
+    assert fit.rss == pytest.approx(float(rss), rel=1e-12)
+    inverse = np.linalg.inv((x * root[:, None] ** 2).T @ x)
+    np.testing.assert_allclose(np.diag(fit.unscaled), np.diag(inverse), rtol=1e-10)
+    # A column that others give is left out as R does.
+    again = pp.lm("y ~ f + x + z", d.assign(z=2.0 * d["x"] - 1.0), weights=weights)
+    assert again.aliased == ("z",)
+    assert again.rss == pytest.approx(fit.rss, rel=1e-12)

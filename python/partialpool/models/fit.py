@@ -1,7 +1,6 @@
 """What every fit answers, whatever it is of: the same words for the same question.
 
-Tests, frames, figures, reports and posteriors ask these and nothing else of a fit; what a kind of
-model does not answer by itself follows from what it does.
+Tests, frames, figures, reports and posteriors ask these and nothing else of a fit.
 """
 
 from __future__ import annotations
@@ -216,8 +215,6 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
     #: What a fit that was stored says of the rows that it has left.
     stored: Mapping[str, Any]
 
-    # ---- what a kind of model says ---------------------------------------------------------
-
     @property
     @abstractmethod
     def products(self) -> _core.CrossProducts:
@@ -273,8 +270,6 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
     def singular_directions(self) -> tuple[str, ...]:
         """One sentence for each term whose random effects span fewer dimensions than it has."""
 
-    # ---- what follows ----------------------------------------------------------------------
-
     @cached_property
     def terms(self) -> tuple[FittedTerm, ...]:
         """Random terms in lme4's order: by number of levels, then as written."""
@@ -329,8 +324,7 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
         Parameters
         ----------
         condsd
-            Add columns ``<name>_condsd``: conditional standard deviations given the data, with
-            fixed effects and variances taken as known (lme4's ``condVar``).
+            Add columns ``<name>_condsd`` with `conditional_sds` (lme4's ``condVar``).
         """
         from partialpool.models.random_effects import ranef
 

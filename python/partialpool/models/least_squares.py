@@ -17,6 +17,12 @@ Vector = NDArray[np.float64]
 ALIAS_TOLERANCE = 1e-7
 #: Residuals below this share of the response are rounding errors.
 EXACT = 1e-13
+#: Columns from which normal equations are tried before a QR decomposition.
+MANY = 200
+#: Share of the cells, one in so many, below which products skip the zeros.
+SPARSE = 16
+#: Reciprocal condition number of XᵀX below which its Cholesky factor loses too many digits.
+NEARLY_DEPENDENT = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +60,10 @@ def solve(design: Design) -> LeastSquares:
     # Columns near one, by powers of two: their squares are ordinary numbers whatever their units.
     exponents = _exponents(x * root[:, None])
     scaled = np.ldexp(x, -exponents)
-    kept, q, r = _independent(scaled * root[:, None])
+    kept, beta, inverse = _solution(scaled * root[:, None], y * root)
     if not kept:
         raise DesignError(f"`{design.formula.text}` has no column to estimate")
     names = design.fixed.names
-    beta = np.linalg.solve(r, q.T @ (y * root))
-    inverse = np.linalg.inv(r)
     linear: Vector = np.asarray(scaled[:, kept] @ beta, dtype=np.float64)
     residual = root * (y - linear)
     size = _exponents(residual)
@@ -81,6 +85,42 @@ def solve(design: Design) -> LeastSquares:
 def _exponents(values: Vector) -> NDArray[np.int64]:
     """Of two, of the largest value in each column (or of all values)."""
     return np.frexp(np.abs(values).max(axis=0, initial=0.0))[1].astype(np.int64)
+
+
+def _solution(x: Vector, y: Vector) -> tuple[list[int], Vector, Vector]:
+    """Columns independent of the earlier ones, their coefficients, and R⁻¹ of their QR factors."""
+    if x.shape[1] >= MANY:
+        found = _by_products(x, y)
+        if found is not None:
+            return list(range(x.shape[1])), *found
+    kept, q, r = _independent(x)
+    beta: Vector = np.asarray(np.linalg.solve(r, q.T @ y), dtype=np.float64)
+    return kept, beta, np.asarray(np.linalg.inv(r), dtype=np.float64)
+
+
+def _by_products(x: Vector, y: Vector) -> tuple[Vector, Vector] | None:
+    """Coefficients and R⁻¹ by the normal equations, corrected once by the residuals (Björck 1987).
+
+    As exact as by QR where the columns are far from dependent, and None where they are not.
+    """
+    from scipy.linalg import get_lapack_funcs
+    from scipy.sparse import csr_array
+
+    if np.count_nonzero(x) * SPARSE < x.size:
+        few = csr_array(x)
+        gram, across = (few.T @ few).toarray(), few.T
+    else:
+        gram, across = x.T @ x, x.T
+    potrf, pocon, trtri = get_lapack_funcs(("potrf", "pocon", "trtri"), (gram,))
+    root, failed = potrf(gram)
+    if failed:
+        return None
+    near, _ = pocon(root, float(np.abs(gram).sum(axis=0).max()))
+    if near < NEARLY_DEPENDENT:
+        return None
+    inverse, _ = trtri(root)
+    beta = inverse @ (inverse.T @ (across @ y))
+    return beta + inverse @ (inverse.T @ (across @ (y - x @ beta))), inverse
 
 
 def _independent(x: Vector) -> tuple[list[int], Vector, Vector]:
