@@ -22,12 +22,12 @@ from partialpool.inference.intervals.bootstrap import (
     notes_of,
     refit_simulated,
 )
+from partialpool.models.fit import Fit, MixedFit
 from partialpool.progress.interruption import marked
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.fit import Fit, MixedFit
 
 Vector = NDArray[np.float64]
 
