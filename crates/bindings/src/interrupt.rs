@@ -8,7 +8,7 @@ use numerics::interrupt::Stop;
 use numerics::NumericsError;
 use pyo3::prelude::*;
 
-use crate::pool::run;
+use crate::pool::{alone, run};
 use crate::raise;
 
 /// Rows above which a pass over them may take long.
@@ -26,7 +26,7 @@ pub(crate) fn interruptible<T: Send>(
     long: bool,
     work: impl FnOnce() -> Result<T, NumericsError> + Send,
 ) -> PyResult<T> {
-    interruptible_by(py, long, |stop| run(|| stop.within(work)))
+    interruptible_by(py, long, |stop| if long { run(|| stop.within(work)) } else { alone(work) })
 }
 
 /// As [`interruptible`], for work that waits for something first: it is called on a thread that is none of

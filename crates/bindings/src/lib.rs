@@ -205,7 +205,7 @@ fn encode<'py>(
     values: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>)> {
     let v = slice(&values)?;
-    let (codes, levels) = detached(py, || numerics::products::levels::encode(v))?;
+    let (codes, levels) = py.detach(|| numerics::products::levels::encode(v));
     Ok((codes.into_pyarray(py), levels.into_pyarray(py)))
 }
 

@@ -24,6 +24,21 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send)
     py.detach(|| run(work))
 }
 
+thread_local! {
+    /// A pool of this thread alone. Tasks that small work shares out stay here: not in rayon's own pool, which
+    /// a forked process does not have.
+    static ALONE: Option<ThreadPool> = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok();
+}
+
+/// Do small work on this thread: to hand it to another takes longer than a small fit's evaluation.
+pub(crate) fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    if ALONE.with(Option::is_some) {
+        Ok(work())
+    } else {
+        run(work)
+    }
+}
+
 /// Do work on threads of this process.
 pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> PyResult<T> {
     Ok(own()?.install(work))

@@ -13,7 +13,7 @@ use numerics::{CrossProducts, Fit, NumericsError};
 use pyo3::prelude::*;
 
 use crate::interrupt::interruptible_by;
-use crate::pool::{run, LOOKS};
+use crate::pool::{alone, run, LOOKS};
 use crate::raise;
 
 /// Between looks at a fit that another thread works with.
@@ -125,7 +125,8 @@ impl SharedFit {
                 Waited::GivenUp => return Ok(Err(NumericsError::Interrupted)),
             };
             let held = turn.as_mut().and_then(|turn| turn.fit.take());
-            let done = run(|| stop.within(|| self.worked(held, work)))?;
+            let work = || stop.within(|| self.worked(held, work));
+            let done = if long { run(work) } else { alone(work) }?;
             Ok(done.map(|(out, fit)| {
                 if let Some(turn) = turn.as_mut().filter(|_| !stop.requested()) {
                     *turn.fit = Some(fit);

@@ -80,7 +80,8 @@ impl<'a> Projected<'a> {
                 size.extend(std::iter::repeat_n(largest, f.k));
             }
         }
-        let probes = 2 + cp.factors.iter().map(|f| f.k).max().unwrap_or(0);
+        // Each level shows a block in as many directions as there are probes.
+        let probes = 2 + cp.factors.iter().map(|f| (2 * f.k).div_ceil(f.levels.max(1))).max().unwrap_or(0);
         Ok(Projected { cp, zx, root, size, probes })
     }
 
