@@ -109,7 +109,7 @@ def test_no_column_of_a_frame_hides_another(kind) -> None:
     frame = fit.ranef()["g"]
     assert len(set(frame.columns)) == len(list(frame.columns))
     assert {"level", "x"} < set(frame.columns)
-    np.testing.assert_array_equal(frame["level"], fit._effects[0][:, 2])
+    np.testing.assert_array_equal(frame["level"], fit.random_effects[0][:, 2])
     twice = pp.lmer("y ~ 1 + (x | g) + (0 + x + `x.1` | g)", kind(table))
     assert {"x", "x.1", "x.2"} < set(twice.ranef()["g"].columns)
     with pytest.raises(ArgumentError, match="two columns called 'x_condsd'"):

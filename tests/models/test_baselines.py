@@ -80,7 +80,7 @@ def test_offset_of_least_squares(table: pd.DataFrame) -> None:
     for fit in (pp.lm("y ~ x", table, offset="z"), pp.lm("y ~ x + offset(z)", table)):
         np.testing.assert_allclose(fit.beta, plain.beta, rtol=1e-12)
         np.testing.assert_allclose(fit.fitted, plain.fitted + table["z"], rtol=1e-12)
-        np.testing.assert_allclose(fit.residuals, plain.residuals, atol=1e-12)
+        np.testing.assert_allclose(fit.residuals(), plain.residuals(), atol=1e-12)
     # R includes the formula's offset in predictions for new data.
     fit = pp.lm("y ~ x + offset(z)", table)
     np.testing.assert_allclose(fit.predict(table), fit.fitted, rtol=1e-12)
@@ -88,7 +88,7 @@ def test_offset_of_least_squares(table: pd.DataFrame) -> None:
 
 def test_residuals_and_predictions(table: pd.DataFrame) -> None:
     fit = pp.lm("y ~ poly(x, 2) + f", table)
-    np.testing.assert_allclose(fit.fitted + fit.residuals, table["y"])
+    np.testing.assert_allclose(fit.fitted + fit.residuals(), table["y"])
     np.testing.assert_allclose(fit.predict(table.iloc[[40, 3]]), fit.fitted[[40, 3]], rtol=1e-10)
     np.testing.assert_array_equal(fit.predict(), fit.fitted)
 

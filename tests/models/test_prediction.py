@@ -295,13 +295,17 @@ def test_identities_of_residuals_and_leverages(fit: Any) -> None:
     y = design.y.copy()
     y[7] += 1e-3
     # The hat matrix is that of fixed θ: refitting at the same θ is the linear smoother itself.
-    x, factors = fit._row_arguments()
     from partialpool import _core
     from partialpool.crossproducts.build import cross_products
+    from partialpool.models.prediction import own_rows
+
+    rows = own_rows(fit)
 
     state = (fit._native.lambdas, fit._native.convergence, fit._native.hessian)
     native = _core.Fit.restore(cross_products(design, y), fit.reml, *state)
     effects = (native.beta, native.random_effects())
-    moved = native.linear_predictor(fit.nobs, x, factors, effects, [True] * len(factors))
+    moved = native.linear_predictor(
+        rows.n, rows.x, rows.factors, effects, [True] * len(rows.factors)
+    )
     slope = (moved[7] + np.broadcast_to(offset, (fit.nobs,))[7] - fit.fitted[7]) / 1e-3
     assert slope == pytest.approx(fit.hatvalues[7], rel=1e-6)

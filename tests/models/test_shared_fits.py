@@ -68,7 +68,7 @@ def profiled(native: _core.Fit) -> Any:
 
 def native_accessors(fit: pp.LinearMixedModel) -> dict[str, Callable[[], Any]]:
     """Everything that the native fit answers, and the native functions that are given one."""
-    native, rows = fit._native, fit._rows()
+    native, rows = fit._native, fit.design.with_rows()
     x = [rows.x[i] for i in fit._products.kept]
     factors = [(list(f.columns), f.codes) for f in rows.factors]
     shape = (rows.n, x, factors)

@@ -13,7 +13,7 @@ from partialpool.bayes.posterior import Posterior
 from partialpool.bayes.summaries import location_and_spread
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import MixedFit
 from partialpool.models.random_effects import by_group
 
 #: Rows of random effects printed for each group.
@@ -64,7 +64,7 @@ def _text(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:
+def compare(fit: MixedFit, post: Posterior) -> Comparison:
     """Estimates and standard errors of a likelihood fit beside a posterior's means and sds.
 
     Parameters
@@ -79,7 +79,7 @@ def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:
     ArgumentError
         If the two are not of the same model.
     """
-    if not isinstance(fit, LinearMixedModel):
+    if not isinstance(fit, MixedFit):
         raise ArgumentError(f"the first of compare's arguments is a fit of pp.lmer, not {fit!r}")
     if not isinstance(post, Posterior):
         raise ArgumentError(f"the second of compare's arguments is of pp.sample, not {post!r}")
@@ -115,7 +115,7 @@ def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:
     for group, index in by_group(fit).items():
         factor = own.factors[index]
         names = own.columns(factor)
-        ours = fit._effects[index]
+        ours = fit.random_effects[index]
         theirs = post.random_draws[index].mean(axis=(0, 1))
         random[group] = to_native(
             {
@@ -130,12 +130,10 @@ def compare(fit: LinearMixedModel, post: Posterior) -> Comparison:
     return Comparison(to_native(table, fit.design.kind), random)
 
 
-def _estimates(fit: LinearMixedModel, parameters: Parameters) -> dict[str, float]:
+def _estimates(fit: MixedFit, parameters: Parameters) -> dict[str, float]:
     """Likelihood estimates by the posterior's names; a correlation with a zero variance is NaN."""
     out = dict(zip(parameters.coefficients, fit.beta.tolist(), strict=True)) | {"sigma": fit.sigma}
-    for factor, flat in zip(parameters.factors, fit._native.lambdas, strict=True):
-        k = len(factor.names)
-        lam = np.array(flat).reshape(k, k)
+    for factor, lam in zip(parameters.factors, fit.relative_factors, strict=True):
         covariance = lam @ lam.T
         sd = np.sqrt(np.diag(covariance))
         out |= dict(zip(parameters.deviations(factor), (fit.sigma * sd).tolist(), strict=True))

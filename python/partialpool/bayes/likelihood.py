@@ -68,7 +68,7 @@ def levels_without_effects(post: Posterior, group: str) -> Iterator[tuple[slice,
     unit = float(np.ldexp(1.0, np.frexp(post.fit.sigma)[1]))
     beta = flat[:, : len(post.parameters.fixed)] / unit
     centre = beta.mean(axis=0)
-    x = _columns([design.x[i] for i in fit._products.kept], n)
+    x = _columns(list(fit.fixed_columns), n)
     z = _columns(list(factor.columns), n)
     # Residuals at the mean of β: sums of squares about it lose no digits to the size of y.
     r = design.response / unit - x @ centre

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from partialpool.cached import cached_property
 from partialpool.design import Factor
 from partialpool.errors import DesignError
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import MixedFit
 from partialpool.models.random_effects import told_apart, unique_names
 
 
@@ -46,7 +46,7 @@ class Parameters:
                 )
 
     @classmethod
-    def of(cls, fit: LinearMixedModel) -> Parameters:
+    def of(cls, fit: MixedFit) -> Parameters:
         """Parameters of a fitted model."""
         return cls(fit.fixed_names, fit.design.factors)
 

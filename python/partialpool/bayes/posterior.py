@@ -77,15 +77,16 @@ class Posterior(PosteriorViews):
         self.settings = settings
         self.values = values
         self.stats = stats
-        self._native = native
+        self._log_posterior = native
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_native"}
+        return {name: value for name, value in self.__dict__.items() if name != "_log_posterior"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         priors = self.priors.native(self.parameters)
-        self._native = _core.LogPosterior(self.fit._products, *priors, self.settings.prior_only)
+        prior_only = self.settings.prior_only
+        self._log_posterior = _core.LogPosterior(self.fit.products, *priors, prior_only)
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -171,7 +172,7 @@ class Posterior(PosteriorViews):
                 f"{q} random effects of {chains * draws} draws are {needed / 1024**3:.1f} GiB,"
                 f" more than {RANDOM_LIMIT // 1024**3}; ask for fewer draws"
             )
-        flat = self._native.random_effects(
+        flat = self._log_posterior.random_effects(
             np.ascontiguousarray(self.values).ravel(),
             self.settings.seed,
             0,

@@ -22,8 +22,9 @@ from partialpool.design.columns import take
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
 from partialpool.models.native import UNSEEN
-from partialpool.models.new_rows import either, mask_columns, new_rows
+from partialpool.models.new_rows import either, new_rows
 from partialpool.models.prediction import included_columns
+from partialpool.models.prediction import own_rows as rows_of_fit
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -90,8 +91,8 @@ def own_rows(
     """The rows of the fit, or some of them."""
     fit = post.fit
     wanted = included_columns(fit, random)
-    x, factors = fit._row_arguments()
-    factors = [(mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)]
+    own = rows_of_fit(fit, wanted)
+    x, factors = own.x, own.factors
     active, offset, n = [any(w) for w in wanted], fit.design.offset, fit.nobs
     if rows is not None:
         x = _some(x, rows)

@@ -174,7 +174,7 @@ def sample(
     with _progress(progress, chains * (warmup + draws)) as callback:
         try:
             result, interrupted = native.sample(
-                fit._native,
+                fit.optimum,
                 chains,
                 warmup,
                 draws,

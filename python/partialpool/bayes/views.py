@@ -158,7 +158,7 @@ class PosteriorViews:
         from partialpool.bayes.stan import program
 
         post = as_posterior(self)
-        design, kept = post.fit.design.with_rows(), post.fit._products.kept
+        design, kept = post.fit.design.with_rows(), post.fit.kept
         return program(design, kept, post.priors, prior_only=post.settings.prior_only)
 
     def stan_data(self) -> dict[str, Any]:
@@ -166,4 +166,4 @@ class PosteriorViews:
         from partialpool.bayes.stan import program_data
 
         fit = as_posterior(self).fit
-        return program_data(fit.design.with_rows(), fit._products.kept)
+        return program_data(fit.design.with_rows(), fit.kept)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
 class Plots:
@@ -31,7 +31,7 @@ class Plots:
     its own (`fits`, `cells`); without it a new Figure is returned.
     """
 
-    def __init__(self, fit: LinearMixedModel) -> None:
+    def __init__(self, fit: MixedFit) -> None:
         self._fit = fit
 
     @documented_by(plot_fits)
@@ -44,7 +44,7 @@ class Plots:
         population: bool = True,
         separate: bool = True,
         complete: bool = False,
-        models: Mapping[str, LinearMixedModel] | None = None,
+        models: Mapping[str, MixedFit] | None = None,
     ) -> Figure:
         """Facets by group with the fitted lines."""
         return plot_fits(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from partialpool.bayes.posterior import Posterior
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Effects:
 
 
 def plot_caterpillar(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     group: str | None = None,
     column: str | None = None,
@@ -136,7 +136,7 @@ def plot_posterior_caterpillar(
     return _draw(post.fit, shown, f"{kind_of(post)} medians and {100 * level:g} % intervals", ax)
 
 
-def _draw(fit: LinearMixedModel, shown: Effects, said: str, ax: Axes | None) -> Figure | Axes:
+def _draw(fit: MixedFit, shown: Effects, said: str, ax: Axes | None) -> Figure | Axes:
     k = len(shown.names)
     if ax is not None and k > 1:
         raise ArgumentError(f"one Axes holds one random effect; name it: column={shown.names[0]!r}")
@@ -160,7 +160,7 @@ def _draw(fit: LinearMixedModel, shown: Effects, said: str, ax: Axes | None) -> 
     return figure
 
 
-def _panel(ax: Axes, fit: LinearMixedModel, shown: Effects, j: int, *, first: bool) -> None:
+def _panel(ax: Axes, fit: MixedFit, shown: Effects, j: int, *, first: bool) -> None:
     at = np.arange(len(shown.levels))
     middle = shown.estimate[:, j]
     few = len(at) <= 60
@@ -178,21 +178,21 @@ def _panel(ax: Axes, fit: LinearMixedModel, shown: Effects, j: int, *, first: bo
 
 
 def effects(
-    fit: LinearMixedModel, index: int, column: str | None, level: float, max_levels: int
+    fit: MixedFit, index: int, column: str | None, level: float, max_levels: int
 ) -> Effects:
     """What `plot_caterpillar` draws."""
     from scipy.stats import norm
 
-    from partialpool.models.random_effects import conditional_sds, unique_names
+    from partialpool.models.random_effects import unique_names
 
     level, most = check_level(level), check_count(max_levels, "max_levels")
     factor = fit.design.factors[index]
     names = unique_names(factor.names)
     columns = list(range(len(names))) if column is None else [column_index(fit, index, column)]
-    modes = fit._effects[index][:, columns]
+    modes = fit.random_effects[index][:, columns]
     order = np.argsort(modes[:, 0], kind="stable")
     order = order[spread(len(order), most)]
-    half = float(norm.ppf((1 + level) / 2)) * conditional_sds(fit)[index][order][:, columns]
+    half = float(norm.ppf((1 + level) / 2)) * fit.conditional_sds()[index][order][:, columns]
     return Effects(
         group=factor.name,
         names=tuple(names[j] for j in columns),

@@ -34,7 +34,7 @@ from partialpool.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Facets that fit a page.
 FACETS = 12
@@ -79,7 +79,7 @@ class Cells:
 
 
 def plot_cells(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     x: str | None = None,
     by: str | None = None,
@@ -167,12 +167,12 @@ def _panel(ax: Any, shown: Cells, i: int) -> list[Any]:
 
 
 def cells_data(
-    fit: LinearMixedModel, x: str | None, by: str | None, group: str | None, max_points: int
+    fit: MixedFit, x: str | None, by: str | None, group: str | None, max_points: int
 ) -> Cells:
     """What `plot_cells` draws."""
     check_count(max_points, "max_points")
     index = factor_index(fit, group)
-    design = fit._rows()
+    design = fit.design.with_rows()
     if design.source is None:
         raise ArgumentError("the figure needs the data of the fit, which a pickle leaves out")
     frame = Frame(design.source)

@@ -11,17 +11,8 @@ from partialpool.figures.style import Vector
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from partialpool.models.linear_mixed import LinearMixedModel
-
 #: Shares of the levels that the ellipses hold, and how each is drawn.
 COVERAGE: tuple[tuple[float, Any], ...] = ((0.5, "-"), (0.95, "--"))
-
-
-def factor_covariance(fit: LinearMixedModel, index: int) -> Vector:
-    """Fitted covariance of a factor's random effects, (k, k)."""
-    k = len(fit.design.factors[index].names)
-    lam = np.array(fit._native.lambdas[index]).reshape(k, k)
-    return fit.sigma**2 * lam @ lam.T
 
 
 def ellipse(covariance: Vector, centre: Vector, share: float) -> Vector:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class GroupLines:
 
 
 def plot_fits(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     x: str | None = None,
     group: str | None = None,
@@ -94,7 +94,7 @@ def plot_fits(
     population: bool = True,
     separate: bool = True,
     complete: bool = False,
-    models: Mapping[str, LinearMixedModel] | None = None,
+    models: Mapping[str, MixedFit] | None = None,
 ) -> Figure:
     """Facets by group with the fitted lines.
 
@@ -175,7 +175,7 @@ def plot_fits(
     return figure
 
 
-def _other_lines(models: Mapping[str, LinearMixedModel]) -> list[tuple[Any, str, dict[str, Any]]]:
+def _other_lines(models: Mapping[str, MixedFit]) -> list[tuple[Any, str, dict[str, Any]]]:
     """A colour and dashes for each, none of them the fit's own."""
     colours = [c for c in SERIES if c not in {BLACK, BLUE, ORANGE}]
     return [
@@ -184,9 +184,7 @@ def _other_lines(models: Mapping[str, LinearMixedModel]) -> list[tuple[Any, str,
     ]
 
 
-def _heading(
-    fit: LinearMixedModel, facets: list[GroupLines], name: str, total: int, width: float
-) -> str:
+def _heading(fit: MixedFit, facets: list[GroupLines], name: str, total: int, width: float) -> str:
     """Formula, group and what was left out, in lines that fit the figure."""
     some = f"{len(facets)} of {total:,} levels" if len(facets) < total else ""
     thinned = any(len(f.x) > POINTS for f in facets)
@@ -216,13 +214,13 @@ def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
 
 
 def fits_data(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     x: str | None,
     group: str | None,
     max_groups: int,
     complete: bool = False,
-    models: Mapping[str, LinearMixedModel] | None = None,
+    models: Mapping[str, MixedFit] | None = None,
 ) -> tuple[list[GroupLines], str, str, int]:
     """What `plot_fits` draws: facets, names of group and x, and how many groups there are."""
     check_count(max_groups, "max_groups")
@@ -272,13 +270,13 @@ def fits_data(
     return facets, factor.name, x_name, levels
 
 
-def same_rows(fit: LinearMixedModel, name: str, other: Any) -> LinearMixedModel:
+def same_rows(fit: MixedFit, name: str, other: Any) -> MixedFit:
     """Refuse to lay a model of other rows, or of another response, over a fit."""
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
-    if not isinstance(other, LinearMixedModel):
+    if not isinstance(other, MixedFit):
         raise ArgumentError(f"models[{name!r}] must be a fit of lmer, not {type(other).__name__}")
-    mine, theirs = fit._rows(), other._rows()
+    mine, theirs = fit.design.with_rows(), other.design.with_rows()
     if theirs.formula.response_name != mine.formula.response_name:
         raise ArgumentError(
             f"models[{name!r}] is of {theirs.formula.response_name}, the fit of"

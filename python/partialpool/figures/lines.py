@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Kind of pooling: heading, style of the lines.
 POOLING: dict[Pooling, tuple[str, dict[str, Any]]] = {
@@ -44,7 +44,7 @@ POINTS = 3_000
 
 
 def plot_lines(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     x: str | None = None,
     group: str | None = None,

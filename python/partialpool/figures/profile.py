@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from partialpool.inference.intervals.profile import Profile
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Coverages of the intervals and of the contours that are drawn.
 LEVELS = (0.5, 0.8, 0.95)
@@ -41,7 +41,7 @@ MOST = 7
 
 
 def plot_profile(
-    fit: LinearMixedModel | Profile,
+    fit: MixedFit | Profile,
     *,
     parm: str | int | Sequence[str | int] | None = None,
     ax: Axes | None = None,
@@ -94,7 +94,7 @@ def plot_profile(
 
 
 def plot_profile_pairs(
-    fit: LinearMixedModel | Profile,
+    fit: MixedFit | Profile,
     *,
     parm: str | int | Sequence[str | int] | None = None,
     ax: Axes | None = None,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Order statistics drawn; the outermost are all among them.
 POINTS, OUTERMOST = 1_000, 50
@@ -63,7 +63,7 @@ class NormalQuantiles:
 
 
 def plot_qq(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     of: str | None = None,
     column: str | None = None,
@@ -109,9 +109,7 @@ def plot_qq(
     return figure
 
 
-def _samples(
-    fit: LinearMixedModel, of: str | None, column: str | None
-) -> list[tuple[Vector, str, str]]:
+def _samples(fit: MixedFit, of: str | None, column: str | None) -> list[tuple[Vector, str, str]]:
     """Values, title and label of each panel."""
     from partialpool.models.random_effects import unique_names
 
@@ -132,7 +130,7 @@ def _samples(
                 response = fit.design.formula.response_name
                 unit = coefficient_unit(fit.design.source, response, name)
                 label = in_unit("random effect", unit)
-                out.append((fit._effects[index][:, j], f"{name} | {factor.name}", label))
+                out.append((fit.random_effects[index][:, j], f"{name} | {factor.name}", label))
     return out
 
 

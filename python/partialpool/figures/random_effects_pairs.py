@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.figures.covariance import coverage_labels, draw_ellipses, factor_covariance
+from partialpool.figures.covariance import coverage_labels, draw_ellipses
 from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLACK,
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Panels smaller than those of so many columns cannot be read.
 MOST = 6
 
 
 def plot_random_effects_pairs(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     group: str | None = None,
     columns: Sequence[str] | None = None,
@@ -78,7 +78,7 @@ def plot_random_effects_pairs(
     if len(set(wanted)) < 2 or len(set(wanted)) < len(wanted):
         raise ArgumentError("columns must name two different random effects or more")
     shown = wanted[:MOST]
-    modes, covariance = fit._effects[index][:, shown], factor_covariance(fit, index)
+    modes, covariance = fit.random_effects[index][:, shown], fit.random_covariance(index)
     covariance = covariance[np.ix_(shown, shown)]
     labels = [names[j] for j in shown]
     source, response = fit.design.source, fit.design.formula.response_name
@@ -146,7 +146,7 @@ def _share(ax: Axes, modes: Vector, sd: float) -> None:
     ax.set_yticks([])
 
 
-def paired_factor(fit: LinearMixedModel, group: str | None) -> int:
+def paired_factor(fit: MixedFit, group: str | None) -> int:
     """The grouping factor named, or the first with two random effects, which it must have."""
     check_fit(fit)
     if group is not None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Shares of a group's residuals below its marks.
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -39,7 +39,7 @@ FEW = 30
 
 
 def plot_residuals(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     kind: ResidualFigure | None = None,
     group: str | None = None,
@@ -102,7 +102,7 @@ def plot_residuals(
     return panels[0] if figure is None else figure
 
 
-def _names(fit: LinearMixedModel) -> tuple[str, str]:
+def _names(fit: MixedFit) -> tuple[str, str]:
     """Of the fitted values and of the residuals, with the response's unit."""
     source, response = fit.design.source, fit.design.formula.response_name
     weighted = fit.design.weights is not None
@@ -110,7 +110,7 @@ def _names(fit: LinearMixedModel) -> tuple[str, str]:
     return with_unit(source, response, f"fitted {response}"), with_unit(source, response, residual)
 
 
-def _fitted(ax: Axes, fit: LinearMixedModel, fitted: Vector, residual: Vector, order: Any) -> None:
+def _fitted(ax: Axes, fit: MixedFit, fitted: Vector, residual: Vector, order: Any) -> None:
     said = cloud(ax, fitted, residual)
     ax.axhline(0, color=GREY, lw=1, ls="--", zorder=3)
     line = _trend(ax, fitted, residual, order)
@@ -127,9 +127,7 @@ def _trend(ax: Axes, x: Vector, y: Vector, order: Any) -> str:
     return "; line: running mean"
 
 
-def _scale_location(
-    ax: Axes, fit: LinearMixedModel, fitted: Vector, residual: Vector, order: Any
-) -> None:
+def _scale_location(ax: Axes, fit: MixedFit, fitted: Vector, residual: Vector, order: Any) -> None:
     root = np.sqrt(np.abs(residual) / fit.sigma)
     said = cloud(ax, fitted, root)
     line = _trend(ax, fitted, root, order)
@@ -138,9 +136,7 @@ def _scale_location(
     put_title(ax, f"spread{line}", said)
 
 
-def _by_group(
-    ax: Axes, fit: LinearMixedModel, residual: Vector, index: int, max_groups: int
-) -> None:
+def _by_group(ax: Axes, fit: MixedFit, residual: Vector, index: int, max_groups: int) -> None:
     factor = fit.design.factors[index]
     assert factor.codes is not None  # fit.residuals() has seen to it
     levels, marks, rows = quantiles_by_group(

@@ -18,7 +18,7 @@ from partialpool.formula import variables
 
 if TYPE_CHECKING:
     from partialpool.models.baseline import LinearModel
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 
@@ -83,16 +83,16 @@ def averaged(
 class FitRows:
     """The rows of a fit by column."""
 
-    def __init__(self, fit: LinearMixedModel) -> None:
+    def __init__(self, fit: MixedFit) -> None:
         from partialpool.models.linear_mixed import LinearMixedModel
 
-        design = check_fit(fit)._rows()
+        design = check_fit(fit).design.with_rows()
         if design.source is None:
             raise ArgumentError("the figure needs the data of the fit, which a pickle leaves out")
         self._fit = fit
         self._frame = Frame(design.source)
         self._coded: dict[str, Coded] = {}
-        assert design.y is not None  # _rows() has seen to it
+        assert design.y is not None  # with_rows() has seen to it
         self.y: Vector = design.y if design.offset is None else design.y + design.offset
         self._leveled = {name for e in design.encoders for name in e.levels}
         self._grouping = {name for f in design.factors for name in f.variables}
@@ -106,7 +106,7 @@ class FitRows:
         # Its mean in each group is added by `averaged`.
         beside = {k: v for k, v in design.given.items() if k != "offset"}
         self._without_offset = LinearMixedModel(
-            replace(design, given=beside), fit._products, fit._native, reml=fit.reml
+            replace(design, given=beside), fit.products, fit.optimum, reml=fit.reml
         )
         given = design.given.get("offset")
         self._given_offset = (

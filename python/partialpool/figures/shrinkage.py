@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool.arguments import check_count
 from partialpool.errors import ArgumentError
-from partialpool.figures.covariance import coverage_labels, draw_ellipses, factor_covariance
+from partialpool.figures.covariance import coverage_labels, draw_ellipses
 from partialpool.figures.labels import coefficient_unit, in_unit
 from partialpool.figures.style import (
     BLACK,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Groups up to which arrows in the plane are named.
 NAMED = 24
@@ -75,7 +75,7 @@ class Shrinkage:
 
 
 def plot_shrinkage(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     group: str | None = None,
     columns: Sequence[str] | None = None,
@@ -125,12 +125,12 @@ def plot_shrinkage(
     return ax if figure is None else figure
 
 
-def _label(fit: LinearMixedModel, name: str) -> str:
+def _label(fit: MixedFit, name: str) -> str:
     unit = coefficient_unit(fit.design.source, fit.design.formula.response_name, name)
     return in_unit(name if name == "Intercept" else f"coefficient of {name}", unit)
 
 
-def _plane(ax: Axes, fit: LinearMixedModel, shown: Shrinkage) -> None:
+def _plane(ax: Axes, fit: MixedFit, shown: Shrinkage) -> None:
     few = len(shown.levels) <= 60
     start, end = shown.separate, shown.partial
     ax.quiver(
@@ -178,7 +178,7 @@ def _below(ax: Axes) -> Any:
     return ax if _shared(ax) else ax.get_figure()
 
 
-def _along(ax: Axes, fit: LinearMixedModel, shown: Shrinkage) -> None:
+def _along(ax: Axes, fit: MixedFit, shown: Shrinkage) -> None:
     order = np.argsort(shown.separate[:, 0], kind="stable")
     at = np.arange(len(order))
     start, end = shown.separate[order, 0], shown.partial[order, 0]
@@ -239,7 +239,7 @@ def _name_arrows(ax: Axes, shown: Shrinkage) -> None:
 
 
 def shrinkage_data(
-    fit: LinearMixedModel, group: str | None, columns: Sequence[str] | None, max_groups: int
+    fit: MixedFit, group: str | None, columns: Sequence[str] | None, max_groups: int
 ) -> Shrinkage:
     """What `plot_shrinkage` draws."""
     from partialpool.inference.shrinkage import level_least_squares, level_products
@@ -247,7 +247,7 @@ def shrinkage_data(
 
     check_count(max_groups, "max_groups")
     index = factor_index(fit, group)
-    factor = fit._rows().factors[index]
+    factor = fit.design.with_rows().factors[index]
     names = unique_names(factor.names)
     wanted = names[:2] if columns is None else check_names(columns, "columns")
     if not 1 <= len(wanted) <= 2 or len(set(wanted)) < len(wanted):
@@ -256,7 +256,7 @@ def shrinkage_data(
     chosen = spread(len(factor.levels), max_groups)
     gram, cross = level_products(factor, fit.residuals(), fit.design.weights)
     # What is left of the response without the factor's own effects, given its columns.
-    modes = fit._effects[index][chosen]
+    modes = fit.random_effects[index][chosen]
     gram = gram[chosen]
     alone = level_least_squares(gram, cross[chosen] + np.einsum("lij,lj->li", gram, modes))
     fixed = dict(zip(fit.fixed_names, fit.beta.tolist(), strict=True))
@@ -274,7 +274,7 @@ def shrinkage_data(
         separate=alone[known][:, at] + centre,
         partial=modes[known][:, at] + centre,
         centre=centre,
-        covariance=factor_covariance(fit, index)[np.ix_(at, at)],
+        covariance=fit.random_covariance(index)[np.ix_(at, at)],
         total=len(factor.levels),
         unknown=int((~known).sum()),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -79,11 +79,11 @@ def check_axes(ax: Any) -> Axes:
     return ax
 
 
-def check_fit(fit: Any, what: str = "the figure") -> LinearMixedModel:
+def check_fit(fit: Any, what: str = "the figure") -> MixedFit:
     """Refuse what is no fit of `lmer`."""
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
-    if not isinstance(fit, LinearMixedModel):
+    if not isinstance(fit, MixedFit):
         raise ArgumentError(f"{what} is of a fit of lmer, not of {type(fit).__name__}")
     return fit
 
@@ -246,7 +246,7 @@ def running_mean(x: Vector, y: Vector, order: Indices | None = None) -> tuple[Ve
     return mean_x + centre_x, mean_y + centre_y
 
 
-def factor_index(fit: LinearMixedModel, group: str | None) -> int:
+def factor_index(fit: MixedFit, group: str | None) -> int:
     """Place in the design of the grouping factor named; by default that with most levels."""
     names = {f.name: i for i, f in enumerate(check_fit(fit).design.factors)}
     if check_name(group, "group") is None:
@@ -258,7 +258,7 @@ def factor_index(fit: LinearMixedModel, group: str | None) -> int:
     return names[group]
 
 
-def column_index(fit: LinearMixedModel, index: int, column: str) -> int:
+def column_index(fit: MixedFit, index: int, column: str) -> int:
     """Place of a random effect among those of its factor."""
     from partialpool.models.random_effects import unique_names
 

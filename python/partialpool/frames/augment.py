@@ -15,19 +15,19 @@ from partialpool.errors import ArgumentError
 from partialpool.formula import evaluate, variables
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 
 
-def augment(fit: LinearMixedModel, new: Any, new_levels: NewLevels, prefix: str) -> Any:
+def augment(fit: MixedFit, new: Any, new_levels: NewLevels, prefix: str) -> Any:
     """See `LinearMixedModel.augment`."""
     if not isinstance(prefix, str):
         raise ArgumentError(f"prefix must be text, not {prefix!r}")
     if new is not None:
         frame = Frame(new)
         return with_columns(new, None, None, prefixed(_new_columns(fit, frame, new_levels), prefix))
-    design = fit._rows()
+    design = fit.design.with_rows()
     if design.source is None:
         raise ArgumentError("this fit has no data at hand; give them: fit.augment(frame)")
     columns = prefixed(fitted_columns(fit), prefix)
@@ -44,9 +44,9 @@ def source_columns(design: Design) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*design.response_columns, *rest)))
 
 
-def fitted_columns(fit: LinearMixedModel) -> dict[str, Vector]:
+def fitted_columns(fit: MixedFit) -> dict[str, Vector]:
     """What is stated of each row used, by broom.mixed's names."""
-    design = fit._rows()
+    design = fit.design.with_rows()
     n = fit.nobs
     fitted, resid, hat = fit.fitted, fit.residuals(), fit.hatvalues
     weights = np.ones(n) if design.weights is None else design.weights
@@ -79,7 +79,7 @@ def hat_cooks_distance(scaled: Vector, hat: Vector, p: int) -> Vector:
     return np.where(np.isinf(out), np.nan, out)
 
 
-def _new_columns(fit: LinearMixedModel, frame: Frame, new_levels: NewLevels) -> dict[str, Vector]:
+def _new_columns(fit: MixedFit, frame: Frame, new_levels: NewLevels) -> dict[str, Vector]:
     design = fit.design
     fitted = fit.predict(frame, new_levels=new_levels)
     out = {"fitted": fitted}

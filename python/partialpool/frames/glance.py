@@ -9,10 +9,10 @@ import numpy as np
 from partialpool.frames.tidy import tidy_frame
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
-def glance(fit: LinearMixedModel) -> Any:
+def glance(fit: MixedFit) -> Any:
     """See `LinearMixedModel.glance`."""
     row = {
         "nobs": fit.nobs,

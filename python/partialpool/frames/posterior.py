@@ -153,7 +153,7 @@ def augment(post: Posterior, new: Any, new_levels: PosteriorNewLevels, prefix: s
         raise ArgumentError(f"prefix must be text, not {prefix!r}")
     design = post.fit.design
     if new is None:
-        design = post.fit._rows()
+        design = design.with_rows()
         if design.source is None:
             raise ArgumentError("this posterior has no data at hand; give them: augment(frame)")
     frame = None if new is None else Frame(new)

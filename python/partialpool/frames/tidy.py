@@ -21,12 +21,12 @@ from partialpool.design.levels import level_writer
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import fixed_part
 from partialpool.inference.means.multiplicity import critical_value, two_sided
-from partialpool.models.random_effects import by_group, conditional_sds, unique_names
+from partialpool.models.random_effects import by_group, unique_names
 from partialpool.models.reporting import variance_rows
 from partialpool.models.summary import by_term
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 TEXTS = ("effect", "group", "level", "term")
 TESTS = ("estimate", "std_error", "statistic", "df", "p_value")
@@ -39,7 +39,7 @@ Limits = list[tuple[float, float]]
 
 
 def tidy(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     effects: Effect | Sequence[Effect] = ("fixed", "ran_pars"),
     *,
     conf_int: bool = False,
@@ -113,7 +113,7 @@ def tidy_frame(columns: Mapping[str, Any], kind: Any) -> Any:
 
 
 def _limits(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     method: ConfintMethod,
     level: float,
     nsim: int,
@@ -131,7 +131,7 @@ def _limits(
 
 
 def _fixed(
-    fit: LinearMixedModel, ddf: Ddf, level: float, exponentiate: bool, limits: Limits | None
+    fit: MixedFit, ddf: Ddf, level: float, exponentiate: bool, limits: Limits | None
 ) -> list[Row]:
     part = fixed_part(fit, ddf)
     size = len(part.beta)
@@ -158,7 +158,7 @@ def _fixed(
     ]
 
 
-def _parameters(fit: LinearMixedModel, limits: Limits | None) -> list[Row]:
+def _parameters(fit: MixedFit, limits: Limits | None) -> list[Row]:
     """Standard deviations and correlations, term by term down the columns of each matrix."""
     out: list[Row] = []
     for term in by_term(variance_rows(fit)):
@@ -179,15 +179,15 @@ def _parameter(group: str, term: str, value: float) -> Row:
     return {"effect": "ran_pars", "group": group, "term": term, "estimate": value}
 
 
-def _values(fit: LinearMixedModel, level: float) -> list[Row]:
+def _values(fit: MixedFit, level: float) -> list[Row]:
     from scipy.stats import norm
 
     half = float(norm.ppf(0.5 + level / 2))
-    sds = conditional_sds(fit)
+    sds = fit.conditional_sds()
     out: list[Row] = []
     for group, index in by_group(fit).items():
         factor = fit.design.factors[index]
-        effects, spread = fit._effects[index], sds[index]
+        effects, spread = fit.random_effects[index], sds[index]
         write = level_writer(factor.levels)
         for j, term in enumerate(unique_names(factor.names)):
             for i, label in enumerate(factor.levels):
@@ -207,7 +207,7 @@ def _values(fit: LinearMixedModel, level: float) -> list[Row]:
     return out
 
 
-def _coefficients(fit: LinearMixedModel) -> list[Row]:
+def _coefficients(fit: MixedFit) -> list[Row]:
     """Fixed plus random effects of each level."""
     fixed = dict(zip(fit.fixed_names, fit.beta.tolist(), strict=True))
     out: list[Row] = []
@@ -216,7 +216,7 @@ def _coefficients(fit: LinearMixedModel) -> list[Row]:
         columns = {n: np.full(len(factor.levels), v) for n, v in fixed.items()}
         for j, name in enumerate(factor.names):
             before = columns.get(name, np.zeros(len(factor.levels)))
-            columns[name] = before + fit._effects[index][:, j]
+            columns[name] = before + fit.random_effects[index][:, j]
         write = level_writer(factor.levels)
         for term, values in columns.items():
             out += [

@@ -30,7 +30,7 @@ from partialpool.inference.fixed.wald import scaled_covariance, units_of
 from partialpool.progress.bar import in_slices
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 Codes = NDArray[np.uint32] | NDArray[np.int64]
@@ -116,10 +116,10 @@ class Influence:
         return influence_html(self)
 
 
-def influence(fit: LinearMixedModel, by: str, refit: bool) -> Influence:
+def influence(fit: MixedFit, by: str, refit: bool) -> Influence:
     """See `LinearMixedModel.influence`."""
     refit = check_flag(refit, "refit")
-    design = fit._rows()
+    design = fit.design.with_rows()
     labels, codes = deletions(fit, by)
     size, p = len(labels), len(fit.beta)
     leverage = fit.hatvalues
@@ -167,9 +167,9 @@ class _Deletions:
     failed: dict[int, str]
 
 
-def deletions(fit: LinearMixedModel, by: str) -> tuple[Sequence[Any], Codes | None]:
+def deletions(fit: MixedFit, by: str) -> tuple[Sequence[Any], Codes | None]:
     """Labels of what is deleted, and the code of each row; None for single rows."""
-    design = fit._rows()
+    design = fit.design.with_rows()
     if not isinstance(by, str):
         raise ArgumentError(f"by must be 'observation' or the name of a group, not {by!r}")
     if by == "observation":
@@ -194,7 +194,7 @@ def deletions(fit: LinearMixedModel, by: str) -> tuple[Sequence[Any], Codes | No
     return coded.levels, coded.codes
 
 
-def _blocks_of(fit: LinearMixedModel, codes: Codes) -> bool:
+def _blocks_of(fit: MixedFit, codes: Codes) -> bool:
     """Whether rows of different groups are independent: each random level lies in one group."""
     for factor in fit.design.factors:
         assert factor.codes is not None  # asked of fits that have their rows
@@ -206,14 +206,14 @@ def _blocks_of(fit: LinearMixedModel, codes: Codes) -> bool:
     return True
 
 
-def weighted_columns(fit: LinearMixedModel) -> Iterator[tuple[slice, Vector, Vector]]:
+def weighted_columns(fit: MixedFit) -> Iterator[tuple[slice, Vector, Vector]]:
     """X and σ²V⁻¹X by slices of rows, (rows, p) each."""
-    design = fit._rows()
+    design = fit.design.with_rows()
     p = len(fit.beta)
-    smoothed = _core.smoothed_columns(fit._native)
+    smoothed = _core.smoothed_columns(fit.optimum)
     for rows in row_slices(fit.nobs):
         x = np.empty((rows.stop - rows.start, p))
-        for j, i in enumerate(fit._products.kept):
+        for j, i in enumerate(fit.kept):
             x[:, j] = rows_of(design.x[i], rows)
         out = x.copy()
         for factor, flat in zip(design.factors, smoothed, strict=True):
@@ -227,11 +227,11 @@ def weighted_columns(fit: LinearMixedModel) -> Iterator[tuple[slice, Vector, Vec
         yield rows, x, out
 
 
-def _one_row_each(fit: LinearMixedModel, hat: Vector) -> _Deletions:
+def _one_row_each(fit: MixedFit, hat: Vector) -> _Deletions:
     """Pᵢᵢ = wᵢ(1 - hᵢ)/σ² and (Py)ᵢ = wᵢeᵢ/σ², with e the conditional residuals."""
-    design = fit._rows()
+    design = fit.design.with_rows()
     n, p = fit.nobs, len(fit.beta)
-    phi = fit._native.unscaled_covariance.reshape(p, p)
+    phi = fit.unscaled_covariance
     dfbeta, std_error, residual = np.empty((n, p)), np.empty((n, p)), fit.residuals()
     for rows, _, wx in weighted_columns(fit):
         step = wx @ phi
@@ -255,10 +255,10 @@ def _totals(codes: Codes, values: Vector, size: int) -> Vector:
     return out
 
 
-def _one_block_each(fit: LinearMixedModel, codes: Codes, size: int) -> _Deletions:
+def _one_block_each(fit: MixedFit, codes: Codes, size: int) -> _Deletions:
     p = len(fit.beta)
-    marginal = fit.predict(random="none")
-    design = fit._rows()
+    marginal = fit.linear_predictor(random="none")
+    design = fit.design.with_rows()
     if design.offset is not None:
         marginal -= design.offset
     residual = np.subtract(design.response, marginal, out=marginal)
@@ -269,7 +269,7 @@ def _one_block_each(fit: LinearMixedModel, codes: Codes, size: int) -> _Deletion
             score[own, a] += np.bincount(inverse, weights=wx[:, a] * residual[rows])
             for b in range(p):
                 gram[own, a, b] += np.bincount(inverse, weights=wx[:, a] * x[:, b])
-    precision = np.linalg.inv(fit._native.unscaled_covariance.reshape(p, p))
+    precision = np.linalg.inv(fit.unscaled_covariance)
     scale = np.sqrt(np.diag(precision))
     product = np.outer(scale, scale)
     dfbeta, std_error = np.full((size, p), np.nan), np.full((size, p), np.nan)
@@ -284,7 +284,7 @@ def _one_block_each(fit: LinearMixedModel, codes: Codes, size: int) -> _Deletion
 
 
 def _fixed_variance(
-    fit: LinearMixedModel, dfbeta: Vector, std_error: Vector, failed: dict[int, str]
+    fit: MixedFit, dfbeta: Vector, std_error: Vector, failed: dict[int, str]
 ) -> _Deletions:
     # One value seen by all rows, not a million copies of it.
     size, theta = len(dfbeta), fit.theta.to_numpy()
@@ -292,13 +292,11 @@ def _fixed_variance(
     return _Deletions(dfbeta, std_error, sigma, np.broadcast_to(theta, (size, len(theta))), failed)
 
 
-def _by_downdating(
-    fit: LinearMixedModel, codes: Codes | None, size: int, *, refit: bool
-) -> _Deletions:
+def _by_downdating(fit: MixedFit, codes: Codes | None, size: int, *, refit: bool) -> _Deletions:
     """Cross-products less each group's rows, evaluated or optimised from the full fit's θ."""
-    from partialpool.models.linear_mixed import LinearMixedModel as Model
+    from partialpool.models.linear_mixed import LinearMixedModel
 
-    design = fit._rows()
+    design = fit.design.with_rows()
     y = design.response
     p, m = len(fit.beta), len(fit.theta)
     factors: list[Any] = [(f.codes, len(f.levels), f.columns, f.blocks) for f in design.factors]
@@ -311,25 +309,25 @@ def _by_downdating(
         np.full((size, m), np.nan),
         {},
     )
-    start = fit._native.lambdas
+    start = fit.optimum.lambdas
     parts = np.split(order.astype(np.int64), ends)[:size]
 
     def delete(i: int) -> None:
         try:
             products = _core.delete_rows(
-                fit._products, y, design.x, factors, design.weights, parts[i]
+                fit.products, y, design.x, factors, design.weights, parts[i]
             )
             native = (
                 products.fit(fit.reml, start)
                 if refit
                 else _core.Fit.restore(
-                    products, fit.reml, start, (0.0, 0.0, 0.0, 0), fit._native.hessian
+                    products, fit.reml, start, (0.0, 0.0, 0.0, 0), fit.optimum.hessian
                 )
             )
         except (_core.CoreError, PartialPoolError) as error:
             out.failed[i] = f"the other rows do not determine the model ({error})"
             return
-        part = Model(design, products, native, reml=fit.reml)
+        part = LinearMixedModel(design, products, native, reml=fit.reml)
         sigma = native.sigma if refit else fit.sigma
         unscaled = native.unscaled_covariance.reshape(p, p)
         out.dfbeta[i] = native.beta - fit.beta

@@ -14,19 +14,19 @@ from partialpool.design.levels import level_texts
 from partialpool.models.random_effects import by_group, unique_names
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 
 
-def shrinkage(fit: LinearMixedModel) -> Any:
+def shrinkage(fit: MixedFit) -> Any:
     """See `LinearMixedModel.shrinkage`."""
-    design = fit._rows()
+    design = fit.design.with_rows()
     columns: dict[str, list[Any]] = {n: [] for n in ("group", "level", "term")}
     own, blup = [], []
     for group, index in by_group(fit).items():
         factor = design.factors[index]
-        effects = fit._effects[index]
+        effects = fit.random_effects[index]
         gram, cross = level_products(factor, fit.residuals(), design.weights)
         # residuals plus the level's own effects: Zᵀ W (y - Xβ - other effects)
         cross = cross + np.einsum("lij,lj->li", gram, effects)

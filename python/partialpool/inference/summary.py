@@ -12,10 +12,10 @@ from partialpool.models.reporting import criteria, given, notes, variance_rows
 from partialpool.models.summary import Summary
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
-def summarise(fit: LinearMixedModel, ddf: Ddf) -> Summary:
+def summarise(fit: MixedFit, ddf: Ddf) -> Summary:
     """See `LinearMixedModel.summary`."""
     se = np.sqrt(np.diag(fit.covariance))
     std_error = se

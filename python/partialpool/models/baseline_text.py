@@ -19,7 +19,7 @@ def lm_cells(model: LinearModel) -> CellTable:
     """Coefficients with their tests, as R's ``summary.lm``."""
     table = model.coefficients()
     return coefficient_table(
-        [shown_name(n) for n in model.names],
+        [shown_name(n) for n in model.fixed_names],
         {
             "Estimate": table["estimate"].to_numpy(),
             "Std. Error": table["std_error"].to_numpy(),
@@ -62,8 +62,8 @@ def lm_html(model: LinearModel) -> str:
 def lm_list_html(models: LinearModelList) -> str:
     """Coefficients by group, as a notebook shows them; of many groups the first ones."""
     shown = list(models.models.items())[:GROUPS_SHOWN]
-    names = list(dict.fromkeys(n for _, m in shown for n in m.names))
-    found = [dict(zip(m.names, m.beta.tolist(), strict=True)) for _, m in shown]
+    names = list(dict.fromkeys(n for _, m in shown for n in m.fixed_names))
+    found = [dict(zip(m.fixed_names, m.beta.tolist(), strict=True)) for _, m in shown]
     columns = tuple(tuple(format_column([f.get(n, float("nan")) for f in found], 5)) for n in names)
     labels = tuple(str(level) for level, _ in shown)
     cells = CellTable(labels, tuple(shown_name(n) for n in names), columns)

@@ -13,7 +13,7 @@ class CopiedFits:
 
     def __copy__(self) -> Self:
         # Shared: none of it changes. What is kept of earlier answers is not: it is the caller's.
-        own = ("design", "reml", "data_name", "_stored", "_products", "_native", "_identification")
+        own = ("design", "reml", "data_name", "stored", "_products", "_native", "_identification")
         out = object.__new__(type(self))
         out.__dict__.update({name: self.__dict__[name] for name in own})
         return out
@@ -24,9 +24,9 @@ class CopiedFits:
     def __getstate__(self) -> dict[str, Any]:
         from partialpool.models.storage import native_state
 
-        kept = ("design", "reml", "data_name", "_stored")
+        kept = ("design", "reml", "data_name", "stored")
         # The working parameters too, so that a copy has the same numbers to the last bit.
-        native = {**native_state(as_fit(self)), "working": as_fit(self)._native.working}
+        native = {**native_state(as_fit(self)), "working": as_fit(self).optimum.working}
         return {"native": native, **{k: self.__dict__[k] for k in kept}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ class InferenceDoors:
         from partialpool.models.identification import identification
 
         fit = as_fit(self)
-        return fit._identification or identification(fit._products, fit.design)
+        return fit._identification or identification(fit.products, fit.design)
 
     @cached_property
     def undetermined_sentences(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class InferenceDoors:
         from partialpool.inference.fixed.open_contrasts import open_contrasts
 
         fit = as_fit(self)
-        return open_contrasts(fit._native, self.identification.working, len(fit.beta))
+        return open_contrasts(fit.optimum, self.identification.working, len(fit.beta))
 
     def undetermined(self, contrasts: Any) -> NDArray[np.bool_]:
         """Whether the data leave open the variance (or more) of contrasts of fixed effects, (k, p).
@@ -95,8 +95,8 @@ class InferenceDoors:
 
         fit = as_fit(self)
         if fit.is_identified:
-            return satterthwaite(fit._native, len(fit.beta))
-        return satterthwaite(fit._native, len(fit.beta), fit.open_contrasts, complete=False)
+            return satterthwaite(fit.optimum, len(fit.beta))
+        return satterthwaite(fit.optimum, len(fit.beta), fit.open_contrasts, complete=False)
 
     @cached_property
     def kenward_roger(self) -> KenwardRoger:
@@ -107,7 +107,7 @@ class InferenceDoors:
         fit = as_fit(self)
         check_ddf(fit, "kenward-roger")
         null = None if fit.is_identified else fit.identification.working
-        return kenward_roger(fit._native, len(fit.beta), fit.fixed_names, null)
+        return kenward_roger(fit.optimum, len(fit.beta), fit.fixed_names, null)
 
     def summary(self, ddf: Ddf = "satterthwaite") -> Summary:
         """Everything lme4's and lmerTest's summary prints.
@@ -202,6 +202,16 @@ class InferenceDoors:
         from partialpool.inference.intervals.confidence import confint
 
         return confint(as_fit(self), method, level, nsim, seed, parm, boot_type, oldnames)
+
+    @property
+    def explained_variance(self) -> float:
+        """Random variances / (random variances + residual variance), summed whatever their units.
+
+        With random intercepts only, the intraclass correlation. A slope's variance is that of its
+        effect at a predictor of 1, so with slopes the sum changes with the predictor's unit and
+        origin: `explained_variance_by` has Johnson's form, which does not.
+        """
+        return self.explained_variance_by("sum")
 
     def explained_variance_by(self, method: VarianceShare = "johnson") -> float:
         """Share of the variance about the fixed effects that the random effects explain.

@@ -19,7 +19,7 @@ from partialpool.formula import evaluate, variables
 from partialpool.models.native import row_arguments
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Mask = NDArray[np.bool_] | None
 Vector = NDArray[np.float64]
@@ -63,7 +63,7 @@ class NewRows:
 
 
 def new_rows(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     frame: Frame,
     wanted: list[list[bool]],
     new_levels: str,
@@ -121,7 +121,7 @@ def new_rows(
         offset = new_offset(design, frame, rows)
     except DataError as error:
         raise NewDataError(str(error)) from None
-    x, factors = row_arguments([columns[i] for i in fit._products.kept], factors)
+    x, factors = row_arguments([columns[i] for i in fit.kept], factors)
     return NewRows(x, factors, offset, weights, frame.kind, n, missing, unknown, rows)
 
 

@@ -19,14 +19,15 @@ from partialpool.design.frame import Frame, to_native
 from partialpool.errors import ArgumentError
 from partialpool.formula import Expr, RandomTerm, parse_random
 from partialpool.formula.model import written_terms
+from partialpool.models.native import row_arguments
 from partialpool.models.new_rows import NewRows, mask_columns, new_rows
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
 def predict(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     new: Any,
     random: str,
     new_levels: NewLevels,
@@ -40,13 +41,13 @@ def predict(
     level = check_level(level)
     wanted = included_columns(fit, random)
     if new is None:
-        rows = _own_rows(fit, wanted)
+        rows = own_rows(fit, wanted)
     else:
         predicted = interval == "prediction"
         rows = new_rows(fit, Frame(new), wanted, new_levels, weighted=predicted, marginal=predicted)
-    effects = (fit.beta, [b.ravel() for b in fit._effects])
+    effects = (fit.beta, [b.ravel() for b in fit.random_effects])
     active = [any(w) for w in wanted]
-    mean = fit._native.linear_predictor(rows.n, rows.x, rows.factors, effects, active)
+    mean = fit.optimum.linear_predictor(rows.n, rows.x, rows.factors, effects, active)
     if rows.offset is not None:
         mean += rows.offset
     if rows.missing is not None:
@@ -56,16 +57,18 @@ def predict(
     return _with_interval(fit, mean, rows, active, interval, level)
 
 
-def _own_rows(fit: LinearMixedModel, wanted: list[list[bool]]) -> NewRows:
-    """The rows of the fit."""
-    x, factors = fit._row_arguments()
-    factors = [(mask_columns(c, w), codes) for (c, codes), w in zip(factors, wanted, strict=True)]
-    design = fit.design
+def own_rows(fit: MixedFit, wanted: list[list[bool]] | None = None) -> NewRows:
+    """The rows of the fit, of each factor the columns that are included; all by default."""
+    design = fit.design.with_rows()
+    x, factors = row_arguments(fit.fixed_columns, [(f.columns, f.codes) for f in design.factors])
+    if wanted is not None:
+        masked = zip(factors, wanted, strict=True)
+        factors = [(mask_columns(columns, w), codes) for (columns, codes), w in masked]
     return NewRows(x, factors, design.offset, design.weights, design.kind, fit.nobs, None, None)
 
 
 def _with_interval(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     mean: NDArray[np.float64],
     rows: NewRows,
     active: list[bool],
@@ -76,7 +79,7 @@ def _with_interval(
 
     n, x, factors, weights = rows.n, rows.x, rows.factors, rows.weights
     predicted = interval == "prediction"
-    variance = fit._native.prediction_variances(n, x, factors, active, predicted)
+    variance = fit.optimum.prediction_variances(n, x, factors, active, predicted)
     # In place, as `mean` and `variance` are nobody else's: at a million rows each array counts.
     if predicted:
         variance += 1.0 if weights is None else 1.0 / weights
@@ -96,7 +99,7 @@ def _with_interval(
     return to_native({"fit": mean, "lower": lower, "upper": upper}, rows.kind)
 
 
-def _open_rows(fit: LinearMixedModel, x: Any, n: int, active: list[bool]) -> Any:
+def _open_rows(fit: MixedFit, x: Any, n: int, active: list[bool]) -> Any:
     """Rows whose interval hangs on what the data do not determine.
 
     With all random effects none does: what fixed effects take from a term, or one term from
@@ -110,15 +113,13 @@ def _open_rows(fit: LinearMixedModel, x: Any, n: int, active: list[bool]) -> Any
     return fit.undetermined(rows)[back.ravel()]
 
 
-def _marginal_variance(fit: LinearMixedModel, index: int, columns: Any, n: int) -> Any:
-    factor = fit.design.factors[index]
-    k = len(factor.names)
-    lam = np.array(fit._native.lambdas[index]).reshape(k, k)
+def _marginal_variance(fit: MixedFit, index: int, columns: Any, n: int) -> Any:
+    lam = fit.relative_factors[index]
     z = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in columns])
     return np.square(z @ lam).sum(axis=1)
 
 
-def included_columns(fit: LinearMixedModel, random: str) -> list[list[bool]]:
+def included_columns(fit: MixedFit, random: str) -> list[list[bool]]:
     """Per factor (design order), which of its columns a `random=` argument includes."""
     if not isinstance(random, str):
         raise ArgumentError(f"random must be 'all', 'none' or random terms, not {random!r}")

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -49,31 +48,19 @@ def beside(columns: dict[str, Any], more: dict[str, Any], what: str) -> dict[str
     return {**columns, **more}
 
 
-def by_group(fit: LinearMixedModel) -> dict[str, int]:
+def by_group(fit: MixedFit) -> dict[str, int]:
     """Grouping factors, most levels first, with their index in the design."""
     return {t.factor.name: t.index for t in fit.terms}
 
 
-def conditional_sds(fit: LinearMixedModel) -> list[NDArray[np.float64]]:
-    """Per factor (design order) standard deviations given the data, (levels, k)."""
-    out = []
-    flat = fit._native.conditional_covariances()
-    for values, factor in zip(flat, fit.design.factors, strict=True):
-        k = len(factor.names)
-        blocks = values.reshape(len(factor.levels), k, k)
-        variances = np.maximum(np.diagonal(blocks, axis1=1, axis2=2), 0.0)
-        out.append(fit.sigma * np.sqrt(variances))
-    return out
-
-
-def ranef(fit: LinearMixedModel, *, condsd: bool) -> dict[str, Any]:
-    """See `LinearMixedModel.ranef`."""
-    sds = conditional_sds(fit) if condsd else None
+def ranef(fit: MixedFit, *, condsd: bool) -> dict[str, Any]:
+    """See `MixedFit.ranef`."""
+    sds = fit.conditional_sds() if condsd else None
     out = {}
     for name, index in by_group(fit).items():
         factor = fit.design.factors[index]
         names = unique_names(factor.names)
-        effects = fit._effects[index]
+        effects = fit.random_effects[index]
         columns = {n: effects[:, j] for j, n in enumerate(names)}
         if sds is not None:
             spread = {f"{n}_condsd": sds[index][:, j] for j, n in enumerate(names)}
@@ -82,8 +69,8 @@ def ranef(fit: LinearMixedModel, *, condsd: bool) -> dict[str, Any]:
     return out
 
 
-def coef(fit: LinearMixedModel) -> dict[str, Any]:
-    """See `LinearMixedModel.coef`."""
+def coef(fit: MixedFit) -> dict[str, Any]:
+    """See `MixedFit.coef`."""
     fixed = dict(zip(fit.fixed_names, fit.beta.tolist(), strict=True))
     out = {}
     for name, index in by_group(fit).items():
@@ -91,6 +78,6 @@ def coef(fit: LinearMixedModel) -> dict[str, Any]:
         size = len(factor.levels)
         columns = {n: np.full(size, v) for n, v in fixed.items()}
         for j, column in enumerate(factor.names):
-            columns[column] = columns.get(column, np.zeros(size)) + fit._effects[index][:, j]
+            columns[column] = columns.get(column, np.zeros(size)) + fit.random_effects[index][:, j]
         out[name] = to_native(columns, fit.design.kind, index=("level", factor.levels))
     return out

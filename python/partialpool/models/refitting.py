@@ -22,22 +22,28 @@ from partialpool.models.native import fit_native
 from partialpool.models.reporting import given
 
 if TYPE_CHECKING:
+    from partialpool.models.fit import MixedFit
     from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
 
 
-def refit(fit: LinearMixedModel, y: Any) -> LinearMixedModel:
+def refit(fit: MixedFit, y: Any) -> LinearMixedModel:
     """See `LinearMixedModel.refit`."""
     from partialpool.models.lmer import fit_design
 
-    design = fit._rows()
+    new = with_response(fit.design, y)
+    return fit_design(new, reml=fit.reml, data_name=fit.data_name)
+
+
+def with_response(design: Design, y: Any) -> Design:
+    """The design of another response."""
+    design = design.with_rows()
     values, whole = new_response(design, y)
     response = values if design.offset is None else values - design.offset
-    new = replace(
+    return replace(
         design, y=np.ascontiguousarray(response), replaced=_in_all_rows(design, values, whole)
     )
-    return fit_design(new, reml=fit.reml, data_name=fit.data_name)
 
 
 def _in_all_rows(design: Design, values: Vector, whole: Vector) -> Vector:
@@ -91,7 +97,7 @@ def new_response(design: Design, y: Any) -> tuple[Vector, Vector]:
 
 
 def update(
-    fit: LinearMixedModel, formula: str | None, data: Any, changes: dict[str, Any]
+    fit: MixedFit, formula: str | None, data: Any, changes: dict[str, Any]
 ) -> LinearMixedModel:
     """See `LinearMixedModel.update`."""
     from partialpool.formula import require_random
@@ -123,7 +129,7 @@ def _contrasts_left(old: Design, formula: Formula) -> dict[str, str] | None:
     return {f: c for f, c in old.contrasts.items() if f in used} or None
 
 
-def _refuse_old_arrays(fit: LinearMixedModel, changes: dict[str, Any]) -> None:
+def _refuse_old_arrays(fit: MixedFit, changes: dict[str, Any]) -> None:
     """Weights and offsets named by a column are read from other data; arrays are of old rows."""
     old = fit.design
     for what in ("weights", "offset"):
@@ -150,17 +156,17 @@ def _refuse_lost_columns(old: Design, new: Formula) -> None:
         )
 
 
-def by_criterion(fit: LinearMixedModel, reml: bool) -> LinearMixedModel:
+def by_criterion(fit: MixedFit, reml: bool) -> LinearMixedModel:
     """The same rows by REML or by ML; their cross-products are at hand."""
     from partialpool.models.linear_mixed import LinearMixedModel
 
     reml = check_flag(reml, "reml")
-    design = fit._rows()
-    native = fit_native(fit._products, reml, response=design.formula.response_name)
+    design = fit.design.with_rows()
+    native = fit_native(fit.products, reml, response=design.formula.response_name)
     found = fit.identification
-    native = settled(fit._products, native, found, reml)
+    native = settled(fit.products, native, found, reml)
     model = LinearMixedModel(
-        design, fit._products, native, reml=reml, data_name=fit.data_name, identification=found
+        design, fit.products, native, reml=reml, data_name=fit.data_name, identification=found
     )
     model.warn_if_not_converged()
     return model

@@ -10,7 +10,7 @@ from partialpool.models.identification import listed
 from partialpool.models.summary import VarianceRow
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
     from partialpool.models.terms import FittedTerm
 
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 LISTED = 20
 
 
-def given(fit: LinearMixedModel, what: str) -> str | None:
+def given(fit: MixedFit, what: str) -> str | None:
     """The summary's words on prior weights or an offset; None where there are none."""
     if fit.design.y is None:
-        return fit._stored.get(what)
+        return fit.stored.get(what)
     if getattr(fit.design, what) is None:
         return None
     name = fit.design.given.get(what)
@@ -30,7 +30,7 @@ def given(fit: LinearMixedModel, what: str) -> str | None:
     return "prior weights given" if what == "weights" else "offset given"
 
 
-def criteria(fit: LinearMixedModel) -> dict[str, float]:
+def criteria(fit: MixedFit) -> dict[str, float]:
     """What lme4 prints first."""
     if fit.reml:
         return {"REML criterion": fit.criterion}
@@ -43,7 +43,7 @@ def criteria(fit: LinearMixedModel) -> dict[str, float]:
     }
 
 
-def variance_rows(fit: LinearMixedModel) -> tuple[VarianceRow, ...]:
+def variance_rows(fit: MixedFit) -> tuple[VarianceRow, ...]:
     """Standard deviations and correlations of each independent block, the residual last."""
     rows: list[VarianceRow] = []
     used: dict[str, int] = {}
@@ -64,9 +64,7 @@ def group_label(name: str, used: dict[str, int]) -> str:
     return name if count == 0 else f"{name}.{count}"
 
 
-def _block_rows(
-    fit: LinearMixedModel, term: FittedTerm, own: slice, label: str
-) -> list[VarianceRow]:
+def _block_rows(fit: MixedFit, term: FittedTerm, own: slice, label: str) -> list[VarianceRow]:
     # σ before the squares: over σ² they may be no numbers where σ is large or small.
     root = fit.sigma * term.lam[own, own]
     covariance = root @ root.T
@@ -85,7 +83,7 @@ def _block_rows(
     ]
 
 
-def notes(fit: LinearMixedModel) -> tuple[str, ...]:
+def notes(fit: MixedFit) -> tuple[str, ...]:
     """Sentences under the tables: what was dropped, expanded, singular, not converged."""
     out: list[str] = []
     if fit.aliased:
@@ -108,7 +106,7 @@ def notes(fit: LinearMixedModel) -> tuple[str, ...]:
     return tuple(out)
 
 
-def consequences(fit: LinearMixedModel) -> str:
+def consequences(fit: MixedFit) -> str:
     """What a fit that is not identified shows in place of what the data leave open."""
     hidden = fit.undetermined(np.eye(len(fit.beta)))
     names = [n for n, h in zip(fit.fixed_names, hidden, strict=True) if h]

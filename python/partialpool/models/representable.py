@@ -39,11 +39,9 @@ def check_variances(fit: LinearMixedModel) -> None:
     design, sigma = fit.design, fit.sigma
     response = design.formula.response_name
     check_residual(response, sigma, weighted=design.weights is not None)
-    least, most = fit._native.unscaled_variance_bounds
+    least, most = fit.optimum.unscaled_variance_bounds
     if any(_lost(v, sigma) for v in (*least.tolist(), *most.tolist())):
-        p = len(fit.beta)
-        unscaled = np.diag(fit._native.unscaled_covariance.reshape(p, p))
-        check_coefficients(fit.fixed_names, sigma, unscaled)
+        check_coefficients(fit.fixed_names, sigma, np.diag(fit.unscaled_covariance))
     for term in fit.terms:
         for i, name in enumerate(term.names):
             sd = sigma * float(np.abs(term.lam[i]).max())

@@ -14,10 +14,10 @@ from partialpool.design import Design
 from partialpool.design.columns import Column, row_slices, rows_of
 from partialpool.design.frame import to_native
 from partialpool.limits import require_memory
+from partialpool.models.fit import Fit, MixedFit
 
 if TYPE_CHECKING:
     from partialpool import _core
-    from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
 
@@ -119,18 +119,14 @@ class Law:
         return (self.design.n, self.x, self.beta.tolist()), self.residual_sd, random
 
 
-def law_of_fit(fit: LinearMixedModel) -> Law:
-    """The law at a fit's estimates."""
-    design = fit._rows()
-    sizes = [len(factor.names) for factor in design.factors]
-    roots = [
-        fit.sigma * np.array(flat).reshape(k, k)
-        for flat, k in zip(fit._native.lambdas, sizes, strict=True)
-    ]
-    return Law.of(design, fit.beta, roots, fit.sigma, fit._products.kept)
+def law_of_fit(fit: Fit) -> Law:
+    """The distribution at a fit's estimates."""
+    factors = fit.relative_factors if isinstance(fit, MixedFit) else ()
+    roots = [fit.sigma * lam for lam in factors]
+    return Law.of(fit.design.with_rows(), fit.beta, roots, fit.sigma, fit.kept)
 
 
-def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
+def simulate(fit: Fit, n: int, seed: Any, new_random: bool = True) -> Any:
     """See `LinearMixedModel.simulate`."""
     n = check_count(n, "n, the number of simulations,", most=MOST_SIMULATIONS)
     new_random = check_flag(new_random, "new_random")
@@ -142,7 +138,8 @@ def simulate(fit: LinearMixedModel, n: int, seed: Any, new_random: bool) -> Any:
     columns = {}
     for i, rng in enumerate(generator(seed).spawn(n)):
         out = law.fixed()
-        law.add_random(law.effects(rng) if new_random else fit._effects, out)
+        if isinstance(fit, MixedFit):
+            law.add_random(law.effects(rng) if new_random else fit.random_effects, out)
         law.add_residual(rng, out)
         columns[f"sim_{i + 1}"] = out
     table = to_native(columns, law.design.kind)

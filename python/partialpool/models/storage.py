@@ -27,6 +27,7 @@ from partialpool.formula import Formula, parse_formula
 from partialpool.models.reporting import given
 
 if TYPE_CHECKING:
+    from partialpool.models.fit import MixedFit
     from partialpool.models.linear_mixed import LinearMixedModel
 
 #: The parts of the file.
@@ -54,11 +55,11 @@ FIELDS = (
 SAME_CRITERION = 1e-8
 
 
-def native_state(fit: LinearMixedModel) -> dict[str, Any]:
+def native_state(fit: MixedFit) -> dict[str, Any]:
     """The native objects as bytes and numbers."""
-    native = fit._native
+    native = fit.optimum
     return {
-        "products": fit._products.to_bytes(),
+        "products": fit.products.to_bytes(),
         "lambdas": native.lambdas,
         "convergence": list(native.convergence),
         "hessian": native.hessian,
@@ -83,7 +84,7 @@ def save(fit: LinearMixedModel, path: str | Path) -> None:
     write_container(path, "fit", parts_of(fit))
 
 
-def parts_of(fit: LinearMixedModel) -> dict[str, bytes]:
+def parts_of(fit: MixedFit) -> dict[str, bytes]:
     """The parts of a stored fit."""
     design = fit.design
     state = native_state(fit)
@@ -109,7 +110,7 @@ def parts_of(fit: LinearMixedModel) -> dict[str, bytes]:
             for f in design.factors
         ],
         "native": state,
-        "criterion": written(fit._native.criterion),
+        "criterion": written(fit.optimum.criterion),
         "products": sha256(products).hexdigest(),
     }
     return {MODEL: to_json(manifest, MODEL), PRODUCTS: products}

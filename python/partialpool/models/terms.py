@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool import _core
 from partialpool.design import Design, Factor
 
 
@@ -70,13 +70,13 @@ class FittedTerm:
         ]
 
 
-def fitted_terms(design: Design, native: _core.Fit) -> tuple[FittedTerm, ...]:
-    """All terms, by number of levels of their factor, then as written."""
-    lambdas = native.lambdas
+def fitted_terms(
+    design: Design, relative_factors: Sequence[NDArray[np.float64]]
+) -> tuple[FittedTerm, ...]:
+    """All terms with their part of each factor's Λ, by number of levels, then as written."""
     out: list[tuple[tuple[int, int], FittedTerm]] = []
     for index, factor in enumerate(design.factors):
-        k = len(factor.names)
-        lam = np.array(lambdas[index]).reshape(k, k)
+        lam = relative_factors[index]
         for term in factor.terms:
             own = slice(term.start, term.start + len(term.names))
             fitted = FittedTerm(

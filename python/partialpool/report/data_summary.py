@@ -18,7 +18,7 @@ from partialpool.report.wording import count, listed, number
 from partialpool.tables.rformat import CellTable
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Array = NDArray[Any]
 
@@ -50,7 +50,7 @@ class DataSummary:
     dropped: tuple[str, ...]
 
 
-def summarise_data(fit: LinearMixedModel) -> DataSummary:
+def summarise_data(fit: MixedFit) -> DataSummary:
     """Describe the rows of a fit; of a fit without its rows, their number only."""
     design = fit.design
     numeric: list[tuple[str, ...]] = []
@@ -86,16 +86,14 @@ def summarise_data(fit: LinearMixedModel) -> DataSummary:
     )
 
 
-def _rows(fit: LinearMixedModel) -> str:
+def _rows(fit: MixedFit) -> str:
     total = fit.nobs + fit.dropped_rows
     if not fit.dropped_rows:
         return f"{count(fit.nobs, 'row')}, all of them used."
     return f"{fit.nobs:,} of {count(total, 'row')} used."
 
 
-def _predictors(
-    fit: LinearMixedModel, frame: Frame
-) -> Iterator[tuple[str, Array, tuple[Any, ...] | None]]:
+def _predictors(fit: MixedFit, frame: Frame) -> Iterator[tuple[str, Array, tuple[Any, ...] | None]]:
     """Name, values or codes, and levels of each predictor."""
     design = fit.design
     grouping = {f.variables for f in design.factors}
@@ -136,7 +134,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> CellTable | 
     return CellTable(names, header, tuple(columns))
 
 
-def _dropped(fit: LinearMixedModel) -> Iterator[str]:
+def _dropped(fit: MixedFit) -> Iterator[str]:
     design = fit.design
     frame = None if design.source is None or design.y is None else Frame(design.source)
     if fit.dropped_rows:
@@ -166,7 +164,7 @@ def _dropped(fit: LinearMixedModel) -> Iterator[str]:
         yield "Nothing was dropped: no missing values, no redundant columns."
 
 
-def _missing(fit: LinearMixedModel, frame: Frame) -> Iterator[str]:
+def _missing(fit: MixedFit, frame: Frame) -> Iterator[str]:
     """In which variables values are missing, and how many."""
     design = fit.design
     beside = [design.given.get(k) for k in ("weights", "offset")]

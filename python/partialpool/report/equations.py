@@ -30,7 +30,7 @@ from partialpool.report.mathml import (
 from partialpool.report.wording import number, shortened
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Letters of the random parts, and of the levels that they belong to, by factor.
 PARTS, LEVELS = "UVWHKLMP", "jklmnpqr"
@@ -101,7 +101,7 @@ class Part:
 class _Writer:
     """The symbols of one fit."""
 
-    def __init__(self, fit: LinearMixedModel) -> None:
+    def __init__(self, fit: MixedFit) -> None:
         self.fit = fit
         self.factors = [fit.design.factors[i] for i in by_group(fit).values()]
         self.levels = [
@@ -301,7 +301,7 @@ class _Writer:
         return out
 
 
-def write_equations(fit: LinearMixedModel) -> Equations:
+def write_equations(fit: MixedFit) -> Equations:
     """The equations of a fit, and the table of their symbols with estimates."""
     writer = _Writer(fit)
     level_two = writer.level_two()
@@ -328,14 +328,10 @@ def write_equations(fit: LinearMixedModel) -> Equations:
     )
 
 
-def factor_covariance(fit: LinearMixedModel, factor: Factor) -> np.ndarray:
+def factor_covariance(fit: MixedFit, factor: Factor) -> np.ndarray:
     """Covariance of all random effects of a factor, (k, k)."""
-    k = len(factor.names)
-    out = np.zeros((k, k))
-    for term in fit.terms:
-        if term.factor is factor:
-            out[term.columns, term.columns] = fit.sigma**2 * term.covariance
-    return out
+    index = next(i for i, own in enumerate(fit.design.factors) if own is factor)
+    return fit.random_covariance(index)
 
 
 def shown(name: str) -> str:
@@ -358,7 +354,7 @@ def _capped(terms: list[Markup]) -> list[Markup]:
     return [*terms[: TERMS_LIMIT - 1], sign("…"), terms[-1]]
 
 
-def _constant_columns(fit: LinearMixedModel, factors: list[Factor]) -> list[str]:
+def _constant_columns(fit: MixedFit, factors: list[Factor]) -> list[str]:
     """Fixed columns that do not vary within a level: predictors of level 2.
 
     Told apart only where there is one factor, its intercept varies, and the rows are at hand.
@@ -369,7 +365,7 @@ def _constant_columns(fit: LinearMixedModel, factors: list[Factor]) -> list[str]
     first = np.zeros(len(factors[0].levels), dtype=np.intp)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     out = []
-    for j, name in zip(fit._products.kept, fit.fixed_names, strict=True):
+    for j, name in zip(fit.kept, fit.fixed_names, strict=True):
         column = fit.design.x[j]
         if name in factors[0].names or not isinstance(column, np.ndarray):
             continue

@@ -15,7 +15,7 @@ from partialpool.models.random_effects import by_group
 from partialpool.report import readings
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: A figure is embedded as SVG up to this many bytes, above as PNG.
 SVG_LIMIT = 400_000
@@ -35,7 +35,7 @@ class Kind:
 
     method: str
     title: str
-    reading: Callable[[LinearMixedModel], str]
+    reading: Callable[[MixedFit], str]
     always: bool = True
     key: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -77,14 +77,14 @@ class Shown:
     reason: str = ""
 
 
-def draw_figures(fit: LinearMixedModel) -> list[Shown]:
+def draw_figures(fit: MixedFit) -> list[Shown]:
     """Every figure that the fit offers."""
     offered = [kind for kind in FIGURES if hasattr(fit.plot, kind.method)]
     drawn = [(kind, draw(fit, kind)) for first in offered for kind in of_each_group(fit, first)]
     return [picture for kind, picture in drawn if kind.always or picture.source is not None]
 
 
-def of_each_group(fit: LinearMixedModel, kind: Kind) -> list[Kind]:
+def of_each_group(fit: MixedFit, kind: Kind) -> list[Kind]:
     """The caterpillar of every grouping factor; every other figure once."""
     names = [fit.design.factors[i].name for i in by_group(fit).values()]
     if kind.method != "caterpillar" or len(names) == 1:
@@ -101,7 +101,7 @@ def of_each_group(fit: LinearMixedModel, kind: Kind) -> list[Kind]:
     ][:GROUPS]
 
 
-def draw(fit: LinearMixedModel, kind: Kind) -> Shown:
+def draw(fit: MixedFit, kind: Kind) -> Shown:
     """One figure; what cannot be drawn of this fit says why."""
     key = kind.key or kind.method
     try:

@@ -27,7 +27,7 @@ from partialpool.tables.rformat import CellTable, format_column
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
     from partialpool.models.summary import Summary
 
 #: Coverage of the intervals beside the fixed effects.
@@ -45,7 +45,7 @@ class Test:
 
 
 def write_report(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     path: str | Path,
     *,
     ddf: Ddf = "satterthwaite",
@@ -61,7 +61,7 @@ def write_report(
 
 
 def report_html(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     *,
     ddf: Ddf = "satterthwaite",
     command: str | None = None,
@@ -123,7 +123,7 @@ def _template() -> Template:
     )
 
 
-def model_in_words(fit: LinearMixedModel) -> Iterator[str]:
+def model_in_words(fit: MixedFit) -> Iterator[str]:
     """What was modelled, what varies by what, and how it was estimated."""
     design = fit.design
     fixed = [n for n in fit.fixed_names if n != "Intercept"]
@@ -171,7 +171,7 @@ def with_intervals(summary: Summary) -> CellTable:
     return replace(cells, header=header, columns=columns)
 
 
-def tests(fit: LinearMixedModel, ddf: Ddf) -> Iterator[Test]:
+def tests(fit: MixedFit, ddf: Ddf) -> Iterator[Test]:
     """Of the terms of the fixed part, and of the random terms."""
     from partialpool.tables.anova import anova_cells
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from partialpool.models.reporting import given
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 #: Packages whose versions can change a number or a picture.
 PACKAGES = ("numpy", "scipy", "formulaic", "pandas", "narwhals", "matplotlib")
 
 
-def python_call(fit: LinearMixedModel) -> str:
+def python_call(fit: MixedFit) -> str:
     """The call of `lmer`; an array among its arguments is described, as it has no short name."""
     arguments = [repr(fit.formula), fit.data_name or "data"]
     if not fit.reml:

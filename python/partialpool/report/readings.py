@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.models.random_effects import by_group, conditional_sds, unique_names
-from partialpool.report.equations import factor_covariance, shown
+from partialpool.models.random_effects import by_group, unique_names
+from partialpool.report.equations import shown
 from partialpool.report.wording import count, listed, number, p_text, rounded
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 
@@ -32,10 +32,10 @@ FEW_LEVELS = 10
 HALF_WIDTH = 1.959963984540054
 
 
-def read_fits(fit: LinearMixedModel) -> str:
+def read_fits(fit: MixedFit) -> str:
     """How far the groups' lines lie apart, beside the residual spread."""
     factor = fit.terms[0].factor
-    sd = np.sqrt(np.diag(factor_covariance(fit, factor))).tolist()
+    sd = np.sqrt(np.diag(fit.random_covariance(fit.terms[0].index))).tolist()
     spread = [f"{number(s)} in {shown(n)}" for n, s in zip(factor.names, sd, strict=True)]
     return (
         f"Between levels of {factor.name} the standard deviation is {listed(spread, 4)}; the"
@@ -44,7 +44,7 @@ def read_fits(fit: LinearMixedModel) -> str:
     )
 
 
-def read_residuals(fit: LinearMixedModel) -> str:
+def read_residuals(fit: MixedFit) -> str:
     """Whether the spread of the residuals changes with the fitted value."""
     from scipy.stats import spearmanr
 
@@ -60,7 +60,7 @@ def read_residuals(fit: LinearMixedModel) -> str:
     return f"Residual spread shows no clear change with the fitted value ({check})."
 
 
-def read_qq(fit: LinearMixedModel) -> str:
+def read_qq(fit: MixedFit) -> str:
     """Whether the residuals have the tails and the symmetry of a normal sample."""
     scaled = fit.residuals("scaled")
     far = int(np.sum(np.abs(scaled) > 3))
@@ -72,7 +72,7 @@ def read_qq(fit: LinearMixedModel) -> str:
     )
 
 
-def read_observed(fit: LinearMixedModel) -> str:
+def read_observed(fit: MixedFit) -> str:
     """How closely the model follows the observations, with and without random effects."""
     offset = 0.0 if fit.design.offset is None else fit.design.offset
     observed = fit.design.response + offset
@@ -87,12 +87,12 @@ def read_observed(fit: LinearMixedModel) -> str:
     )
 
 
-def read_caterpillar(fit: LinearMixedModel, group: str | None = None) -> str:
+def read_caterpillar(fit: MixedFit, group: str | None = None) -> str:
     """How many levels differ clearly from the average one, and which most."""
     groups = by_group(fit)
     index = next(iter(groups.values())) if group is None else groups[group]
     factor = fit.design.factors[index]
-    effects, sds = fit._effects[index], conditional_sds(fit)[index]
+    effects, sds = fit.random_effects[index], fit.conditional_sds()[index]
     clear = np.abs(effects) > HALF_WIDTH * sds
     parts = [
         f"{int(clear[:, j].sum()):,} in {shown(name)}"
@@ -106,11 +106,11 @@ def read_caterpillar(fit: LinearMixedModel, group: str | None = None) -> str:
     )
 
 
-def read_random_effects(fit: LinearMixedModel) -> str:
+def read_random_effects(fit: MixedFit) -> str:
     """Whether predicted random effects are skewed or heavy-tailed, where there are enough."""
     out = []
     for name, index in by_group(fit).items():
-        effects = fit._effects[index]
+        effects = fit.random_effects[index]
         if len(effects) < FEW_LEVELS:
             out.append(f"{name} has {len(effects)} levels, too few to judge their distribution.")
             continue
@@ -143,7 +143,7 @@ def shape(values: Vector, what: str) -> str:
     )
 
 
-def read_convergence(fit: LinearMixedModel) -> str:
+def read_convergence(fit: MixedFit) -> str:
     """The verdicts on the optimum."""
     verdict = fit.convergence
     text = f"{verdict.message[:1].upper()}{verdict.message[1:]}."

@@ -294,8 +294,8 @@ def _law(design: Design, effects: Any) -> tuple[Vector, Law]:
 def _of_pilot(design: Design, pilot: LinearMixedModel) -> tuple[Vector, list[Vector], float]:
     beta = read_beta(design, pilot.fixef)
     known = {
-        factor.name: (factor.names, factor.blocks, np.array(flat).reshape(len(factor.names), -1))
-        for factor, flat in zip(pilot.design.factors, pilot._native.lambdas, strict=True)
+        factor.name: (factor.names, factor.blocks, lam)
+        for factor, lam in zip(pilot.design.factors, pilot.relative_factors, strict=True)
     }
     roots = []
     for factor in design.factors:

@@ -22,13 +22,12 @@ from partialpool.inference.intervals.bootstrap import (
     notes_of,
     refit_simulated,
 )
-from partialpool.models.baseline import LinearModel
+from partialpool.models.fit import Fit, MixedFit
 from partialpool.progress.interruption import marked
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
 
@@ -144,8 +143,8 @@ class BootstrapTest:
 
 
 def pb_test(
-    large: LinearMixedModel,
-    small: LinearMixedModel | LinearModel,
+    large: MixedFit,
+    small: Fit,
     nsim: int = 1000,
     seed: int | None = None,
 ) -> BootstrapTest:
@@ -186,11 +185,11 @@ def pb_test(
     nsim, seed = check_nsim(nsim), check_seed(seed)
     require_nested(large, small)
     notes = []
-    if large.reml or (not isinstance(small, LinearModel) and small.reml):
+    if large.reml or small.reml:
         notes.append("refitted by ML")
     large = maximum_likelihood(large)
-    null = small if isinstance(small, LinearModel) else maximum_likelihood(small)
-    if not isinstance(null, LinearModel) and null.is_singular:
+    null = maximum_likelihood(small) if isinstance(small, MixedFit) else small
+    if isinstance(null, MixedFit) and null.is_singular:
         notes.append(f"the small model is singular: {'; '.join(null.singular_directions)}")
     statistic = max(0.0, 2 * (large.loglik - null.loglik))
     of_large, of_small = refit_simulated(null, [large, null], nsim, seed, "Bootstrap test")

@@ -9,23 +9,22 @@ from numpy.typing import NDArray
 
 from partialpool.design import Design
 from partialpool.errors import ArgumentError, DataError
-from partialpool.models.baseline import LinearModel
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import Fit, MixedFit
 
 Array = NDArray[np.float64]
-Model = LinearMixedModel | LinearModel
+Model = Fit
 
 
 def require_mixed(model: object, argument: str) -> None:
     """Refuse anything but a linear mixed model."""
-    if not isinstance(model, LinearMixedModel):
+    if not isinstance(model, MixedFit):
         kind = type(model).__name__
         raise ArgumentError(f"{argument} must be a fit of pp.lmer, not an object of type {kind}")
 
 
 def require_model(model: object, argument: str) -> None:
     """Refuse anything but a linear (mixed) model."""
-    if not isinstance(model, LinearModel | LinearMixedModel):
+    if not isinstance(model, Fit):
         kind = type(model).__name__
         raise ArgumentError(
             f"{argument} must be a fit of pp.lmer or pp.lm, not an object of type {kind}"

@@ -25,7 +25,7 @@ from partialpool.models.baseline import LinearModel
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
 #: Draws of a null distribution that may be asked for.
@@ -107,8 +107,8 @@ class ExactTest:
 
 
 def exact_lrt(
-    fit: LinearMixedModel,
-    null: LinearModel | Sequence[LinearMixedModel],
+    fit: MixedFit,
+    null: LinearModel | Sequence[MixedFit],
     *,
     nsim: int = 100_000,
     seed: int | None = None,
@@ -163,8 +163,8 @@ def exact_lrt(
 
 
 def exact_rlrt(
-    fit: LinearMixedModel,
-    models: LinearModel | Sequence[LinearMixedModel] | None = None,
+    fit: MixedFit,
+    models: LinearModel | Sequence[MixedFit] | None = None,
     *,
     nsim: int = 100_000,
     seed: int | None = None,
@@ -208,7 +208,7 @@ def exact_rlrt(
                     " of different ones cannot be compared; use pp.exact_lrt"
                 )
         note = "" if fit.reml else "refitted by REML"
-        fit = fit if fit.reml else fit.update(reml=True)
+        fit = fit if fit.reml else fit.by_criterion(reml=True)
         statistic = fit.loglik - restricted_loglik_without_variance(fit)
     else:
         full, null = _pair(models)
@@ -217,14 +217,12 @@ def exact_rlrt(
     return _test(fit, max(0.0, 2 * statistic), None, nsim, seed, note)
 
 
-def _between(
-    fit: LinearMixedModel, full: LinearMixedModel, null: LinearMixedModel, *, reml: bool
-) -> tuple[float, str]:
+def _between(fit: MixedFit, full: MixedFit, null: MixedFit, *, reml: bool) -> tuple[float, str]:
     """The statistic where there are other random effects, and what was refitted."""
     _require_term_between(fit, full, null)
     criterion = "REML" if reml else "ML"
     note = "" if full.reml == null.reml == reml else f"refitted by {criterion}"
-    full, null = (m if m.reml == reml else m.update(reml=reml) for m in (full, null))
+    full, null = (m if m.reml == reml else m.by_criterion(reml=reml) for m in (full, null))
     if null.is_singular:
         raise DesignError(
             f"the null model `{null.formula}` is singular"
@@ -235,7 +233,7 @@ def _between(
 
 
 def _test(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     statistic: float,
     dropped: int | None,
     nsim: int,
@@ -244,7 +242,7 @@ def _test(
 ) -> ExactTest:
     require_memory(3 * 8.0 * nsim, f"a null distribution of {nsim:,} draws", "ask for fewer (nsim)")
     try:
-        sample = _core.null_draws(fit._products, dropped, nsim, seed)
+        sample = _core.null_draws(fit.products, dropped, nsim, seed)
     except _core.MemoryLimitError as error:
         raise DesignError(
             f"the tested term has too many levels for an exact test: {error}"
@@ -271,13 +269,13 @@ def _test(
     )
 
 
-def restricted_loglik_without_variance(fit: LinearMixedModel) -> float:
+def restricted_loglik_without_variance(fit: MixedFit) -> float:
     """Restricted log-likelihood of the fixed part alone, on the scale of REML fits."""
-    zero = [[0.0] * len(lam) for lam in fit._native.lambdas]
-    return -0.5 * fit._products.evaluate(True, zero)[0]
+    zero = [[0.0] * lam.size for lam in fit.relative_factors]
+    return -0.5 * fit.products.evaluate(True, zero)[0]
 
 
-def require_one_variance(fit: LinearMixedModel, test: str) -> None:
+def require_one_variance(fit: MixedFit, test: str) -> None:
     """Refuse models with more than one random column."""
     if len(fit.terms) == 1 and len(fit.terms[0].names) == 1:
         return
@@ -288,7 +286,7 @@ def require_one_variance(fit: LinearMixedModel, test: str) -> None:
     )
 
 
-def _pair(models: object) -> tuple[LinearMixedModel, LinearMixedModel]:
+def _pair(models: object) -> tuple[MixedFit, MixedFit]:
     both = list(models) if isinstance(models, (list, tuple)) else []
     if len(both) != 2:
         raise ArgumentError(
@@ -300,9 +298,7 @@ def _pair(models: object) -> tuple[LinearMixedModel, LinearMixedModel]:
     return both[0], both[1]
 
 
-def _require_term_between(
-    fit: LinearMixedModel, full: LinearMixedModel, null: LinearMixedModel
-) -> None:
+def _require_term_between(fit: MixedFit, full: MixedFit, null: MixedFit) -> None:
     require_same_data(fit, full)
     require_nested(full, null)
     if not same_fixed_part(full, null):
@@ -326,6 +322,6 @@ def _require_term_between(
         )
 
 
-def _random_columns(fit: LinearMixedModel) -> dict[str, frozenset[str]]:
+def _random_columns(fit: MixedFit) -> dict[str, frozenset[str]]:
     """Columns with random effects by grouping factor (its variables in any order)."""
     return {":".join(sorted(f.variables)): frozenset(f.names) for f in fit.design.factors}

@@ -16,9 +16,7 @@ from partialpool.inference.comparison.nesting import (
     same_fixed_part,
 )
 from partialpool.inference.results import ModelComparison
-from partialpool.models.baseline import LinearModel
-from partialpool.models.linear_mixed import LinearMixedModel
-from partialpool.models.native import fit_native
+from partialpool.models.fit import Fit, MixedFit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,13 +45,13 @@ def anova(*models: Model, refit: bool = True) -> ModelComparison:
     if len(models) < 2:
         raise ArgumentError("pp.anova compares at least two fits; for one, use fit.anova()")
     for model in models:
-        if not isinstance(model, LinearMixedModel | LinearModel):
+        if not isinstance(model, Fit):
             raise ArgumentError(
                 f"pp.anova compares fits of pp.lmer and pp.lm, not {type(model).__name__}"
             )
     check_same_data(models)
     labels = _labels(models, sys._getframe(1).f_locals)
-    restricted = [isinstance(m, LinearMixedModel) and m.reml for m in models]
+    restricted = [m.reml for m in models]
     if not refit and any(restricted):
         _check_restricted(models, restricted)
     order = sorted(range(len(models)), key=lambda i: models[i].npar)
@@ -61,7 +59,7 @@ def anova(*models: Model, refit: bool = True) -> ModelComparison:
     for small, large in pairwise(ordered):
         _check_nested(large, small)
     by_ml = refit or not any(restricted)
-    loglik = np.array([_loglik(m) if by_ml else m.loglik for m in ordered])
+    loglik = np.array([m.ml_loglik if by_ml else m.loglik for m in ordered])
     notes = ()
     if refit and any(restricted):
         refitted = [labels[i] for i in order if restricted[i]]
@@ -82,7 +80,7 @@ def anova(*models: Model, refit: bool = True) -> ModelComparison:
         statistic=statistic,
         df=df,
         p_value=p_value,
-        data_name=next((m.data_name for m in ordered if isinstance(m, LinearMixedModel)), None),
+        data_name=next((m.data_name for m in ordered if isinstance(m, MixedFit)), None),
     )
 
 
@@ -98,15 +96,7 @@ def _tests(loglik: np.ndarray, npar: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def open_parameters(model: Model) -> int:
     """Parameters that the data do not determine: they are no degrees of freedom."""
-    return 0 if isinstance(model, LinearModel) else len(model.identification.directions)
-
-
-def _loglik(model: Model) -> float:
-    """Maximum of the likelihood; a REML fit is fitted again to its cross-products."""
-    if isinstance(model, LinearModel) or not model.reml:
-        return model.loglik
-    response = model.design.formula.response_name
-    return -0.5 * fit_native(model._products, False, response=response).criterion
+    return len(model.identification.directions) if isinstance(model, MixedFit) else 0
 
 
 def _check_restricted(models: Sequence[Model], restricted: Sequence[bool]) -> None:

@@ -13,12 +13,11 @@ from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.kenward_roger import kenward_roger
 from partialpool.inference.fixed.linear_hypotheses import read_hypothesis
 from partialpool.inference.results import KenwardRogerTest
-from partialpool.models.baseline import LinearModel
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import Fit, MixedFit
 from partialpool.models.native import fit_native
 
 
-def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
+def kr_test(large: MixedFit, small: Any) -> KenwardRogerTest:
     """Test the fixed effects that `large` has and `small` has not.
 
     Parameters
@@ -38,9 +37,9 @@ def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
     ----------
     Kenward & Roger (1997), Biometrics 53; Halekoh & Højsgaard (2014), J. Stat. Software 59(9).
     """
-    if not isinstance(large, LinearMixedModel):
+    if not isinstance(large, MixedFit):
         raise ArgumentError(f"kr_test needs a fit of pp.lmer, not {type(large).__name__}")
-    if isinstance(small, LinearMixedModel | LinearModel):
+    if isinstance(small, Fit):
         check_same_data([large, small])
         if len(small.fixef) > len(large.beta):
             raise ArgumentError(
@@ -58,10 +57,10 @@ def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
     else:
         asked = read_hypothesis(large, small)
         contrasts, rhs = asked.rows, asked.rhs
-    native, notes = large._native, ()
+    native, notes = large.optimum, ()
     if not large.reml:
         response = large.design.formula.response_name
-        native = fit_native(large._products, True, response=response)
+        native = fit_native(large.products, True, response=response)
         notes = ("refitted by REML instead of ML",)
     null = None if large.is_identified else large.identification.working
     method = kenward_roger(native, len(large.beta), large.fixed_names, null)
@@ -72,7 +71,7 @@ def kr_test(large: LinearMixedModel, small: Any) -> KenwardRogerTest:
     return KenwardRogerTest(
         method="F-test with Kenward-Roger approximation",
         large=large.formula,
-        small=small.formula if isinstance(small, LinearMixedModel | LinearModel) else None,
+        small=small.formula if isinstance(small, Fit) else None,
         statistic=out.statistic * out.scaling,
         p_value=out.p_value,
         statistic_unscaled=out.statistic,

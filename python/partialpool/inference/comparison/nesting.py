@@ -11,8 +11,7 @@ from partialpool.design.columns import Column, rows_of
 from partialpool.errors import ArgumentError
 from partialpool.inference.comparison.comparable import Model, require_same_data
 from partialpool.inference.fixed.coding import compress
-from partialpool.models.baseline import LinearModel
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import MixedFit
 
 Array = NDArray[np.float64]
 
@@ -20,14 +19,9 @@ Array = NDArray[np.float64]
 SPAN_TOLERANCE = 1e-7
 
 
-def fixed_names(model: Model) -> tuple[str, ...]:
-    """Columns of the fixed part that were estimated."""
-    return model.fixed_names if isinstance(model, LinearMixedModel) else model.names
-
-
 def same_fixed_part(a: Model, b: Model) -> bool:
     """Whether the fixed parts are the same columns, in any order."""
-    return sorted(fixed_names(a)) == sorted(fixed_names(b))
+    return sorted(a.fixed_names) == sorted(b.fixed_names)
 
 
 def restriction(large: Model, small: Model) -> Array:
@@ -40,7 +34,7 @@ def restriction(large: Model, small: Model) -> Array:
     ArgumentError
         If the small model's fixed part is not within the large one's.
     """
-    wide, narrow = fixed_names(large), fixed_names(small)
+    wide, narrow = large.fixed_names, small.fixed_names
     if set(narrow) <= set(wide):
         return np.eye(len(wide))[[i for i, name in enumerate(wide) if name not in narrow]]
     a, b = large.design.with_rows(), small.design.with_rows()
@@ -86,9 +80,9 @@ def first_outside(columns: Array, span: Array) -> int | None:
 
 def check_random_nested(large: Model, small: Model) -> None:
     """Refuse random parts of which one is not within the other."""
-    if isinstance(small, LinearModel):
+    if not isinstance(small, MixedFit):
         return
-    if isinstance(large, LinearModel):
+    if not isinstance(large, MixedFit):
         raise ArgumentError(
             f"the models are not nested: `{small.formula}` has random effects and the larger"
             f" `{large.formula}` has none; compare their .aic or .bic instead"

@@ -20,7 +20,7 @@ from partialpool.models.native import fit_native
 from partialpool.models.refitting import update
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Reduced:
     open: int = 0
 
 
-def ranova(fit: LinearMixedModel) -> RandomAnova:
+def ranova(fit: MixedFit) -> RandomAnova:
     """Test each random term, reduced by one of its own terms or left out.
 
     A term with slopes loses each of these in turn, its intercept is left out only where nothing
@@ -73,7 +73,7 @@ def ranova(fit: LinearMixedModel) -> RandomAnova:
     )
 
 
-def _by_column(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
+def _by_column(fit: MixedFit, index: int, term: Term) -> list[Reduced]:
     """``(x || g)``: its columns are independent, and each can be left out by itself."""
     group = fit.design.factors[index].name
     out = []
@@ -85,7 +85,7 @@ def _by_column(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
     return out
 
 
-def _by_slope(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
+def _by_slope(fit: MixedFit, index: int, term: Term) -> list[Reduced]:
     """A correlated term: each of its own terms that is part of no other is taken out."""
     left = written_terms(term.source.lhs)
     if not left.terms:
@@ -105,7 +105,7 @@ def _by_slope(fit: LinearMixedModel, index: int, term: Term) -> list[Reduced]:
 
 
 def _fit_without(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     label: str,
     index: int,
     term: Term,
@@ -127,8 +127,8 @@ def _fit_without(
     npar += sum(b * (b + 1) // 2 for b in sizes)
     if not others and not sizes:
         # Without random effects the criterion is that of least squares: Λ = 0.
-        zeros = [[0.0] * len(lam) for lam in fit._native.lambdas]
-        return Reduced(label, fit._products.evaluate(fit.reml, zeros)[0], npar)
+        zeros = [[0.0] * lam.size for lam in fit.relative_factors]
+        return Reduced(label, fit.products.evaluate(fit.reml, zeros)[0], npar)
     factors = list(design.factors)
     if sizes:
         factors[index] = replace(factor, columns=tuple(columns), blocks=tuple(sizes))
@@ -139,7 +139,7 @@ def _fit_without(
     return Reduced(label, criterion, npar, unseen)
 
 
-def _criterion(design: Design, fit: LinearMixedModel) -> tuple[float, int]:
+def _criterion(design: Design, fit: MixedFit) -> tuple[float, int]:
     """Of a smaller model, and how many of its parameters the data do not determine."""
     products = cross_products(design)
     native = fit_native(products, fit.reml, response=design.formula.response_name)
@@ -148,9 +148,7 @@ def _criterion(design: Design, fit: LinearMixedModel) -> tuple[float, int]:
     return native.criterion, len(found.directions)
 
 
-def _fit_changed(
-    fit: LinearMixedModel, label: str, term: Term, left: ExpandedTerms, gone: int
-) -> Reduced:
+def _fit_changed(fit: MixedFit, label: str, term: Term, left: ExpandedTerms, gone: int) -> Reduced:
     """The model with a term written anew, read from the data: ``(0 + x | g)`` becomes (1 | g)."""
     rest = [":".join(map(to_text, own)) for i, own in enumerate(left.terms) if i != gone]
     group = term.source.text.rpartition("|")[2]

@@ -14,13 +14,13 @@ from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test
 from partialpool.inference.results import AnovaTable, FTest
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 ROMAN = {1: "I", 2: "II", 3: "III"}
 TYPES = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
 
 
-def anova(fit: LinearMixedModel, type_: Any = 3, ddf: Ddf = "satterthwaite") -> AnovaTable:
+def anova(fit: MixedFit, type_: Any = 3, ddf: Ddf = "satterthwaite") -> AnovaTable:
     """Tests of the terms of the fixed part.
 
     Parameters
@@ -50,7 +50,7 @@ def anova(fit: LinearMixedModel, type_: Any = 3, ddf: Ddf = "satterthwaite") -> 
     return _table(fit, heading, tested, ddf, notes=notes)
 
 
-def drop1(fit: LinearMixedModel, ddf: Ddf = "satterthwaite") -> AnovaTable:
+def drop1(fit: MixedFit, ddf: Ddf = "satterthwaite") -> AnovaTable:
     """Tests of each term that is part of no other, as if it were dropped from the model."""
     ddf = check_ddf(fit, ddf)
     method = METHODS[ddf]
@@ -60,7 +60,7 @@ def drop1(fit: LinearMixedModel, ddf: Ddf = "satterthwaite") -> AnovaTable:
 
 
 def _table(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     heading: str,
     tested: Hypotheses,
     ddf: Ddf,
@@ -79,7 +79,7 @@ def _table(
     )
 
 
-def _test(fit: LinearMixedModel, rows: Any, ddf: Ddf) -> FTest:
+def _test(fit: MixedFit, rows: Any, ddf: Ddf) -> FTest:
     if len(rows) == 0:  # nothing of the term is not in the others, too
         return FTest(np.nan, 0, np.nan, np.nan)
     return f_test(fit, rows, ddf)

@@ -17,7 +17,7 @@ from partialpool.formula import Expr, Name, variables
 
 if TYPE_CHECKING:
     from partialpool.inference.fixed.hypotheses import FixedTerms
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Array = NDArray[np.float64]
 Blocks = tuple[Array, Array, Array]
@@ -78,7 +78,7 @@ class Coding:
     cells: tuple[tuple[tuple[int, ...], ...], ...]
 
     @classmethod
-    def of(cls, fit: LinearMixedModel, terms: FixedTerms) -> Coding:
+    def of(cls, fit: MixedFit, terms: FixedTerms) -> Coding:
         """The coding of a fit's fixed part."""
         encoder = fit.design.fixed
         covariates = {
@@ -98,7 +98,7 @@ class Coding:
         return cls(
             terms,
             encoder,
-            tuple(fit._products.kept),
+            fit.kept,
             covariates,
             fit.design.source,
             fit.design.rows,

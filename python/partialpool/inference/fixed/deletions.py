@@ -22,7 +22,7 @@ from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.wald import scaled_covariance, units_of
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Array = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ NOTHING_LEFT = 1e-7
 SAME = 1e-7
 
 
-def deletions(fit: LinearMixedModel) -> Hypotheses:
+def deletions(fit: MixedFit) -> Hypotheses:
     """Of each term that is part of no other, L with L β = 0 where the model can do without it.
 
     Its own coefficients, unless columns were dropped: then what the columns of the smaller model
@@ -70,7 +70,7 @@ def _same(a: Array, b: Array) -> bool:
     return bool(np.linalg.norm(outside, axis=0).max() < SAME)
 
 
-def _lost(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> Array:
+def _lost(fit: MixedFit, terms: FixedTerms, gone: int) -> Array:
     """Rows L with L β = 0 where X β is in the span of the smaller model's columns.
 
     They are orthonormal for columns of unit length.
@@ -98,7 +98,7 @@ def _lost(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> Array:
     return np.linalg.qr(rows[kept].T)[0].T * size * unit
 
 
-def _columns_without(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> tuple[Array, Array]:
+def _columns_without(fit: MixedFit, terms: FixedTerms, gone: int) -> tuple[Array, Array]:
     """The model's columns without a term, coded anew, and the fit's own, in a few rows."""
     encoder = fit.design.fixed
     if terms.categorical:
@@ -119,9 +119,9 @@ def _columns_without(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> tup
         )
         x, _, own = Coding.of(fit, smaller).observed()
         return x, own
-    design, first = fit._rows(), int(terms.intercept)
+    design, first = fit.design.with_rows(), int(terms.intercept)
     stay = [j for j, t in enumerate(encoder.term_of) if t != first + gone]
-    chosen = [*stay, *fit._products.kept]
+    chosen = [*stay, *fit.kept]
 
     def block(rows: slice) -> Array:
         length = len(range(*rows.indices(design.n)))
@@ -134,7 +134,7 @@ def _columns_without(fit: LinearMixedModel, terms: FixedTerms, gone: int) -> tup
     return both[:, : len(stay)], both[:, len(stay) :]
 
 
-def empty_cells(fit: LinearMixedModel) -> tuple[str, ...]:
+def empty_cells(fit: MixedFit) -> tuple[str, ...]:
     """Cells of the fixed part without data: type III hypotheses then depend on which these are."""
     terms = fixed_terms(fit)
     if not fit.aliased or not terms.categorical or len(terms.names) < 2:

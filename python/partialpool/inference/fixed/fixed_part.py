@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from partialpool.arguments import DDF, Ddf, check_choice
 from partialpool.errors import ArgumentError, DataError
+from partialpool.models.fit import Fit, MixedFit
 
 if TYPE_CHECKING:
     from partialpool.design import Design
-    from partialpool.models.linear_mixed import LinearMixedModel
 
 Vector = NDArray[np.float64]
 #: A linear function is estimable if its part in the null space of X is below this, relatively.
@@ -83,17 +83,15 @@ def fixed_part(model: Any, ddf: Ddf = "satterthwaite") -> FixedPart:
     ArgumentError
         For anything else, or a method of df that is not offered.
     """
-    from partialpool.models.baseline import LinearModel
-    from partialpool.models.linear_mixed import LinearMixedModel
-
     ddf = check_choice(ddf, "ddf", DDF)
-    if isinstance(model, LinearModel):
-        kept = tuple(model.design.fixed.names.index(name) for name in model.names)
-        residual = float("inf") if ddf == "asymptotic" else float(model.df_residual)
-        null, scale = _null_space(model.design, kept)
+    if not isinstance(model, Fit):
+        raise ArgumentError(f"a fit of pp.lmer or pp.lm is needed here, not {type(model).__name__}")
+    if not isinstance(model, MixedFit):
+        residual = float("inf") if ddf == "asymptotic" else float(model.nobs - len(model.beta))
+        null, scale = _null_space(model.design, model.kept)
         return FixedPart(
             design=model.design,
-            kept=kept,
+            kept=model.kept,
             beta=model.beta,
             vcov=model.vcov.to_numpy(),
             df=partial(_always, residual),
@@ -101,10 +99,8 @@ def fixed_part(model: Any, ddf: Ddf = "satterthwaite") -> FixedPart:
             null=null,
             scale=scale,
         )
-    if not isinstance(model, LinearMixedModel):
-        raise ArgumentError(f"a fit of pp.lmer or pp.lm is needed here, not {type(model).__name__}")
-    kept = tuple(model._products.kept)
     vcov, df = covariance_and_df(model, ddf)
+    kept = model.kept
     null, scale = _null_space(model.design, kept)
     return FixedPart(model.design, kept, model.beta, vcov, df, ddf, null, scale, model.undetermined)
 
@@ -119,7 +115,7 @@ def part_with_fixed_effects(model: Any, ddf: Ddf, what: str) -> FixedPart:
     return part
 
 
-def covariance_and_df(fit: LinearMixedModel, ddf: Ddf) -> tuple[Vector, Callable[[Vector], float]]:
+def covariance_and_df(fit: MixedFit, ddf: Ddf) -> tuple[Vector, Callable[[Vector], float]]:
     """Covariance of the fixed effects, (p, p), and the df of a contrast by one of the methods."""
     if ddf == "satterthwaite":
         return fit.covariance, fit.satterthwaite.df
@@ -135,12 +131,12 @@ def _always(df: float, _: Vector) -> float:
     return df
 
 
-def _infinite(fit: LinearMixedModel, contrast: Vector) -> float:
+def _infinite(fit: MixedFit, contrast: Vector) -> float:
     return float("nan" if fit.undetermined(contrast)[0] else "inf")
 
 
 def kenward_roger_covariance(
-    fit: LinearMixedModel,
+    fit: MixedFit,
 ) -> tuple[Vector, Callable[[Vector], float]]:
     """The one place where Kenward-Roger's adjusted covariance and df come in."""
     method = fit.kenward_roger

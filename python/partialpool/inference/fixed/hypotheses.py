@@ -26,7 +26,7 @@ from partialpool.inference.fixed.coding import Coding, compress, sizes
 from partialpool.inference.fixed.independence import independent_rows
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Array = NDArray[np.float64]
 Hypotheses = dict[str, Array]
@@ -106,13 +106,13 @@ class FixedTerms:
         )
 
 
-def fixed_terms(fit: LinearMixedModel) -> FixedTerms:
+def fixed_terms(fit: MixedFit) -> FixedTerms:
     """Read the terms of a fit's fixed part."""
     encoder = fit.design.fixed
     expanded = written_terms(fit.design.formula.fixed)
     first = int(expanded.intercept)
     names = encoder.term_names[first:]
-    kept = fit._products.kept
+    kept = fit.kept
     columns = [
         tuple(i for i, j in enumerate(kept) if encoder.term_of[j] == first + t)
         for t in range(len(names))
@@ -128,7 +128,7 @@ def fixed_terms(fit: LinearMixedModel) -> FixedTerms:
     )
 
 
-def hypotheses(fit: LinearMixedModel, type_: int) -> Hypotheses:
+def hypotheses(fit: MixedFit, type_: int) -> Hypotheses:
     """Of each term, L with the hypothesis L β = 0, shape (q, p); q is 0 for a term without one."""
     terms = fixed_terms(fit)
     p = len(fit.beta)
@@ -141,19 +141,19 @@ def hypotheses(fit: LinearMixedModel, type_: int) -> Hypotheses:
     return functions_of_cells(fit, terms)
 
 
-def marginal(fit: LinearMixedModel, terms: FixedTerms) -> Hypotheses:
+def marginal(fit: MixedFit, terms: FixedTerms) -> Hypotheses:
     """Each term's own coefficients."""
     eye = np.eye(len(fit.beta))
     return {name: eye[list(c)] for name, c in zip(terms.names, terms.columns, strict=True)}
 
 
-def sequential(fit: LinearMixedModel, terms: FixedTerms) -> Hypotheses:
+def sequential(fit: MixedFit, terms: FixedTerms) -> Hypotheses:
     """Type I: each term after those before it."""
     rows = _unit_triangle(_root(fit))
     return {name: rows[list(c)] for name, c in zip(terms.names, terms.columns, strict=True)}
 
 
-def partly_sequential(fit: LinearMixedModel, terms: FixedTerms) -> Hypotheses:
+def partly_sequential(fit: MixedFit, terms: FixedTerms) -> Hypotheses:
     """Type II: each term after all others but those that contain it."""
     root = _root(fit)
     out = marginal(fit, terms)
@@ -176,24 +176,24 @@ def _unit_triangle(root: Array) -> Array:
     return r / np.diag(r)[:, None]
 
 
-def _root(fit: LinearMixedModel) -> Array:
+def _root(fit: MixedFit) -> Array:
     """S with SᵀS = XᵀX, prior weights left out (as in lmerTest), (p, p) or a few rows more."""
     if fit.design.weights is None:
         p = len(fit.beta)
-        return _core.fixed_root(fit._native).reshape(p, p)
+        return _core.fixed_root(fit.optimum).reshape(p, p)
     design = fit.design.with_rows()
     n = design.n
 
     def block(rows: slice) -> Array:
         length = len(range(*rows.indices(n)))
-        columns = [design.x[i] for i in fit._products.kept]
+        columns = fit.fixed_columns
         parts = [c[rows] if isinstance(c, np.ndarray) else np.full(length, c) for c in columns]
         return np.column_stack(parts)
 
     return compress(block, n)
 
 
-def functions_of_cells(fit: LinearMixedModel, terms: FixedTerms) -> Hypotheses:
+def functions_of_cells(fit: MixedFit, terms: FixedTerms) -> Hypotheses:
     """Type III: averages over the cells of a balanced design, whatever the coding."""
     if not terms.categorical:
         return marginal(fit, terms)

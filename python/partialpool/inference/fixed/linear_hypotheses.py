@@ -19,7 +19,7 @@ from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test, t_rows
 from partialpool.inference.results import ContrastTest
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Array = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class Hypothesis:
 
 
 def linear_test(
-    fit: LinearMixedModel, hypothesis: Any, ddf: Ddf = "satterthwaite", rhs: Any = None
+    fit: MixedFit, hypothesis: Any, ddf: Ddf = "satterthwaite", rhs: Any = None
 ) -> ContrastTest:
     """Test a linear hypothesis about the fixed effects.
 
@@ -70,7 +70,7 @@ def linear_test(
     )
 
 
-def read_hypothesis(fit: LinearMixedModel, hypothesis: Any, rhs: Any = None) -> Hypothesis:
+def read_hypothesis(fit: MixedFit, hypothesis: Any, rhs: Any = None) -> Hypothesis:
     """L and c from whatever the user gave; consistent, finite, and no row of zeros."""
     names = fit.fixed_names
     if not names:
@@ -198,7 +198,7 @@ def without_inner_backticks(text: str) -> str:
     return out
 
 
-def _from_texts(fit: LinearMixedModel, texts: list[str]) -> Hypothesis:
+def _from_texts(fit: MixedFit, texts: list[str]) -> Hypothesis:
     names = fit.fixed_names
     terms = fixed_terms(fit)
     out: list[tuple[str, Array, float]] = []

@@ -14,7 +14,7 @@ from partialpool.inference.fixed.units import Units, quadratic_forms
 from partialpool.inference.results import FTest
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ METHODS: dict[Ddf, str] = {
 }
 
 
-def check_ddf(fit: LinearMixedModel, ddf: Any) -> Ddf:
+def check_ddf(fit: MixedFit, ddf: Any) -> Ddf:
     """Refuse methods that are not offered, or not for this fit."""
     ddf = check_choice(ddf, "ddf", DDF)
     if ddf == "kenward-roger" and not fit.reml:
@@ -36,19 +36,17 @@ def check_ddf(fit: LinearMixedModel, ddf: Any) -> Ddf:
     return ddf
 
 
-def units_of(fit: LinearMixedModel) -> Units:
+def units_of(fit: MixedFit) -> Units:
     """The units of a fit's fixed effects."""
-    p = len(fit.beta)
-    return Units.of(fit.sigma, np.diag(fit._native.unscaled_covariance.reshape(p, p)))
+    return Units.of(fit.sigma, np.diag(fit.unscaled_covariance))
 
 
-def scaled_covariance(fit: LinearMixedModel, units: Units) -> Array:
+def scaled_covariance(fit: MixedFit, units: Units) -> Array:
     """Covariance of the fixed effects in their units."""
-    p = len(fit.beta)
-    return units.covariance(fit._native.unscaled_covariance.reshape(p, p), fit.sigma)
+    return units.covariance(fit.unscaled_covariance, fit.sigma)
 
 
-def f_test(fit: LinearMixedModel, contrasts: Array, ddf: Ddf, rhs: Array | float = 0.0) -> FTest:
+def f_test(fit: MixedFit, contrasts: Array, ddf: Ddf, rhs: Array | float = 0.0) -> FTest:
     """Test L β = c from L, (q, p), and c, (q,); rows that say nothing new are left out."""
     units = units_of(fit)
     asked = units.contrasts(contrasts, fit.beta, rhs)
@@ -72,7 +70,7 @@ def f_test(fit: LinearMixedModel, contrasts: Array, ddf: Ddf, rhs: Array | float
 
 
 def t_rows(
-    fit: LinearMixedModel, contrasts: Array | None, rhs: Array | float, ddf: Ddf
+    fit: MixedFit, contrasts: Array | None, rhs: Array | float, ddf: Ddf
 ) -> dict[str, Array]:
     """Each row by itself: ``estimate, std_error, df, statistic, p_value``, all (k,).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +26,16 @@ from partialpool.arguments import (
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
 from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
 from partialpool.limits import require_memory
-from partialpool.models.simulation import Law, law_of_fit
+from partialpool.models.fit import Fit, MixedFit
+from partialpool.models.simulation import law_of_fit
 from partialpool.progress.bar import in_slices
 from partialpool.progress.interruption import interruption, marked
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.baseline import LinearModel
-    from partialpool.models.linear_mixed import LinearMixedModel
-
 Vector = NDArray[np.float64]
+M = TypeVar("M", bound=MixedFit)
 
 #: What the native module's outcomes mean; the first is success.
 CAUSES = ("", "criterion could not be evaluated", "search did not converge")
@@ -45,42 +44,33 @@ CAUSES = ("", "criterion could not be evaluated", "search did not converge")
 # ---- what the native module needs ----------------------------------------------------------------
 
 
-def law_of(model: LinearMixedModel | LinearModel) -> _core.LawArgs:
+def law_of(model: Fit) -> _core.LawArgs:
     """The distribution of responses (offset taken off) under a fitted model."""
-    from partialpool.models.baseline import LinearModel
-
-    if not isinstance(model, LinearModel):
-        return law_of_fit(model).native()
-    place = [model.design.fixed.names.index(n) for n in model.names]
-    return Law.of(model.design, model.beta, [], model.sigma, place).native()
+    return law_of_fit(model).native()
 
 
-def model_of(model: LinearMixedModel | LinearModel) -> _core.ModelArgs:
+def model_of(model: Fit) -> _core.ModelArgs:
     """A model that every simulated response is fitted by."""
-    from partialpool.models.baseline import LinearModel
-
-    if isinstance(model, LinearModel):
-        design = model.design
-        place = [design.fixed.names.index(n) for n in model.names]
+    design = model.design.with_rows()
+    if not isinstance(model, MixedFit):
         root = np.ones(design.n) if design.weights is None else np.sqrt(design.weights)
-        basis = np.linalg.qr(np.column_stack([design.x[i] * root for i in place]))[0]
+        basis = np.linalg.qr(np.column_stack([c * root for c in model.fixed_columns]))[0]
         return None, [np.ascontiguousarray(q) for q in basis.T], [], design.weights
-    design = model._rows()
     factors: list[tuple[Sequence[Any], NDArray[np.uint32]]] = []
     for factor in design.factors:
         assert factor.codes is not None  # rows are present
         factors.append((factor.columns, factor.codes))
-    return model._native, [design.x[i] for i in model._products.kept], factors, design.weights
+    return model.optimum, model.fixed_columns, factors, design.weights
 
 
-def _random_width(model: LinearMixedModel | LinearModel) -> int:
+def _random_width(model: Fit) -> int:
     """Entries of the Λ of all factors."""
     return sum(len(f.names) ** 2 for f in model.design.factors)
 
 
-def maximum_likelihood(fit: LinearMixedModel) -> LinearMixedModel:
+def maximum_likelihood(fit: MixedFit) -> MixedFit:
     """The fit, or its refit by ML."""
-    return fit.update(reml=False) if fit.reml else fit
+    return fit.by_criterion(reml=False) if fit.reml else fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +102,7 @@ class Refits:
         counts = np.bincount(self.outcomes, minlength=len(CAUSES))
         return {c: int(n) for c, n in zip(CAUSES, counts, strict=True) if c and n}
 
-    def parameters(self, fit: LinearMixedModel, wanted: Sequence[Parameter]) -> Vector:
+    def parameters(self, fit: MixedFit, wanted: Sequence[Parameter]) -> Vector:
         """Parameters of each refit of a mixed model, (r, len(wanted))."""
         p = len(fit.beta)
         lambdas, at = [], 2 + p
@@ -124,8 +114,8 @@ class Refits:
 
 
 def refit_simulated(
-    null: LinearMixedModel | LinearModel | _core.LawArgs,
-    models: Sequence[LinearMixedModel | LinearModel],
+    null: Fit | _core.LawArgs,
+    models: Sequence[Fit],
     nsim: int,
     seed: int,
     label: str,
@@ -299,8 +289,8 @@ def normal_quantiles(sample: Vector, tails: Vector) -> Vector:
 
 
 def bootstrap(
-    fit: LinearMixedModel,
-    statistic: Callable[[LinearMixedModel], Any] | None = None,
+    fit: M,
+    statistic: Callable[[M], Any] | None = None,
     *,
     nsim: int = 1000,
     seed: int | None = None,
@@ -329,9 +319,7 @@ def bootstrap(
     -------
     Bootstrap
     """
-    from partialpool.models.linear_mixed import LinearMixedModel
-
-    if not isinstance(fit, LinearMixedModel):
+    if not isinstance(fit, MixedFit):
         raise ArgumentError(f"pp.bootstrap is for fits of pp.lmer, not {type(fit).__name__}")
     nsim, seed = check_nsim(nsim), check_seed(seed)
     if statistic is not None:
@@ -346,13 +334,11 @@ def bootstrap(
     return Bootstrap(names, estimate, replicates, done, seed, refits.failures, interrupted=said)
 
 
-def _bootstrap_statistic(
-    fit: LinearMixedModel, statistic: Callable[[LinearMixedModel], Any], nsim: int, seed: int
-) -> Bootstrap:
+def _bootstrap_statistic(fit: M, statistic: Callable[[M], Any], nsim: int, seed: int) -> Bootstrap:
     if not callable(statistic):
         raise ArgumentError(f"statistic must be a function of a fit, not {statistic!r}")
     names, estimate = _named(statistic(fit))
-    law, offset = law_of(fit), fit._rows().offset
+    law, offset = law_of(fit), fit.design.with_rows().offset
     rows: list[Vector] = []
     failures: dict[str, int] = {}
 
@@ -362,7 +348,8 @@ def _bootstrap_statistic(
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error", ConvergenceWarning)
-                    value = _named(statistic(fit.refit(y if offset is None else y + offset)))[1]
+                    again = fit.refit(y if offset is None else y + offset)
+                    value = _named(statistic(cast("M", again)))[1]
             except (PartialPoolError, ConvergenceWarning) as error:
                 cause = str(error)
                 failures[cause] = failures.get(cause, 0) + 1

@@ -29,11 +29,11 @@ from partialpool.inference.intervals.profile import profile_intervals
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 
 def confint(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     method: ConfintMethod = "wald",
     level: float = 0.95,
     nsim: int = 1000,
@@ -70,9 +70,7 @@ def _warn_if_interrupted(table: pd.DataFrame) -> None:
         warnings.warn(f"the intervals were {said}", ConvergenceWarning, stacklevel=3)
 
 
-def _wald(
-    fit: LinearMixedModel, wanted: Sequence[Parameter], level: float, oldnames: bool
-) -> pd.DataFrame:
+def _wald(fit: MixedFit, wanted: Sequence[Parameter], level: float, oldnames: bool) -> pd.DataFrame:
     """Normal intervals of the fixed effects; NaN for variances, whose estimates are not normal."""
     from scipy.stats import norm
 

@@ -13,7 +13,7 @@ from partialpool.errors import ArgumentError
 from partialpool.models.random_effects import told_apart, unique_names
 
 if TYPE_CHECKING:
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 #: What no parameter is called: the words of `parm` for the random part with σ and for the fixed.
@@ -50,7 +50,7 @@ class Parameter:
         )
 
 
-def parameters(fit: LinearMixedModel) -> tuple[Parameter, ...]:
+def parameters(fit: MixedFit) -> tuple[Parameter, ...]:
     """All parameters in lme4's order: random effects by term, σ, fixed effects."""
     out: list[Parameter] = []
 
@@ -115,7 +115,7 @@ def _own_name(parameter: Parameter, beside: Sequence[Parameter]) -> str:
     return parameter.old_name if parameter.old_name not in others else parameter.name
 
 
-def undetermined(fit: LinearMixedModel, parameter: Parameter) -> bool:
+def undetermined(fit: MixedFit, parameter: Parameter) -> bool:
     """Whether the data leave a parameter open: it has no interval."""
     found = fit.identification
     if found.complete:
@@ -167,10 +167,7 @@ def values(
     return out
 
 
-def estimates(fit: LinearMixedModel, wanted: Sequence[Parameter]) -> Vector:
+def estimates(fit: MixedFit, wanted: Sequence[Parameter]) -> Vector:
     """A fit's own values of parameters, (len(wanted),)."""
-    lambdas = [
-        np.array(lam).reshape(1, len(f.names), len(f.names))
-        for lam, f in zip(fit._native.lambdas, fit.design.factors, strict=True)
-    ]
+    lambdas = [lam[None] for lam in fit.relative_factors]
     return values(wanted, np.array([fit.sigma]), fit.beta[None, :], lambdas)[0]

@@ -32,7 +32,7 @@ from partialpool.progress.interruption import interruption, marked
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.linear_mixed import LinearMixedModel
+    from partialpool.models.fit import MixedFit
 
 Vector = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ class Profile:
         "interrupted after 2 of 6 parameters" where Ctrl-C ended it; else empty.
     """
 
-    fit: LinearMixedModel
+    fit: MixedFit
     parameters: tuple[Parameter, ...]
     points: pd.DataFrame
     oldnames: bool = False
@@ -112,7 +112,7 @@ class Profile:
 
 
 def profile(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     parm: str | int | Sequence[str | int] | None = None,
     *,
     oldnames: bool = True,
@@ -164,7 +164,7 @@ def profile(
 
 
 def sides(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     parameter: Parameter,
     lower: Sequence[float],
     upper: Sequence[float],
@@ -173,7 +173,7 @@ def sides(
     """Constrained optima below and above an ML fit's estimate, where |ζ| takes the values given."""
     try:
         return _core.profile_sides(
-            fit._native,
+            fit.optimum,
             parameter.kind,
             list(parameter.at),
             (list(lower), list(upper)),
@@ -187,7 +187,7 @@ def sides(
 
 
 def profile_intervals(
-    fit: LinearMixedModel, wanted: Sequence[Parameter], level: float, oldnames: bool
+    fit: MixedFit, wanted: Sequence[Parameter], level: float, oldnames: bool
 ) -> pd.DataFrame:
     """Profile intervals of an ML fit's parameters; NaN for those that Ctrl-C left undone."""
     from scipy.stats import norm
@@ -231,7 +231,7 @@ def _columns(known: Sequence[Parameter], oldnames: bool) -> dict[Parameter, str]
 
 
 def _points(
-    fit: LinearMixedModel,
+    fit: MixedFit,
     known: Sequence[Parameter],
     parameter: Parameter,
     lower: _core.ProfileSide,
