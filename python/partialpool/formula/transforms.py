@@ -308,6 +308,10 @@ def _literal(option: str, value: Expr) -> Expr:
             raise FormulaError(
                 f"`{option}` is {literal.value}, above the {most:,} that are offered; lower it"
             )
+        if option == "degree" and not (literal.value >= 1 and literal.value == int(literal.value)):
+            raise FormulaError(
+                f"`degree` must be a whole number of at least 1, not {literal.value}"
+            )
     if not fits or literal is None:
         raise FormulaError(f"the option `{option}` must be {kind}, not `{to_text(value)}`")
     return literal
