@@ -1,5 +1,6 @@
 """What is too large is refused by a line that gives the bound, before time or memory is spent."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,8 @@ HUGE: list[Callable[[Any], Any]] = [
     lambda _: pp.make_design({"s": 5}, within={f"w{i}": [0, 1] for i in range(60)}),
     lambda _: pp.make_design({"s": 5}, between={f"w{i}": [0, 1] for i in range(60)}),
     lambda _: pp.make_design({"s": 5}, replicates=10**18),
+    lambda _: pp.make_design({"s": 5}, within={"w": range(10**12)}),
+    lambda _: pp.make_design({"s": 5}, between={"w": itertools.count()}),
     *(
         lambda fit, name=name, value=value: pp.sample(
             fit.formula, fit.design.source, **{name: value}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import Any
 
@@ -16,6 +16,8 @@ from partialpool.errors import ArgumentError
 from partialpool.limits import require_memory
 
 Codes = NDArray[np.int64]
+#: Values of one variable at most.
+MOST_VALUES = 1_000_000
 #: What a cell of a design takes while the frame is made.
 BYTES = 64
 
@@ -129,7 +131,10 @@ def _values(value: Any, name: str) -> list[Any]:
     """Distinct values in the order given."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ArgumentError(f"{name!r} must be a list of its values, not {value!r}")
-    out = [v.item() if isinstance(v, np.generic) else v for v in value]
+    given = islice(value, MOST_VALUES + 1)
+    out = [v.item() if isinstance(v, np.generic) else v for v in given]
+    if len(out) > MOST_VALUES:
+        raise ArgumentError(f"{name!r} may have at most {MOST_VALUES:,} values; give fewer")
     if not out:
         raise ArgumentError(f"{name!r} has no values; give at least one")
     if len({isinstance(v, str) for v in out}) > 1:
