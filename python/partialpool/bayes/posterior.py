@@ -204,7 +204,7 @@ class Posterior(PosteriorViews):
         Parameters
         ----------
         spread
-            As of `ranef`.
+            As in `ranef`.
         """
         from partialpool.bayes.random_effects import ranef
 

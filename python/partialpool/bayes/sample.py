@@ -81,13 +81,13 @@ def sample(
     The random effects are integrated out exactly, so that NUTS moves in the fixed effects, the
     standard deviations and the correlations only, started at the posterior's mode and in its
     metric; the random effects are then drawn exactly from their normal law given each draw.
-    Where that is dear (crossed factors with many levels), the random effects of all grouping
+    Where that is expensive (crossed factors with many levels), the random effects of all grouping
     factors but the largest are sampled by NUTS too. The posterior is the same.
 
     Parameters
     ----------
     formula, data, weights, offset, contrasts, na_action
-        As of `lmer`.
+        As in `lmer`.
     priors
         By parameter: "Intercept", "b", a coefficient's name, "sd", "sd_<group>",
         "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma"; the others keep those of
@@ -208,7 +208,7 @@ def default_priors(
     Parameters
     ----------
     formula, data, weights, offset, contrasts, na_action
-        As of `lmer`.
+        As in `lmer`.
 
     Returns
     -------

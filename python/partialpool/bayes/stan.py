@@ -67,9 +67,9 @@ def stan_code(
     Parameters
     ----------
     formula, data, weights, offset, contrasts, na_action
-        As of `lmer`.
+        As in `lmer`.
     priors
-        As of `sample`; the others are those of `default_priors`.
+        As in `sample`; the others are those of `default_priors`.
 
     Returns
     -------

@@ -83,7 +83,7 @@ def load_posterior(
     path
         The file.
     data, weights, offset
-        As of `load`: only for what is stated a row of the data.
+        As in `load`: only for what is stated a row of the data.
 
     Raises
     ------

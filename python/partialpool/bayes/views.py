@@ -135,7 +135,7 @@ class PosteriorViews:
         Parameters
         ----------
         by
-            As of `loo`.
+            As in `loo`.
 
         References
         ----------

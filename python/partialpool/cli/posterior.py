@@ -31,7 +31,7 @@ class Request:
     Attributes
     ----------
     data, formula, weights
-        As of ``partialpool fit``.
+        As in ``partialpool fit``.
     priors
         As typed: "sd=half_normal(5)".
     numbers

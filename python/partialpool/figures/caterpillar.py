@@ -118,7 +118,7 @@ def plot_posterior_caterpillar(
     Parameters
     ----------
     group, column, max_levels, ax
-        As of `plot_caterpillar`.
+        As in `plot_caterpillar`.
     level
         Of the intervals, the uncertainty of variances and fixed effects included.
 

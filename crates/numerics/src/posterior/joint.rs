@@ -1,5 +1,5 @@
 //! The log-posterior with random effects among the parameters (theory.md §5), for models where
-//! integrating all of them out is dear: those of the first factor are still integrated out (level by
+//! integrating all of them out is expensive: those of the first factor are still integrated out (level by
 //! level, at no cost), the others are functions of nearly independent standard normal numbers z.
 //! A model with one factor has all of its effects sampled.
 

@@ -75,7 +75,7 @@ pub(crate) fn minimum<C: Criterion>(criterion: C, near: Option<&[Vec<f64>]>) -> 
 fn minimise<C: Criterion>(search: &mut Search<C>, from: Point, early: usize, steps: usize) -> (Point, bool) {
     match newton(search, &from, TOLERANCE, early, steps) {
         Some(end) => end,
-        // Where evaluations are dear, the last steps with a Hessian are the better bargain.
+        // Where evaluations are expensive, the last steps with a Hessian are the better bargain.
         None => {
             let tolerance = if search.criterion.is_expensive() { 10.0 * TOLERANCE } else { TOLERANCE };
             (bfgs(search, from, tolerance, early), true)
@@ -132,7 +132,7 @@ fn descend<C: Criterion>(search: &mut Search<C>, lam: &[Vec<f64>], early: usize)
                 let before = point.f;
                 let smallest = smallest_step(search);
                 point = polish(search, point, &h, 4, smallest);
-                // Where evaluations are dear, a Hessian from a step of rounding's size away will do.
+                // Where evaluations are expensive, a Hessian from a step of rounding's size away will do.
                 if search.is_straight()
                     && search.criterion.is_expensive()
                     && (before - point.f).abs() < 1e-8 * (1.0 + before.abs())

@@ -238,7 +238,7 @@ fn update(inverse: &mut [f64], s: &[f64], y: &[f64]) {
     }
 }
 
-/// Hessian by differences of the exact gradient: central, or forward where evaluations are dear.
+/// Hessian by differences of the exact gradient: central, or forward where evaluations are expensive.
 pub fn hessian(objective: &mut dyn Objective, at: &Point, forward: bool) -> Option<Vec<f64>> {
     let m = at.x.len();
     let mut h = vec![0.0; m * m];

@@ -83,7 +83,7 @@ def plot_ranks(
     Parameters
     ----------
     variables, ax
-        As of `plot_traces`.
+        As in `plot_traces`.
 
     Returns
     -------
