@@ -1,4 +1,4 @@
-"""Do 95 % intervals hold the truth 95 % of the time, and do 5 % tests reject 5 % of the time?
+"""Do 95% intervals hold the truth 95% of the time, and do 5% tests reject 5% of the time?
 
     python benchmarks/coverage.py [--quick] [--replicates N] [--minutes M] [--processes N]
 
@@ -282,14 +282,14 @@ def report(seed: int, replicates: int, processes: int, minutes: float) -> str:
     rows = len(small_sample().data), len(few_groups(0.0).data)
     return "\n".join(
         [
-            f"95 % intervals, per cent that hold the truth ± Monte-Carlo standard error."
+            f"95% intervals, per cent that hold the truth ± Monte-Carlo standard error."
             f" `{small_sample().formula}`, {rows[0]} rows in {len(SMALL_SIZES)} groups of"
             f" {min(SMALL_SIZES)} to {max(SMALL_SIZES)}, five groups an arm; REML, profiles by ML;"
             f" bootstraps of {NSIM} draws for one replicate in {BOOTSTRAP_SHARE}.",
             "",
             coverage_table(covered),
             "",
-            f"Tests at 5 %, per cent rejected where the null hypothesis is true."
+            f"Tests at 5%, per cent rejected where the null hypothesis is true."
             f" `{few_groups(0.0).formula}`, {rows[1]} rows in {len(FEW_SIZES)} groups of"
             f" {min(FEW_SIZES)} to {max(FEW_SIZES)}, three groups an arm; groups' SD 0.7 in the"
             f" first null, 0 in the second, σ = 1.",

@@ -68,7 +68,7 @@ class Hypothesis:
             f"{self.hypothesis}: posterior probability {self.probability:.4g}, evidence ratio"
             f" {self.evidence_ratio:.4g}\n"
             f"  difference {self.estimate:.4g}, sd {self.sd:.4g},"
-            f" 5 % to 95 %: {self.q5:.4g} to {self.q95:.4g}"
+            f" 5% to 95%: {self.q5:.4g} to {self.q95:.4g}"
         )
 
 

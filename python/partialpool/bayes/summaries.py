@@ -22,7 +22,7 @@ FEWEST_DRAWS = 4
 
 
 def location_and_spread(draws: Vector) -> dict[str, float]:
-    """Mean, median, sd, mad and the 5 % and 95 % quantiles of draws of any shape."""
+    """Mean, median, sd, mad and the 5% and 95% quantiles of draws of any shape."""
     flat = np.ravel(draws)
     median = float(np.median(flat))
     low, high = np.quantile(flat, [0.05, 0.95]).tolist()

@@ -139,7 +139,7 @@ class Plots:
     def qq(
         self, *, of: str | None = None, column: str | None = None, ax: Axes | None = None
     ) -> Figure | Axes:
-        """Normal quantile plots with a line through the quartiles and a pointwise 95 % band."""
+        """Normal quantile plots with a line through the quartiles and a pointwise 95% band."""
         return plot_qq(self._fit, of=of, column=column, ax=ax)
 
     @documented_by(plot_profile)

@@ -101,7 +101,7 @@ def plot_caterpillar(
         If there is no such group or random effect.
     """
     shown = effects(fit, factor_index(fit, group), column, level, max_levels)
-    return _draw(fit, shown, f"{100 * level:g} % intervals", ax)
+    return _draw(fit, shown, f"{100 * level:g}% intervals", ax)
 
 
 def plot_posterior_caterpillar(
@@ -133,7 +133,7 @@ def plot_posterior_caterpillar(
     """
     index = factor_index(post.fit, group)
     shown = posterior_effects(post, index, column, level, max_levels)
-    return _draw(post.fit, shown, f"{kind_of(post)} medians and {100 * level:g} % intervals", ax)
+    return _draw(post.fit, shown, f"{kind_of(post)} medians and {100 * level:g}% intervals", ax)
 
 
 def _draw(fit: MixedFit, shown: Effects, said: str, ax: Axes | None) -> Figure | Axes:

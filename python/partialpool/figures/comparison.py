@@ -79,7 +79,7 @@ def plot_compare(
             raise ArgumentError(f"none of the fits has a fixed effect {term!r}; they have {known}")
     if not wanted:
         raise ArgumentError("terms is empty; name a fixed effect, or leave it out for all")
-    heading = f"fixed effects with {100 * level:g} % intervals"
+    heading = f"fixed effects with {100 * level:g}% intervals"
     if ax is not None:
         check_axes(ax)
         if len(wanted) > 1:

@@ -44,4 +44,4 @@ def draw_ellipses(ax: Axes, covariance: Vector, centre: Vector, color: str) -> l
 
 def coverage_labels() -> list[str]:
     """What the legend says of the ellipses."""
-    return [f"fitted distribution, {100 * share:g} %" for share, _ in COVERAGE]
+    return [f"fitted distribution, {100 * share:g}%" for share, _ in COVERAGE]

@@ -84,7 +84,7 @@ def _quantity(means: MarginalMeans) -> str:
         what, column = ("difference" if means.pairwise else "contrast"), ""
     unit = coefficient_unit(design.source, response, column) if column else None
     of = in_unit(short(response, 40), unit)
-    return f"{of}: {what} with {means.level * 100:.4g} % confidence interval"
+    return f"{of}: {what} with {means.level * 100:.4g}% confidence interval"
 
 
 def _name_rows(ax: Axes, means: MarginalMeans, at: np.ndarray) -> None:

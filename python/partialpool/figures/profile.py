@@ -48,7 +48,7 @@ def plot_profile(
 ) -> Figure | Axes:
     """Profile ζ of each parameter: a straight line where the estimate is normal.
 
-    Horizontal bars are the 50, 80 and 95 % profile intervals.
+    Horizontal bars are the 50, 80 and 95% profile intervals.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def plot_profile(
         panel.locator_params(axis="x", nbins=5)
     for panel in axes.flat[len(names) :]:
         panel.set_visible(False)
-    heading = f"{profile.fit.formula}, ML; profile ζ with 50, 80 and 95 % intervals"
+    heading = f"{profile.fit.formula}, ML; profile ζ with 50, 80 and 95% intervals"
     width = figure.get_size_inches()[0]
     figure.suptitle(wrapped(heading, width), fontsize=9, parse_math=False)
     return figure
@@ -101,7 +101,7 @@ def plot_profile_pairs(
 ) -> Figure | Axes:
     """Contours of the profiled likelihood of each pair of parameters, with the profiles' traces.
 
-    The contours hold the two parameters jointly with 50, 80 and 95 % confidence; between the points
+    The contours hold the two parameters jointly with 50, 80 and 95% confidence; between the points
     of the traces they are interpolated (Bates & Watts 1988, appendix A3.3; lme4's ``splom``).
     Where the two traces (full and dashed) are at right angles the estimates do not depend on each
     other.
@@ -135,7 +135,7 @@ def plot_profile_pairs(
             raise ArgumentError(f"one Axes holds one pair; name it: parm={list(names[:2])!r}")
         _pair(ax, profile, names[0], names[1])
         put_labels(ax, _label(profile, names[0]), _label(profile, names[1]))
-        put_title(ax, "contours: joint 50, 80 and 95 %; lines: profile traces")
+        put_title(ax, "contours: joint 50, 80 and 95%; lines: profile traces")
         return ax
     k = min(len(names), MOST)
     figure = new_figure(1.9 * k + 0.4, 1.7 * k + 0.6)
@@ -154,7 +154,7 @@ def plot_profile_pairs(
             x, y = (_label(profile, names[v], 24).replace(" (", "\n(") for v in (j, i))
             put_labels(panel, x if i == k - 1 else "", y if j == 0 else "")
             panel.locator_params(nbins=4)
-    heading = "profile pairs, ML; contours: joint 50, 80 and 95 %; lines: profile traces"
+    heading = "profile pairs, ML; contours: joint 50, 80 and 95%; lines: profile traces"
     if k < len(names):
         heading += f" (the first {k} of {len(names)} parameters)"
     figure.suptitle(wrapped(heading, figure.get_size_inches()[0]), fontsize=9)

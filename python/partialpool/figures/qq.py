@@ -46,7 +46,7 @@ class NormalQuantiles:
     theoretical, sample
         Those drawn.
     lower, upper
-        Where each lies with probability 95 % if the sample is normal.
+        Where each lies with probability 95% if the sample is normal.
     centre, scale
         Of the line: through the quartiles, as R's ``qqline``.
     total
@@ -69,7 +69,7 @@ def plot_qq(
     column: str | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
-    """Normal quantile plots with a line through the quartiles and a pointwise 95 % band.
+    """Normal quantile plots with a line through the quartiles and a pointwise 95% band.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def plot_qq(
         _panel(panel, *sample)
     for panel in axes[len(chosen) :]:
         panel.set_visible(False)
-    text = wrapped(f"{fit.formula}; band: pointwise 95 %", figure.get_size_inches()[0])
+    text = wrapped(f"{fit.formula}; band: pointwise 95%", figure.get_size_inches()[0])
     figure.suptitle(text, fontsize=9, parse_math=False)
     return figure
 

@@ -163,7 +163,7 @@ def _by_group(ax: Axes, fit: MixedFit, residual: Vector, index: int, max_groups:
         ax.plot(at, marks[:, 2], "-", color=ORANGE, lw=1.4, zorder=3)
     put_labels(ax, "", _names(fit)[1])
     put_levels(ax, "x", [factor.levels[i] for i in levels], factor.name)
-    what = "each row and the median" if one_by_one else "median, middle half and middle 90 %"
+    what = "each row and the median" if one_by_one else "median, middle half and middle 90%"
     total = len(factor.levels)
     said = f"{len(levels)} of {total:,} groups" if len(levels) < total else ""
     put_title(ax, f"residuals by group in order of median: {what}", said)

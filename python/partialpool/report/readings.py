@@ -28,7 +28,7 @@ CHANCE = 0.01
 MOMENT_ERRORS, SKEWNESS_SIZE, KURTOSIS_SIZE = 3.0, 0.3, 0.6
 #: Levels below which the shape of random effects is not judged.
 FEW_LEVELS = 10
-#: Half-width of a 95 % interval in standard deviations.
+#: Half-width of a 95% interval in standard deviations.
 HALF_WIDTH = 1.959963984540054
 
 
@@ -100,7 +100,7 @@ def read_caterpillar(fit: MixedFit, group: str | None = None) -> str:
     ]
     most = int(np.argmax(np.abs(effects[:, 0])))
     return (
-        f"Of {count(len(factor.levels), 'level')} of {factor.name}, the 95 % interval leaves out 0"
+        f"Of {count(len(factor.levels), 'level')} of {factor.name}, the 95% interval leaves out 0"
         f" for {listed(parts, 4)}. Farthest out in {shown(factor.names[0])} is"
         f" {factor.levels[most]} ({number(float(effects[most, 0]))})."
     )
@@ -153,8 +153,8 @@ def read_convergence(fit: MixedFit) -> str:
 
 
 def percent(share: float) -> str:
-    """As in "71.4 %"."""
-    return f"{100 * share:.1f} %"
+    """As in "71.4%"."""
+    return f"{100 * share:.1f}%"
 
 
 def _constant(values: Vector) -> bool:

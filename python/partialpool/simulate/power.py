@@ -113,13 +113,13 @@ class Power:
         return marked(table, self.interrupted)
 
     def __str__(self) -> str:
-        share = f"{100 * self.power:.1f} % ({100 * self.conf_low:.1f}, {100 * self.conf_high:.1f})"
+        share = f"{100 * self.power:.1f}% ({100 * self.conf_low:.1f}, {100 * self.conf_high:.1f})"
         lines = [
             f"Power by simulation: {self.method}",
             f"Model: {self.formula}",
             f"Test: {', '.join(self.hypotheses)}",
             "",
-            f"{share}, {100 * self.level:g} % interval",
+            f"{share}, {100 * self.level:g}% interval",
             f"{self.rejections} rejections at {self.alpha:g} in {self.nsim} simulations"
             f" (seed {self.seed})",
         ]

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 def power_html(power: Power) -> str:
     """The share of rejections with its interval."""
-    level = f"{100 * power.level:g} %"
+    level = f"{100 * power.level:g}%"
     numbers = (power.power, power.conf_low, power.conf_high)
     cells = CellTable(
         (", ".join(power.hypotheses),),
         ("power", f"lower {level}", f"upper {level}", "rejections", "simulations"),
         (
-            *((f"{100 * v:.1f} %",) for v in numbers),
+            *((f"{100 * v:.1f}%",) for v in numbers),
             (f"{power.rejections:,}",),
             (f"{power.nsim:,}",),
         ),

@@ -299,7 +299,7 @@ def test_plot_has_a_point_and_an_interval_for_each_mean(model: Any) -> None:
     figure = pp.emmeans(model("full"), "recipe", by="temperature").plot()
     axes = figure.axes[0]
     assert len(axes.get_yticklabels()) == 18
-    assert axes.get_xlabel() == "angle (°): marginal mean with 95 % confidence interval"
+    assert axes.get_xlabel() == "angle (°): marginal mean with 95% confidence interval"
 
 
 BAD = [

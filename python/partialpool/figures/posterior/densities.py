@@ -70,7 +70,7 @@ def plot_densities(
     """
     names, fewer = chosen_variables(post, variables)
     level = check_level(level)
-    what = f"{kind_of(post)} densities, medians and {100 * level:g} % intervals"
+    what = f"{kind_of(post)} densities, medians and {100 * level:g}% intervals"
     if ax is not None:
         name = one_variable(names)
         handles, labels = _panel(check_axes(ax), post, name, level, prior)
