@@ -8,15 +8,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import numpy as np
 import partialpool as pp
 import pytest
 
-#: Seconds after which a child that waits for threads that it does not have is given up.
-PATIENCE = 60
+from tests.forks import PATIENCE, forked_beside
 
 
 def table() -> dict[str, Any]:
@@ -71,26 +69,11 @@ def test_a_child_process_gives_the_same_numbers(start: str, want: list[float]) -
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_fork_during_a_fit_in_another_thread() -> None:
     _fit_a_little()  # what is imported late is imported now: CPython's import locks outlive a fork
-    stop = threading.Event()
-
-    def busy() -> None:
-        while not stop.is_set():
-            pp.lmer("Reaction ~ Days + (Days | Subject)", pp.load_dataset("sleepstudy"))
-
-    worker = threading.Thread(target=busy)
-    worker.start()
-    context = multiprocessing.get_context("fork")
-    try:
-        for _ in range(40):
-            child = context.Process(target=_fit_and_leave)
-            child.start()
-            child.join(PATIENCE)
-            if child.is_alive():
-                child.kill()
-            assert child.exitcode == 0
-    finally:
-        stop.set()
-        worker.join()
+    forked_beside(
+        lambda: pp.lmer("Reaction ~ Days + (Days | Subject)", pp.load_dataset("sleepstudy")),
+        _fit_and_leave,
+        times=40,
+    )
 
 
 def _fit_a_little() -> None:

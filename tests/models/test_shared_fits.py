@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures as futures
 import copy
-import multiprocessing
 import os
 import signal
 import threading
@@ -18,9 +17,9 @@ import partialpool as pp
 import pytest
 from partialpool import _core
 
+from tests.forks import forked_beside
+
 THREADS = 8
-#: Seconds after which a child that waits for a lock of its parent's is given up.
-PATIENCE = 60
 
 
 def crossed() -> pd.DataFrame:
@@ -154,30 +153,12 @@ def test_a_child_forked_while_a_thread_works_with_the_fit_asks_it() -> None:
     fit = FITS["crossed"]()
     accessors = native_accessors(fit)
     want = {name: told(accessors[name]()) for name in ("leverages", "beta", "criterion")}
-    stop = threading.Event()
-
-    def busy() -> None:
-        while not stop.is_set():
-            accessors["leverages"]()
 
     def child() -> None:
         found = {name: told(accessors[name]()) for name in want}
         os._exit(0 if found == want else 1)
 
-    worker = threading.Thread(target=busy)
-    worker.start()
-    context = multiprocessing.get_context("fork")
-    try:
-        for _ in range(10):
-            process = context.Process(target=child)
-            process.start()
-            process.join(PATIENCE)
-            if process.is_alive():
-                process.kill()
-            assert process.exitcode == 0
-    finally:
-        stop.set()
-        worker.join()
+    forked_beside(accessors["leverages"], child, times=10)
 
 
 def test_a_signal_handler_may_ask_the_fit_that_it_interrupts() -> None:

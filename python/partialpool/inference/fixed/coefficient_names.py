@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from typing import NamedTuple
+
+from partialpool.cached import cached_property
 
 #: A word (with R's dots), a power, or one mark.
 TOKEN = re.compile(r"\s*(?:([^\W]+(?:\.\w+)*)|(\*\*|\^)|(`)|(\S))")
