@@ -168,7 +168,8 @@ def test_blocks_of_covariance_are_asked_not_taken_apart() -> None:
 
 def test_factors_of_covariance_say_which_basis_they_are_in() -> None:
     """Λ is `Raw` or `Working` wherever it is passed on, never a bare vector of matrices."""
-    bare = r"\b(?:lam|lambda|lambdas|raw|working|near|start)\s*:\s*(?:Option<)?&?(?:'\w+ )?(?:\[|Vec<)Vec<f64>"
+    names = "lam|lambda|lambdas|raw|working|near|start"
+    bare = rf"\b(?:{names})\s*:\s*(?:Option<)?&?(?:'\w+ )?(?:\[|Vec<)Vec<f64>"
     found = [
         (file, match)
         for file, source in files().items()

@@ -199,6 +199,7 @@ mod tests {
         }
         assert!(read > 0);
         assert!(CrossProducts::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+        assert!(CrossProducts::from_bytes(&bytes[4..]).is_err(), "as before there were versions");
     }
 
     #[test]
