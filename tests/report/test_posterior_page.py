@@ -35,7 +35,7 @@ def test_numbers_are_those_of_the_draws(post):
 
 def test_call_can_be_typed_again(post):
     page = posterior_html(post)
-    assert "pp.sample(&#39;Reaction ~ Days + (Days | Subject)&#39;, sleep" in page
+    assert "pp.sample(&#39;Reaction ~ Days + (Days | Subject)&#39;, data" in page
     assert "seed=1" in page
 
 

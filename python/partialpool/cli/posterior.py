@@ -118,6 +118,7 @@ def sample_and_print(
             **sampling.numbers,
         )
         seconds = time.perf_counter() - start
+    post.fit.data_name = name
     if as_json:
         numbers = as_numbers(post, name, sampling.level)
         typer.echo(json.dumps(numbers, indent=1, allow_nan=False))
