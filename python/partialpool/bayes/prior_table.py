@@ -13,10 +13,13 @@ from partialpool.bayes.priors import Prior, half_student_t, lkj, normal
 from partialpool.design import Design
 from partialpool.design.covariance import pairs_by_block
 from partialpool.errors import ArgumentError
+from partialpool.tables.html import tables_html
+from partialpool.tables.printed import Printed
+from partialpool.tables.rformat import CellTable
 
 
-@dataclass(frozen=True, slots=True)
-class PriorTable:
+@dataclass(frozen=True, slots=True, repr=False)
+class PriorTable(Printed):
     """Prior of every parameter; correlations of one covariance block share theirs.
 
     Attributes
@@ -40,6 +43,12 @@ class PriorTable:
             f"{name:<{width}}  {prior!s:<{middle}}  {'given' if name in self.given else 'default'}"
             for name, prior in self.priors.items()
         )
+
+    def _repr_html_(self) -> str:
+        texts = tuple(str(prior) for prior in self.priors.values())
+        whose = tuple("user" if name in self.given else "default" for name in self.priors)
+        cells = CellTable(tuple(self.priors), ("Prior", "Given by"), (texts, whose))
+        return tables_html("Priors", [("", cells)], left=2)
 
     def native(self, parameters: Parameters) -> tuple[Any, Any, Any, Any]:
         """Arguments of the native module: fixed effects, σ, deviations, LKJ's η by block."""
