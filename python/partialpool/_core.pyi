@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.design.covariance import Block
+
 __version__: str
 
 Vector = NDArray[np.float64]
 Column = float | Vector
-FactorArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[int]]
+FactorArgs = tuple[NDArray[np.uint32], int, Sequence[Column], Sequence[Block]]
 RowArgs = tuple[Sequence[Column], NDArray[np.uint32]]
 # Simulation: codes, levels, columns, factor of their covariance; (rows, columns of X, β), residual
 # SD, random effects.
@@ -44,7 +46,7 @@ class CrossProducts:
     @property
     def sum_log_weights(self) -> float: ...
     @property
-    def shapes(self) -> list[tuple[int, list[int]]]: ...
+    def shapes(self) -> list[tuple[int, list[tuple[str, int]]]]: ...
     def merge(
         self,
         other: CrossProducts,

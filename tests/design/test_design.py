@@ -8,6 +8,7 @@ import partialpool as pp
 import pytest
 from formulaic import model_matrix
 from partialpool.design import Frame, build_design
+from partialpool.design.covariance import Block, parts
 from partialpool.errors import DataError, NewDataError, PartialPoolError
 from partialpool.formula import parse_formula
 
@@ -69,7 +70,8 @@ def test_columns_of_a_bar(lhs: str, bar: str, table: pd.DataFrame) -> None:
         matrix(factor.columns, 48), expected.to_numpy(dtype=float), atol=1e-12
     )
     size = expected.shape[1]
-    assert factor.blocks == ((size,) if bar == "|" else (1,) * size)
+    assert factor.blocks == (Block("us" if bar == "|" else "diag", size),)
+    assert [len(p) for p in parts(factor.blocks)] == ([size] if bar == "|" else [1] * size)
 
 
 @pytest.mark.parametrize("coding", ["treatment", "sum", "helmert", "poly", "SAS", "diff"])
@@ -104,7 +106,7 @@ def test_nested_factors_are_expanded_and_joined(table: pd.DataFrame) -> None:
 def test_terms_on_one_factor_are_merged(table: pd.DataFrame) -> None:
     (factor,) = design_of("y ~ x + (1 | g) + (0 + x | g)", table).factors
     assert factor.names == ("Intercept", "x")
-    assert factor.blocks == (1, 1)
+    assert factor.blocks == (Block("us", 1), Block("us", 1))
     assert [term.source.text for term in factor.terms] == ["(1 | g)", "(0 + x | g)"]
 
 

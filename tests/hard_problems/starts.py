@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from partialpool.design.covariance import parts
 
 Vector = NDArray[np.float64]
 Lambdas = list[list[float]]
@@ -24,11 +25,12 @@ class Blocks:
         self.joint: list[Vector] = []
         for factor in factors:
             columns = [np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in factor.columns]
-            ends = np.cumsum(factor.blocks)
+            sizes = [len(part) for part in parts(factor.blocks)]
+            ends = np.cumsum(sizes)
             self.bases.append(
                 [
                     _orthonormal_basis(np.column_stack(columns[end - size : end]))
-                    for end, size in zip(ends, factor.blocks, strict=True)
+                    for end, size in zip(ends, sizes, strict=True)
                 ]
             )
             self.joint.append(_orthonormal_basis(np.column_stack(columns)))

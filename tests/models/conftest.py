@@ -13,6 +13,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 from partialpool import _core
+from partialpool.design.covariance import parts
 
 from tests.references import REFERENCE, read_reference
 
@@ -57,7 +58,7 @@ def make_fit_at_r(name: str) -> pp.LinearMixedModel:
     for term in fit.terms:
         own = lambdas[term.index][term.columns, term.columns]
         start = 0
-        for size in term.blocks:
+        for size in map(len, parts(term.blocks)):
             for j in range(start, start + size):
                 for i in range(j, start + size):
                     own[i, j] = next(theta)

@@ -9,6 +9,7 @@ import partialpool as pp
 import pytest
 from high_precision import STEP, Deviance, gradient, hessian, moved
 from mpmath import mp, mpf
+from partialpool.design.covariance import parts
 from scipy.stats import t as student
 
 Get = Callable[[str], Any]
@@ -38,7 +39,7 @@ def free_entries(fit: pp.LinearMixedModel) -> list[tuple[int, int, int]]:
     out = []
     for f, factor in enumerate(fit.design.factors):
         start = 0
-        for size in factor.blocks:
+        for size in map(len, parts(factor.blocks)):
             block = range(start, start + size)
             out += [(f, i, j) for j in block for i in block if i >= j]
             start += size
@@ -114,7 +115,7 @@ def working_basis(fit: pp.LinearMixedModel) -> np.ndarray:
     columns = np.column_stack(
         [np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in factor.columns]
     )
-    if len(factor.blocks) == 1:
+    if len(parts(factor.blocks)) == 1:
         r = np.linalg.qr(columns, mode="r") / np.sqrt(n)
         return np.linalg.inv(r * np.sign(np.diag(r))[:, None])
     return np.diag(1 / np.sqrt(np.square(columns).mean(axis=0)))

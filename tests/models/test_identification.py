@@ -5,6 +5,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 from numpy.testing import assert_allclose
+from partialpool.design import covariance
 
 from tests.hard_problems.generator import hard_problem
 
@@ -193,7 +194,7 @@ def test_the_directions_are_those_of_the_definition(seed):
         columns = np.column_stack([np.broadcast_to(c, (n,)) for c in factor.columns])
         same = factor.codes[:, None] == factor.codes[None, :]
         start = 0
-        for size in factor.blocks:
+        for size in map(len, covariance.parts(factor.blocks)):
             q = np.linalg.qr(columns[:, start : start + size])[0]
             products = [np.outer(q[:, i], q[:, j]) for j in range(size) for i in range(j, size)]
             parts += [(d + d.T) * same for d in products]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from partialpool.design.covariance import Block
 from partialpool.models.convergence import singular_sentences
 
 
@@ -14,7 +15,7 @@ class Part:
 
 def sentences(names, lam, directions, blocks=None, group="mountain"):
     k = len(names)
-    factor = Part(name=group, names=tuple(names), blocks=blocks or (k,))
+    factor = Part(name=group, names=tuple(names), blocks=blocks or (Block("us", k),))
     native = Part(
         null_directions=[Part(directions=directions, basis=np.eye(k).ravel().tolist())],
         lambdas=[np.asarray(lam, dtype=float).ravel().tolist()],
@@ -67,7 +68,10 @@ def test_effects_that_the_others_determine():
 
 def test_independent_terms_are_named_one_by_one():
     texts = sentences(
-        ["Intercept", "x", "z"], np.diag([1.0, 0, 0]), [[0, 1, 0], [0, 0, 1]], blocks=(1, 1, 1)
+        ["Intercept", "x", "z"],
+        np.diag([1.0, 0, 0]),
+        [[0, 1, 0], [0, 0, 1]],
+        blocks=(Block("diag", 3),),
     )
     assert texts == ("variance of x | mountain is 0", "variance of z | mountain is 0")
 

@@ -1,9 +1,12 @@
 //! Arrays of Python, held while Rust borrows from them.
 
+use numerics::covariance::Block;
 use numerics::{Column, FactorInput, Input};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::errors::raise;
 
 /// A column as it comes from Python: a number or a contiguous array of doubles.
 pub(crate) enum HeldColumn<'py> {
@@ -39,6 +42,13 @@ pub(crate) fn columns<'a>(held: &'a [HeldColumn]) -> PyResult<Vec<Column<'a>>> {
     held.iter().map(HeldColumn::column).collect()
 }
 
+/// A block of columns and the structure of its covariance, as Python's dataclass has them.
+#[derive(FromPyObject)]
+struct BlockArgs {
+    kind: String,
+    size: usize,
+}
+
 /// The random effects of one grouping factor, as Python's tuple has them.
 #[derive(FromPyObject)]
 pub(crate) struct FactorArgs<'py> {
@@ -49,7 +59,7 @@ pub(crate) struct FactorArgs<'py> {
     #[pyo3(item(2))]
     columns: Vec<Bound<'py, PyAny>>,
     #[pyo3(item(3))]
-    blocks: Vec<usize>,
+    blocks: Vec<BlockArgs>,
 }
 
 /// The columns of one grouping factor and its codes, as Python's tuple has them.
@@ -74,7 +84,7 @@ struct HeldFactor<'py> {
     codes: PyReadonlyArray1<'py, u32>,
     levels: usize,
     columns: Vec<HeldColumn<'py>>,
-    blocks: Vec<usize>,
+    blocks: Vec<Block>,
 }
 
 impl<'py> HeldInput<'py> {
@@ -86,9 +96,11 @@ impl<'py> HeldInput<'py> {
     ) -> PyResult<Self> {
         let mut factors = Vec::with_capacity(given.len());
         for FactorArgs { codes, levels, columns, blocks } in given {
-            if blocks.iter().sum::<usize>() != columns.len() || columns.is_empty() {
+            if blocks.iter().map(|b| b.size).sum::<usize>() != columns.len() || columns.is_empty() {
                 return Err(PyValueError::new_err("blocks must add up to the columns"));
             }
+            let blocks =
+                blocks.iter().map(|b| Block::named(&b.kind, b.size)).collect::<Result<_, _>>().map_err(raise)?;
             factors.push(HeldFactor { codes, levels, columns: hold(&columns)?, blocks });
         }
         Ok(HeldInput { y, x: hold(&x)?, factors, weights })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use numerics::covariance::Raw;
 use numerics::{CrossProducts, Fit};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -77,27 +78,29 @@ impl PyCrossProducts {
         Ok(Self { inner: Arc::new(CrossProducts::from_bytes(bytes).map_err(raise)?) })
     }
 
-    /// Levels and sizes of the covariance blocks of each factor, in the caller's order.
+    /// Levels of each factor, with kind and size of its covariance blocks, in the caller's order.
     #[getter]
-    fn shapes(&self) -> Vec<(usize, Vec<usize>)> {
+    fn shapes(&self) -> Vec<(usize, Vec<(&'static str, usize)>)> {
         let mut out = vec![(0, Vec::new()); self.inner.factors.len()];
         for (f, &i) in self.inner.factors.iter().zip(&self.inner.order) {
-            out[i] = (f.levels, f.blocks.clone());
+            out[i] = (f.levels, f.blocks().iter().map(|b| (b.name(), b.size())).collect());
         }
         out
     }
 
     #[pyo3(signature = (reml, start=None))]
     fn fit(&self, py: Python<'_>, reml: bool, start: Option<Vec<Vec<f64>>>) -> PyResult<PyFit> {
+        let start = start.map(Raw::from);
         let cp = self.inner.clone();
         let inner =
-            interruptible(py, cp.q() + cp.p > MANY_EFFECTS, || Fit::optimise(cp.clone(), reml, start.as_deref()))?;
+            interruptible(py, cp.q() + cp.p > MANY_EFFECTS, || Fit::optimise(cp.clone(), reml, start.as_ref()))?;
         Ok(PyFit::new(inner))
     }
 
     /// Criterion and its exact gradient in every entry of each raw Λ.
     fn evaluate(&self, py: Python<'_>, reml: bool, lambdas: Vec<Vec<f64>>) -> PyResult<(f64, Vec<Vec<f64>>)> {
-        detached(py, || Fit::evaluate_raw(&self.inner, reml, &lambdas))?.map_err(raise)
+        let (value, slopes) = detached(py, || Fit::evaluate_raw(&self.inner, reml, &lambdas.into()))?.map_err(raise)?;
+        Ok((value, slopes.into()))
     }
 }
 

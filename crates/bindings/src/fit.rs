@@ -116,13 +116,10 @@ impl PyFit {
             return Err(CoreError::new_err("stored state unreadable: inconsistent Hessian"));
         }
         let cp = cp.inner.clone();
-        let sizes = || cp.factors.iter().map(|f| f.k * f.k);
-        if working.as_ref().is_some_and(|w| !w.iter().map(Vec::len).eq(sizes())) {
-            return Err(CoreError::new_err("stored state unreadable: inconsistent working parameters"));
-        }
+        let working = working.map(|w| cp.passage().stored(w)).transpose().map_err(raise)?;
         let inner = detached(py, || match &working {
             Some(working) => Fit::at_working(cp, reml, working, convergence, hessian),
-            None => Fit::at(cp, reml, &lambdas, convergence, hessian),
+            None => Fit::at(cp, reml, &lambdas.into(), convergence, hessian),
         })?
         .map_err(raise)?;
         Ok(Self::new(inner))
@@ -143,13 +140,13 @@ impl PyFit {
 
     #[getter]
     fn lambdas(&self, py: Python<'_>) -> PyResult<Vec<Vec<f64>>> {
-        Ok(self.read(py)?.raw_lambda())
+        Ok(self.read(py)?.raw_lambda().into())
     }
 
     /// Λ in the working basis, in the internal order of factors: what `restore` needs to be exact.
     #[getter]
     fn working(&self, py: Python<'_>) -> PyResult<Vec<Vec<f64>>> {
-        Ok(self.read(py)?.state.blocked.lam.clone())
+        Ok(self.read(py)?.state.blocked.lam.clone().into())
     }
 
     #[getter]

@@ -51,5 +51,5 @@ impl Undetermined {
 pub fn undetermined(py: Python<'_>, products: &PyCrossProducts) -> PyResult<(Vec<Undetermined>, Vec<Vec<f64>>)> {
     let cp = &products.inner;
     let (found, sizes) = interruptible(py, cp.q() + cp.p > MANY_EFFECTS, || inference::undetermined(cp))?;
-    Ok((found.into_iter().map(|d| Undetermined { working: d.working, raw: d.raw }).collect(), sizes))
+    Ok((found.into_iter().map(|d| Undetermined { working: d.working, raw: d.raw.into() }).collect(), sizes))
 }

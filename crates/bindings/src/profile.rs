@@ -53,7 +53,7 @@ fn parameter(kind: &str, at: &[usize]) -> PyResult<Parameter> {
 }
 
 fn point(o: &ConstrainedOptimum) -> ProfilePoint {
-    let (beta, lambdas) = (o.beta.clone(), o.lambdas.clone());
+    let (beta, lambdas) = (o.beta.clone(), o.lambdas.clone().into());
     ProfilePoint { value: o.value, zeta: o.zeta, sigma: o.sigma, beta, lambdas }
 }
 

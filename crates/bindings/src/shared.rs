@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
+use numerics::covariance::Working;
 use numerics::fit::Convergence;
 use numerics::{CrossProducts, Fit, NumericsError};
 use pyo3::prelude::*;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 struct Origin {
     cp: Arc<CrossProducts>,
     reml: bool,
-    lambda: Vec<Vec<f64>>,
+    lambda: Working,
     convergence: Convergence,
     hessian: Vec<f64>,
 }

@@ -1,6 +1,7 @@
 //! Exact derivatives against central differences, on designs of every shape.
 
-use numerics::criterion::curvature::{free_directions, hessian};
+use numerics::covariance::{directions, Block, Working};
+use numerics::criterion::curvature::hessian;
 use numerics::criterion::Profiled;
 use numerics::{Column, CrossProducts, FactorInput, Input};
 
@@ -34,7 +35,7 @@ fn data(n: usize) -> Data {
     Data { y, x, w, outer, inner, crossed }
 }
 
-fn factor<'a>(codes: &'a [u32], levels: usize, columns: Vec<Column<'a>>, blocks: Vec<usize>) -> FactorInput<'a> {
+fn factor<'a>(codes: &'a [u32], levels: usize, columns: Vec<Column<'a>>, blocks: Vec<Block>) -> FactorInput<'a> {
     FactorInput { codes, levels, columns, blocks }
 }
 
@@ -42,14 +43,20 @@ fn models(d: &Data, weights: bool) -> Vec<CrossProducts> {
     let one = Column::Constant(1.0);
     let x = Column::Values(&d.x);
     let shapes = [
-        vec![factor(&d.outer, 6, vec![one, x], vec![2])],
-        vec![factor(&d.inner, 18, vec![one, x], vec![1, 1])],
-        vec![factor(&d.inner, 18, vec![one], vec![1]), factor(&d.outer, 6, vec![one, x], vec![2])],
-        vec![factor(&d.outer, 6, vec![one, x], vec![2]), factor(&d.crossed, 5, vec![one, x], vec![1, 1])],
+        vec![factor(&d.outer, 6, vec![one, x], vec![Block::us(2)])],
+        vec![factor(&d.inner, 18, vec![one, x], vec![Block::diag(2)])],
         vec![
-            factor(&d.inner, 18, vec![one], vec![1]),
-            factor(&d.outer, 6, vec![x], vec![1]),
-            factor(&d.crossed, 5, vec![one, x], vec![2]),
+            factor(&d.inner, 18, vec![one], vec![Block::us(1)]),
+            factor(&d.outer, 6, vec![one, x], vec![Block::us(2)]),
+        ],
+        vec![
+            factor(&d.outer, 6, vec![one, x], vec![Block::us(2)]),
+            factor(&d.crossed, 5, vec![one, x], vec![Block::us(1); 2]),
+        ],
+        vec![
+            factor(&d.inner, 18, vec![one], vec![Block::us(1)]),
+            factor(&d.outer, 6, vec![x], vec![Block::us(1)]),
+            factor(&d.crossed, 5, vec![one, x], vec![Block::us(2)]),
         ],
     ];
     let build = |factors| {
@@ -59,7 +66,7 @@ fn models(d: &Data, weights: bool) -> Vec<CrossProducts> {
     shapes.into_iter().map(build).collect()
 }
 
-fn lambda(cp: &CrossProducts, x: &[f64]) -> Vec<Vec<f64>> {
+fn lambda(cp: &CrossProducts, x: &[f64]) -> Working {
     let mut next = x.iter();
     let one = |f: &numerics::Factor| {
         let mut l = vec![0.0; f.k * f.k];
@@ -133,7 +140,7 @@ fn the_hessian_is_the_limit_of_differences_of_the_gradient() {
             })
             .collect();
         gradient(x);
-        let exact = hessian(cp, &state, &free_directions(&cp.factors));
+        let exact = hessian(cp, &state, &directions(&cp.factors, x));
         let size = exact.iter().fold(1.0f64, |s, v| s.max(v.abs()));
         for i in 0..m {
             for j in 0..m {

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use numerics::covariance::{correlation_factor, lkj, Block, Working};
+use numerics::linalg::gamma::ln_gamma;
 use numerics::posterior::Collapsed;
+use numerics::posterior::Prior;
 use numerics::posterior::WarmStart;
-use numerics::posterior::{correlation_factor, lkj, ln_gamma, Prior};
 use numerics::posterior::{sample, CollapsedTarget, JointTarget, Plan};
 use numerics::posterior::{LogPosterior, Priors};
 use numerics::{Column, CrossProducts, FactorInput, Fit, Input};
@@ -152,15 +154,21 @@ fn rows() -> Rows {
     Rows { y, x, weights: noise(n, 5).iter().map(|v| 1.5 + v).collect(), g, h }
 }
 
-fn products(r: &Rows, crossed: bool, blocks: &[usize]) -> Arc<CrossProducts> {
+/// Two columns: dependent, in two blocks, in one diagonal block.
+fn kinds() -> [Vec<Block>; 3] {
+    [vec![Block::us(2)], vec![Block::us(1); 2], vec![Block::diag(2)]]
+}
+
+fn products(r: &Rows, crossed: bool, blocks: &[Block]) -> Arc<CrossProducts> {
     let columns = vec![Column::Constant(1.0), Column::Values(&r.x)];
     let first = FactorInput { codes: &r.g, levels: 7, columns: columns.clone(), blocks: blocks.to_vec() };
-    let second = FactorInput { codes: &r.h, levels: 5, columns: vec![Column::Constant(1.0)], blocks: vec![1] };
+    let second =
+        FactorInput { codes: &r.h, levels: 5, columns: vec![Column::Constant(1.0)], blocks: vec![Block::us(1)] };
     let factors = if crossed { vec![second, first] } else { vec![first] };
     Arc::new(CrossProducts::build(&Input { y: &r.y, weights: Some(&r.weights), x: columns, factors }).unwrap())
 }
 
-fn priors(crossed: bool, blocks: &[usize], beta: [Prior; 2], sigma: Prior) -> Priors {
+fn priors(crossed: bool, blocks: &[Block], beta: [Prior; 2], sigma: Prior) -> Priors {
     let sds = vec![Prior::HalfStudentT(3.0, 5.0), Prior::Uniform(0.0, 9.0)];
     let (mut sd, mut eta) = (vec![sds], vec![vec![2.0; blocks.len()]]);
     if crossed {
@@ -176,7 +184,7 @@ fn every_model() -> Vec<LogPosterior> {
     let bounded = [Prior::StudentT(3.0, 90.0, 30.0), Prior::Uniform(-2.0, 9.0)];
     let mut out = Vec::new();
     for crossed in [false, true] {
-        for blocks in [&[2][..], &[1, 1][..]] {
+        for blocks in &kinds() {
             for (beta, sigma) in [(wide, Prior::Exponential(0.3)), (bounded, Prior::Uniform(0.5, 20.0))] {
                 let cp = products(&r, crossed, blocks);
                 let priors = priors(crossed, blocks, beta, sigma);
@@ -248,14 +256,14 @@ fn dense_log_likelihood(r: &Rows, crossed: bool, d: &[f64]) -> f64 {
 fn collapsed_likelihood_is_that_of_the_dense_covariance_matrix() {
     let r = rows();
     for crossed in [false, true] {
-        for blocks in [&[2][..], &[1, 1][..]] {
+        for blocks in &kinds() {
             let cp = products(&r, crossed, blocks);
             let beta = [Prior::Flat; 2];
             let posterior = LogPosterior::new(cp.clone(), priors(crossed, blocks, beta, Prior::Flat), false).unwrap();
             let mut x = start_of(&posterior);
             x.iter_mut().zip(noise(20, 11)).for_each(|(x, e)| *x += 0.3 * e);
             let reported = posterior.constrain(&x);
-            let (beta, lam, sigma) = posterior.parameters_of(&reported);
+            let (beta, lam, sigma) = posterior.parameters_of(&reported).unwrap();
             let expected = dense_log_likelihood(&r, crossed, &reported);
             for mut collapsed in [Collapsed::new(cp.clone()).unwrap(), Collapsed::general(cp.clone()).unwrap()] {
                 let value = collapsed.evaluate(&beta, &lam, sigma).unwrap().value;
@@ -268,9 +276,9 @@ fn collapsed_likelihood_is_that_of_the_dense_covariance_matrix() {
 #[test]
 fn the_short_way_of_one_factor_is_the_general_way() {
     let r = rows();
-    for blocks in [&[2][..], &[1, 1][..]] {
+    for blocks in &kinds() {
         let cp = products(&r, false, blocks);
-        let lam = vec![vec![0.7, 0.0, -0.3, 0.9]];
+        let lam = Working::from(vec![vec![0.7, 0.0, -0.3, 0.9]]);
         let one = Collapsed::new(cp.clone()).unwrap().evaluate(&[0.2, -0.1], &lam, 0.6).unwrap();
         let two = Collapsed::general(cp.clone()).unwrap().evaluate(&[0.2, -0.1], &lam, 0.6).unwrap();
         let close = |a: f64, b: f64| (a - b).abs() < 1e-10 * (1.0 + a.abs());
@@ -283,8 +291,8 @@ fn the_short_way_of_one_factor_is_the_general_way() {
 #[test]
 fn draws_do_not_depend_on_the_number_of_threads() {
     let r = rows();
-    let cp = products(&r, true, &[2]);
-    let priors = priors(true, &[2], [Prior::Flat; 2], Prior::HalfNormal(9.0));
+    let cp = products(&r, true, &[Block::us(2)]);
+    let priors = priors(true, &[Block::us(2)], [Prior::Flat; 2], Prior::HalfNormal(9.0));
     let mut posterior = LogPosterior::new(cp, priors, false).unwrap();
     let x = start_of(&posterior);
     let start = WarmStart::from(&mut posterior, x).unwrap();
@@ -309,9 +317,9 @@ fn draws_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn stopped_chains_keep_their_draws() {
     let r = rows();
-    let cp = products(&r, false, &[2]);
+    let cp = products(&r, false, &[Block::us(2)]);
     let mut posterior =
-        LogPosterior::new(cp, priors(false, &[2], [Prior::Flat; 2], Prior::HalfNormal(9.0)), false).unwrap();
+        LogPosterior::new(cp, priors(false, &[Block::us(2)], [Prior::Flat; 2], Prior::HalfNormal(9.0)), false).unwrap();
     let x = start_of(&posterior);
     let start = WarmStart::from(&mut posterior, x).unwrap();
     let plan = Plan { chains: 2, warmup: 5, draws: 50_000_000, seed: 5, threads: 2, target_accept: 0.8, max_depth: 8 };

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from partialpool.cached import cached_property
 from partialpool.design import Factor
+from partialpool.design.covariance import pairs
 from partialpool.errors import DesignError
 from partialpool.models.fit import MixedFit
 from partialpool.models.random_effects import told_apart, unique_names
@@ -69,11 +70,7 @@ class Parameters:
     @staticmethod
     def pairs(factor: Factor) -> list[tuple[int, int]]:
         """Columns (i, j), i > j, that are correlated, block by block and row by row."""
-        out, start = [], 0
-        for size in factor.blocks:
-            out += [(start + i, start + j) for i in range(size) for j in range(i)]
-            start += size
-        return out
+        return pairs(factor.blocks)
 
     @staticmethod
     def container_names(factor: Factor) -> tuple[str, str, str]:

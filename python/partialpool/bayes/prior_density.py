@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.bayes.priors import Prior, lkj
+from partialpool.design.covariance import parts
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -24,7 +24,8 @@ def prior_density(post: Posterior, name: str, points: Vector) -> Vector:
     for factor in post.parameters.factors:
         names = post.parameters.correlations(factor)
         if name in names:
-            size = _block_size(factor.blocks, names.index(name))
+            first, _ = post.parameters.pairs(factor)[names.index(name)]
+            size = next(len(part) for part in parts(factor.blocks) if first in part)
             # Marginal of one correlation of a k x k matrix: (1 - r²) ** (η + k/2 - 2).
             return np.exp(lkj(prior.parameters[0] + size / 2 - 1).log_density(points))
     positive = name == "sigma" or any(
@@ -32,15 +33,6 @@ def prior_density(post: Posterior, name: str, points: Vector) -> Vector:
     )
     height = np.exp(prior.log_density(points))
     return np.where(points < 0, 0.0, height) / _share_above_zero(prior) if positive else height
-
-
-def _block_size(blocks: Sequence[int], place: int) -> int:
-    """Size of the covariance block that holds a factor's correlation of this place."""
-    for size in blocks:
-        place -= size * (size - 1) // 2
-        if place < 0:
-            return size
-    return 2
 
 
 def _share_above_zero(prior: Prior) -> float:

@@ -12,6 +12,7 @@ from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_text import read_prior
 from partialpool.bayes.priors import Prior, half_student_t, lkj, normal
 from partialpool.design import Design
+from partialpool.design.covariance import pairs_by_block
 from partialpool.errors import ArgumentError
 from partialpool.tables.html import tables_html
 from partialpool.tables.printed import Printed
@@ -62,8 +63,8 @@ class PriorTable(Printed):
         for factor in parameters.factors:
             names = iter(parameters.correlations(factor))
             row = []
-            for size in factor.blocks:
-                block = [next(names) for _ in range(size * (size - 1) // 2)]
+            for pairs in pairs_by_block(factor.blocks):
+                block = [next(names) for _ in pairs]
                 row.append(self.priors[block[0]].parameters[0] if block else 1.0)
             etas.append(row)
         return [one(name) for name in parameters.coefficients], one("sigma"), sds, etas

@@ -29,6 +29,7 @@ from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
+from partialpool.design.covariance import count_parameters
 from partialpool.errors import ArgumentError, ConvergenceError, DesignError, warn
 from partialpool.hints import knows_foreign_arguments
 from partialpool.limits import require_memory
@@ -144,7 +145,7 @@ def sample(
     products = cross_products(design)
     if not products.kept and design.x:
         raise DesignError("no column of the fixed part varies; check the formula")
-    covariances = sum(k * (k + 1) // 2 for f in design.factors for k in f.blocks)
+    covariances = sum(count_parameters(f.blocks) for f in design.factors)
     width = len(products.kept) + covariances + 1
     require_memory(
         8.0 * chains * draws * width,

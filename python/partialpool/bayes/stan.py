@@ -17,6 +17,7 @@ from partialpool.bayes.reading import read_design
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor
 from partialpool.design.columns import Column
+from partialpool.design.covariance import parts
 
 #: Our families in Stan's words; halves are cut off at zero by the parameter's bound.
 STAN = {
@@ -207,17 +208,16 @@ def covariance_blocks(design: Design) -> list[Block]:
     out: list[Block] = []
     for factor in design.factors:
         single: list[int] = []
-        start = 0
-        for size in (*factor.blocks, 0):
-            if size == 1:
-                single.append(start)
-            else:
-                if single:
-                    out.append(Block(factor, tuple(single), correlated=False))
-                    single = []
-                if size:
-                    out.append(Block(factor, tuple(range(start, start + size)), correlated=True))
-            start += size
+        for part in parts(factor.blocks):
+            if len(part) == 1:
+                single += part
+                continue
+            if single:
+                out.append(Block(factor, tuple(single), correlated=False))
+                single = []
+            out.append(Block(factor, tuple(part), correlated=True))
+        if single:
+            out.append(Block(factor, tuple(single), correlated=False))
     return out
 
 

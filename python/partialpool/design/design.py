@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from partialpool._core import encode
 from partialpool.cached import cached_property
 from partialpool.design.columns import Column, Rows, take
+from partialpool.design.covariance import Block
 from partialpool.design.encoder import Encoder
 from partialpool.design.frame import Coded, Frame, replace_columns
 from partialpool.design.levels import (
@@ -32,7 +33,7 @@ class Term:
     encoder: Encoder
     names: tuple[str, ...]
     start: int
-    blocks: tuple[int, ...]
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Factor:
     columns
         k columns: a number or an array of shape (n,).
     blocks
-        Sizes of the independent covariance blocks; they add up to k.
+        The independent blocks of their covariance, with k columns together.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Factor:
     levels: tuple[Hashable, ...]
     terms: tuple[Term, ...]
     columns: tuple[Column, ...]
-    blocks: tuple[int, ...]
+    blocks: tuple[Block, ...]
 
     @property
     def names(self) -> tuple[str, ...]:

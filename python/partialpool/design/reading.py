@@ -13,6 +13,7 @@ from partialpool.arguments import NA_ACTIONS, Coding, NaAction, check_choice
 from partialpool.design.alignment import doubles_of, in_order, is_pandas
 from partialpool.design.columns import Column, Rows, take
 from partialpool.design.contrasts import check_contrasts
+from partialpool.design.covariance import Block, term_blocks
 from partialpool.design.design import Design, Factor, Term, group_labels
 from partialpool.design.encoder import Encoder
 from partialpool.design.frame import Coded, Frame
@@ -305,14 +306,14 @@ class _Reader:
             coded = group_labels(self.frame, group, self.rows)
             terms: list[Term] = []
             columns: list[Column] = []
-            blocks: list[int] = []
+            blocks: list[Block] = []
             for source in sources:
                 check_parameters(source, random_columns(source, self._levels(source)))
                 encoder, own = encode_part(source.lhs, source.variables)
-                sizes = term_blocks(source, len(own))
-                terms.append(Term(source, encoder, encoder.names, len(columns), sizes))
+                own_blocks = term_blocks(source, len(own))
+                terms.append(Term(source, encoder, encoder.names, len(columns), own_blocks))
                 columns.extend(own)
-                blocks.extend(sizes)
+                blocks.extend(own_blocks)
             out.append(
                 Factor(
                     name=":".join(group),
@@ -325,11 +326,6 @@ class _Reader:
                 )
             )
         return tuple(out)
-
-
-def term_blocks(source: RandomTerm, k: int) -> tuple[int, ...]:
-    """Covariance blocks of a term: one, or for `||` one a column (as MixedModels' zerocorr)."""
-    return (k,) if source.correlated else (1,) * k
 
 
 def check_factors(factors: Sequence[Factor], n: int) -> None:

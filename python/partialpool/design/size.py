@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from partialpool.design.covariance import count_parameters, term_blocks
 from partialpool.design.transforms import is_basis
 from partialpool.errors import DesignError
 from partialpool.formula import Call, Expr, Name, Number, RandomTerm, to_text, variables
@@ -71,7 +72,7 @@ def check_columns(text: str, levels: Mapping[str, Sequence[object]], n: int) -> 
 
 def check_parameters(source: RandomTerm, k: int) -> None:
     """Refuse a random term of more columns than its covariance can be estimated for."""
-    size = k * (k + 1) // 2 if source.correlated else k
+    size = count_parameters(term_blocks(source, k))
     if size > MOST_PARAMETERS:
         raise DesignError(
             f"{source.text} has {k:,} columns and so {size:,} covariance parameters, more than the"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from partialpool.arguments import Effect, PosteriorNewLevels, check_level
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
+from partialpool.design.covariance import parts
 from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
 from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
@@ -68,16 +69,14 @@ def parameter_terms(post: Posterior) -> list[tuple[str, str, str]]:
         deviations = parameters.deviations(term.factor)
         places = parameters.pairs(term.factor)
         correlations = dict(zip(places, parameters.correlations(term.factor), strict=True))
-        start = 0
-        for size in term.blocks:
+        for part in parts(term.blocks):
             label = group_label(term.factor.name, used)
-            for j in range(start, start + size):
+            for j in part:
                 first = term.columns.start
                 out.append((label, f"sd__{term.names[j]}", deviations[first + j]))
-                for i in range(j + 1, start + size):
+                for i in range(j + 1, part.stop):
                     text = f"cor__{term.names[j]}.{term.names[i]}"
                     out.append((label, text, correlations[first + i, first + j]))
-            start += size
     return [*out, ("Residual", "sd__Observation", "sigma")]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.design import Design
+from partialpool.design.covariance import parts
 from partialpool.models.identification import Identification, listed, lower_factor
 from partialpool.tables.printed import Printed
 
@@ -98,24 +99,18 @@ def singular_sentences(
     for index, (factor, null, lam) in enumerate(info):
         k = len(factor.names)
         full = np.array(lam).reshape(k, k)
-        start = 0
-        for size in factor.blocks:
-            own = slice(start, start + size)
+        for part in parts(factor.blocks):
+            own = slice(part.start, part.stop)
             lost = sum(1 for d in null.directions if any(abs(v) > 0 for v in d[own]))
-            closed = [
-                i
-                for i in range(start, start + size)
-                if found is None or not found.variance_open(index, i)
-            ]
-            names, part = factor.names[own], full[own, own]
-            if found is not None and lost and len(closed) < size:
+            closed = [i for i in part if found is None or not found.variance_open(index, i)]
+            names, root = factor.names[own], full[own, own]
+            if found is not None and lost and len(closed) < len(part):
                 names = tuple(factor.names[i] for i in closed)
-                part = lower_factor((full @ full.T)[np.ix_(closed, closed)])
+                root = lower_factor((full @ full.T)[np.ix_(closed, closed)])
                 rms = np.array([found.rms[index][i] for i in closed])
-                lost = int(np.sum(np.linalg.svd(part * rms[:, None])[1] < SINGULAR_TOLERANCE))
+                lost = int(np.sum(np.linalg.svd(root * rms[:, None])[1] < SINGULAR_TOLERANCE))
             if lost:
-                out.append(_sentence(names, factor.name, part, lost))
-            start += size
+                out.append(_sentence(names, factor.name, root, lost))
     return tuple(out)
 
 

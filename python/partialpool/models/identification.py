@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.cached import cached_property
 from partialpool.design import Design
+from partialpool.design.covariance import free_entries
 
 Array = NDArray[np.float64]
 
@@ -117,11 +118,7 @@ def covariance_entries(design: Design) -> tuple[CovarianceEntry, ...]:
     """Free entries of each factor's covariance, block by block, column by column."""
     out: list[CovarianceEntry] = []
     for index, factor in enumerate(design.factors):
-        start = 0
-        for size in factor.blocks:
-            own = range(start, start + size)
-            out += [CovarianceEntry(index, i, j) for j in own for i in own if i >= j]
-            start += size
+        out += [CovarianceEntry(index, i, j) for i, j in free_entries(factor.blocks)]
     return tuple(out)
 
 

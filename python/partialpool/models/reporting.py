@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.design.covariance import parts
 from partialpool.models.identification import listed
 from partialpool.models.summary import VarianceRow
 
@@ -48,11 +49,9 @@ def variance_rows(fit: MixedFit) -> tuple[VarianceRow, ...]:
     rows: list[VarianceRow] = []
     used: dict[str, int] = {}
     for term in fit.terms:
-        start = 0
-        for size in term.blocks:
-            own = slice(start, start + size)
+        for part in parts(term.blocks):
+            own = slice(part.start, part.stop)
             rows += _block_rows(fit, term, own, group_label(term.factor.name, used))
-            start += size
     rows.append(VarianceRow("Residual", "", fit.sigma**2, fit.sigma))
     return tuple(rows)
 
@@ -91,12 +90,12 @@ def notes(fit: MixedFit) -> tuple[str, ...]:
         more = f" and {len(fit.aliased) - LISTED:,} more" if len(fit.aliased) > LISTED else ""
         out.append(f"fixed-effect model matrix is rank deficient: dropped {listed}{more}")
     for term in fit.terms:
-        if len(term.blocks) > 1:
-            parts = [
+        if len(parts(term.blocks)) > 1:
+            written = [
                 f"({'1' if name == 'Intercept' else f'0 + {name}'} | {term.factor.name})"
                 for name in term.names
             ]
-            out.append(f"{term.text} is {' + '.join(parts)}")
+            out.append(f"{term.text} is {' + '.join(written)}")
     if fit.is_singular:
         out.append(f"boundary (singular) fit: {'; '.join(fit.singular_directions)}")
     if not fit.is_identified:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from partialpool import _core
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor, build_design
+from partialpool.design.covariance import term_blocks
 from partialpool.design.design import NOT_KEPT, Term
 from partialpool.design.encoder import Encoder
 from partialpool.design.levels import restore_level, store_level
@@ -171,7 +172,7 @@ class StoredFit:
             raise FileError("the cross-products are not those of the fit")
         products, native = _native(fields, parts[PRODUCTS])
         design = _design_without_rows(formula, fields, products.n)
-        shapes = [(len(f.levels), list(f.blocks)) for f in design.factors]
+        shapes = [(len(f.levels), [(b.kind, b.size) for b in f.blocks]) for f in design.factors]
         if products.shapes != shapes:
             raise FileError("the grouping factors are not those of the cross-products")
         if any(i >= len(design.fixed.names) for i in products.kept):
@@ -283,8 +284,7 @@ def _design_without_rows(formula: Formula, fields: Fields, n: int) -> Design:
         for source, state in zip(sources, states, strict=True):
             encoder = _encoder(state, source.lhs)
             k = len(encoder.names)
-            blocks = (k,) if source.correlated else (1,) * k
-            terms.append(Term(source, encoder, encoder.names, start, blocks))
+            terms.append(Term(source, encoder, encoder.names, start, term_blocks(source, k)))
             start += k
         factors.append(
             Factor(

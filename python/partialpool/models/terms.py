@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Design, Factor
+from partialpool.design.covariance import Block, free_entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class FittedTerm:
     lam
         Relative covariance factor, lower-triangular, (k, k).
     blocks
-        Sizes of its independent covariance blocks.
+        The independent blocks of its covariance.
     """
 
     factor: Factor
@@ -39,7 +40,7 @@ class FittedTerm:
     names: tuple[str, ...]
     columns: slice
     lam: NDArray[np.float64]
-    blocks: tuple[int, ...]
+    blocks: tuple[Block, ...]
 
     @property
     def covariance(self) -> NDArray[np.float64]:
@@ -48,12 +49,8 @@ class FittedTerm:
 
     @property
     def free_entries(self) -> list[tuple[int, int]]:
-        """Row and column of each free entry of `lam`, column by column within its block."""
-        out, start = [], 0
-        for size in self.blocks:
-            out += [(i, j) for j in range(start, start + size) for i in range(j, start + size)]
-            start += size
-        return out
+        """Row and column of each free entry of `lam`, in the order of `theta`."""
+        return free_entries(self.blocks)
 
     @property
     def theta(self) -> list[float]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
+from partialpool.design.covariance import parts
 from partialpool.design.design import Factor
 from partialpool.models.random_effects import by_group
 from partialpool.report.mathml import (
@@ -340,7 +341,7 @@ def shown(name: str) -> str:
 
 
 def _block_of(factor: Factor) -> list[int]:
-    return [i for i, size in enumerate(factor.blocks) for _ in range(size)]
+    return [i for i, part in enumerate(parts(factor.blocks)) for _ in part]
 
 
 def _sum(left: Markup, terms: list[Markup]) -> tuple[Markup, ...]:

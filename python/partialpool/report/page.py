@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.arguments import Ddf
+from partialpool.design.covariance import parts
 from partialpool.errors import ArgumentError, PartialPoolError
 from partialpool.figures.style import check_fit
 from partialpool.files.atomic import write_whole
@@ -161,16 +162,16 @@ def model_in_words(fit: MixedFit) -> Iterator[str]:
         f"{beginning} by {' and '.join(what)}." if what else f"{beginning}, without fixed effects."
     )
     for term in fit.terms:
-        parts = [shown(n) for n in term.names]
-        verb = "varies" if len(parts) == 1 else "vary"
+        names = [shown(n) for n in term.names]
+        verb = "varies" if len(names) == 1 else "vary"
         together = ""
-        if len(parts) > 1:
-            one = len(term.blocks) == 1
+        if len(names) > 1:
+            one = len(parts(term.blocks)) == 1
             together = ", with correlations" if one else ", without correlations between terms"
         levels = count(len(term.factor.levels), "level")
         yield (
-            f"{'The ' if parts[0] == 'intercept' else 'The slope of ' if len(parts) == 1 else ''}"
-            f"{listed(parts, 8)} {verb} between the {levels} of {term.factor.name}{together}:"
+            f"{'The ' if names[0] == 'intercept' else 'The slope of ' if len(names) == 1 else ''}"
+            f"{listed(names, 8)} {verb} between the {levels} of {term.factor.name}{together}:"
             f" {term.text}."
         )
     method = "restricted maximum likelihood (REML)" if fit.reml else "maximum likelihood (ML)"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Design, Factor
+from partialpool.design.covariance import free_entries
 from partialpool.errors import ArgumentError
 
 Vector = NDArray[np.float64]
@@ -129,11 +130,7 @@ def _correlations(value: Any, factor: Factor) -> Vector:
     """Correlation matrix, (k, k), from a matrix or from its free entries in lme4's order."""
     k = len(factor.names)
     what = f"cor of {factor.name!r}"
-    free: list[tuple[int, int]] = []
-    start = 0
-    for size in factor.blocks:
-        free += [(i, j) for j in range(start, start + size) for i in range(j + 1, start + size)]
-        start += size
+    free = [(i, j) for i, j in free_entries(factor.blocks) if i > j]
     matrix = np.eye(k)
     if value is None:
         return matrix

@@ -16,6 +16,7 @@ from partialpool import _core
 from partialpool.arguments import Coding, Ddf, check_nsim, check_seed, check_share
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
+from partialpool.design.covariance import free_entries
 from partialpool.errors import ArgumentError, ConvergenceError, PartialPoolError
 from partialpool.formula import parse_formula, require_random
 from partialpool.inference.comparison.nesting import require_nested
@@ -295,13 +296,14 @@ def _law(design: Design, effects: Any) -> tuple[Vector, Law]:
 def _of_pilot(design: Design, pilot: LinearMixedModel) -> tuple[Vector, list[Vector], float]:
     beta = read_beta(design, pilot.fixef)
     known = {
-        factor.name: (factor.names, factor.blocks, lam)
+        factor.name: (factor.names, free_entries(factor.blocks), lam)
         for factor, lam in zip(pilot.design.factors, pilot.relative_factors, strict=True)
     }
     roots = []
     for factor in design.factors:
-        names, blocks, lam = known.pop(factor.name, ((), (), None))
-        if lam is None or names != factor.names or blocks != factor.blocks:
+        names, entries, lam = known.pop(factor.name, ((), [], None))
+        same = names == factor.names and entries == free_entries(factor.blocks)
+        if lam is None or not same:
             raise ArgumentError(
                 f"the random effects of {factor.name!r} are not those of the fit given as effects"
                 f" (`{pilot.formula}`); give a dict instead"

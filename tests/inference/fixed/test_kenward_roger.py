@@ -5,6 +5,7 @@ import pandas as pd
 import partialpool as pp
 import pytest
 from numpy.testing import assert_allclose
+from partialpool.design.covariance import parts
 from partialpool.errors import ArgumentError, DataError
 from partialpool.inference.fixed.kenward_roger import _df_and_scaling, kenward_roger
 from partialpool.inference.fixed.tails import f_tail
@@ -81,7 +82,7 @@ def dense(fit):
         columns = np.column_stack([np.broadcast_to(c, (n,)) for c in factor.columns])
         same = factor.codes[:, None] == factor.codes[None, :]
         start = 0
-        for size in factor.blocks:
+        for size in map(len, parts(factor.blocks)):
             for j in range(start, start + size):
                 for i in range(j, start + size):
                     g = np.outer(columns[:, i], columns[:, j]) * same

@@ -1,14 +1,14 @@
 //! Covariances without full rank: which directions have no variance, and factors that bear it.
 
+use crate::covariance::coordinates::Working;
 use crate::covariance::factor::Factor;
-use crate::covariance::structure::Structure;
 
 /// Singular values of a whitened Λ below this are called zero: standard deviations relative to
 /// the residual's, per unit of a standardised column. lme4's `isSingular` uses the same number.
 pub const SINGULAR_TOLERANCE: f64 = 1e-4;
 
 /// Directions of each factor without variance, as rows over all k columns.
-pub(crate) fn null_directions(factors: &[Factor], lam: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
+pub(crate) fn null_directions(factors: &[Factor], lam: &Working) -> Vec<Vec<Vec<f64>>> {
     let one = |(f, l): (&Factor, &Vec<f64>)| {
         let mut out = Vec::new();
         for (columns, structure) in f.structures() {
@@ -21,6 +21,12 @@ pub(crate) fn null_directions(factors: &[Factor], lam: &[Vec<f64>]) -> Vec<Vec<V
         out
     };
     factors.iter().zip(lam).map(one).collect()
+}
+
+/// Smallest absolute diagonal entry of lower triangular Λ, at most 1: zero where they are singular.
+pub(crate) fn smallest_pivot(factors: &[Factor], lam: &Working) -> f64 {
+    let pivots = factors.iter().zip(lam).flat_map(|(f, l)| l.iter().step_by(f.k + 1));
+    pivots.fold(1.0, |s, v| s.min(v.abs()))
 }
 
 /// Lower factor of a covariance that rounding may have made singular: a zero pivot has a zero column.

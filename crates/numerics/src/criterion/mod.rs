@@ -8,8 +8,7 @@ mod starts;
 pub use self::profiled::Profiled;
 pub(crate) use self::profiled_criterion::ProfiledCriterion;
 
-use crate::covariance::Factor;
-use crate::criterion::curvature::Direction;
+use crate::covariance::{Direction, Factor, Working};
 use crate::error::NumericsError;
 
 /// A function of the relative covariance factors Λ, one a grouping factor, that a search minimises. It holds its
@@ -19,18 +18,18 @@ pub trait Criterion {
     fn factors(&self) -> &[Factor];
 
     /// Evaluate at Λ (square, `k x k` each, not necessarily triangular).
-    fn evaluate(&mut self, lam: &[Vec<f64>]) -> Result<f64, NumericsError>;
+    fn evaluate(&mut self, lam: &Working) -> Result<f64, NumericsError>;
 
     /// The value at the state.
     fn value(&self) -> f64;
 
     /// Derivative in every entry of each Λ. Called after each evaluation whose derivatives are wanted, and before
     /// a Hessian.
-    fn gradient(&mut self) -> Vec<Vec<f64>>;
+    fn gradient(&mut self) -> Working;
 
-    /// A Hessian in θ of the working basis that is positive where the exact one need not be, given the gradient;
+    /// A Hessian in directions of Λ that is positive where the exact one need not be, given the gradient;
     /// `None` where it would cost too much.
-    fn approximate_hessian(&self, gradient: &[Vec<f64>]) -> Option<Vec<f64>>;
+    fn approximate_hessian(&self, gradient: &Working, directions: &[Direction]) -> Option<Vec<f64>>;
 
     /// Whether the exact Hessian costs less than differences of the gradient would.
     fn has_cheap_hessian(&self) -> bool;
@@ -45,10 +44,10 @@ pub trait Criterion {
     fn is_expensive(&self) -> bool;
 
     /// Λ to start from.
-    fn start(&self) -> Vec<Vec<f64>>;
+    fn start(&self) -> Working;
 
     /// Λ that belong to another minimum that these data may have.
-    fn other_start(&self) -> Option<Vec<Vec<f64>>>;
+    fn other_start(&self) -> Option<Working>;
 
     /// Free parameters.
     fn parameters(&self) -> usize {

@@ -2,6 +2,7 @@
 //!
 //! With H = I + ZΛΛᵀZᵀ:  d(θ) = log|H| [+ log|XᵀH⁻¹X|] + ν (1 + log 2πr²/ν),  ν = n or n - p.
 
+use crate::covariance::{nonzero, Direction, Factor, Working};
 use crate::error::NumericsError;
 use crate::factor::{apply_lambda, multiply, Blocked};
 use crate::interrupt;
@@ -94,7 +95,7 @@ impl Profiled {
     }
 
     /// Evaluate the criterion at Λ (square matrices, a factor each).
-    pub fn evaluate(&mut self, cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<f64, NumericsError> {
+    pub fn evaluate(&mut self, cp: &CrossProducts, lam: &Working) -> Result<f64, NumericsError> {
         interrupt::check()?;
         self.blocked.factor(cp, lam)?;
         let c = cp.c();
@@ -204,7 +205,7 @@ impl Profiled {
     }
 
     /// Derivative of the criterion in every entry of each Λ (`k x k`). Call after `evaluate`.
-    pub fn gradient(&mut self, cp: &CrossProducts) -> Vec<Vec<f64>> {
+    pub fn gradient(&mut self, cp: &CrossProducts) -> Working {
         self.back_substitute(cp);
         let mut out = self.blocked.traces(cp);
         let (c, p) = (cp.c(), cp.p);
@@ -240,9 +241,9 @@ impl Profiled {
 
     /// Derivative of r² in every entry of each Λ.
     #[must_use]
-    pub fn r2_gradient(&self, cp: &CrossProducts) -> Vec<Vec<f64>> {
+    pub fn r2_gradient(&self, cp: &CrossProducts) -> Working {
         let (c, p) = (cp.c(), cp.p);
-        let one = |f: &crate::covariance::Factor| {
+        let one = |f: &Factor| {
             let k = f.k;
             let mut g = vec![0.0; k * k];
             for l in 0..f.levels {
@@ -258,28 +259,27 @@ impl Profiled {
         cp.factors.iter().map(one).collect()
     }
 
-    /// Average-information approximation of the Hessian in the free entries of Λ (Gilmour,
-    /// Thompson & Cullis 1995), with the exact term from the curvature of Λ ↦ ΛΛᵀ. Call after
-    /// `gradient`, whose result it takes.
+    /// Average-information approximation of the Hessian in directions of Λ (Gilmour, Thompson & Cullis
+    /// 1995), with the exact term from the curvature of Λ ↦ ΛΛᵀ. Call after `gradient`, whose result it
+    /// takes.
     #[must_use]
-    pub fn average_information(&self, cp: &CrossProducts, gradient: &[Vec<f64>]) -> Vec<f64> {
-        let (c, p, q, m) = (cp.c(), cp.p, cp.q(), cp.n_theta());
+    pub fn average_information(&self, cp: &CrossProducts, gradient: &Working, directions: &[Direction]) -> Vec<f64> {
+        let (c, p, q, m) = (cp.c(), cp.p, cp.q(), directions.len());
         let mut w = vec![0.0; q * m];
         let mut slope = vec![0.0; m];
-        let mut entries = Vec::with_capacity(m);
-        for (i, f) in cp.factors.iter().enumerate() {
-            let lam = &self.blocked.lam[i];
-            for (a, b) in f.free_entries() {
-                let r = entries.len();
-                entries.push((i, a, b));
+        let entries: Vec<Vec<(usize, usize, f64)>> =
+            directions.iter().map(|(i, d)| nonzero(d, cp.factors[*i].k).collect()).collect();
+        for (r, ((i, _), entries)) in directions.iter().zip(&entries).enumerate() {
+            let (f, lam) = (&cp.factors[*i], &self.blocked.lam[*i]);
+            for &(a, b, d) in entries {
                 for l in 0..f.levels {
                     let row = f.offset + l * f.k;
-                    let (ub, ea) = (self.f[(row + b) * c + p], self.e[(row + a) * c + p]);
+                    let (ub, ea) = (d * self.f[(row + b) * c + p], d * self.e[(row + a) * c + p]);
                     w[(row + a) * m + r] += ub;
                     for t in 0..f.k {
                         w[(row + t) * m + r] += lam[t * f.k + b] * ea;
                     }
-                    slope[r] += 2.0 * ub * ea;
+                    slope[r] += 2.0 * ub * self.e[(row + a) * c + p];
                 }
             }
         }
@@ -307,10 +307,11 @@ impl Profiled {
         for r in 0..m {
             for s in 0..m {
                 h[r * m + s] = nu_r2 * (h[r * m + s] - slope[r] * slope[s] / self.r2);
-                let ((i, a, b), (j, a2, b2)) = (entries[r], entries[s]);
-                if i == j && b == b2 {
-                    if let Some(g) = &curvature[i] {
-                        h[r * m + s] += 2.0 * g[a * cp.factors[i].k + a2];
+                let (i, j) = (directions[r].0, directions[s].0);
+                let Some(g) = curvature[i].as_ref().filter(|_| i == j) else { continue };
+                for (a, b, d) in &entries[r] {
+                    for (a2, _, d2) in entries[s].iter().filter(|(_, b2, _)| b == b2) {
+                        h[r * m + s] += 2.0 * g[a * cp.factors[i].k + a2] * d * d2;
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! The profiled deviance as a search sees it.
 
-use crate::covariance::Factor;
-use crate::criterion::curvature::{self, Direction};
+use crate::covariance::{Direction, Factor, Working};
+use crate::criterion::curvature;
 use crate::criterion::profiled::Profiled;
 use crate::criterion::starts::{collinear_blocks, starting_values};
 use crate::criterion::Criterion;
@@ -32,7 +32,7 @@ impl Criterion for ProfiledCriterion<'_> {
         &self.cp.factors
     }
 
-    fn evaluate(&mut self, lam: &[Vec<f64>]) -> Result<f64, NumericsError> {
+    fn evaluate(&mut self, lam: &Working) -> Result<f64, NumericsError> {
         self.state.evaluate(self.cp, lam)
     }
 
@@ -40,19 +40,18 @@ impl Criterion for ProfiledCriterion<'_> {
         self.state.criterion
     }
 
-    fn gradient(&mut self) -> Vec<Vec<f64>> {
+    fn gradient(&mut self) -> Working {
         self.state.gradient(self.cp)
     }
 
     /// Average information.
-    fn approximate_hessian(&self, gradient: &[Vec<f64>]) -> Option<Vec<f64>> {
+    fn approximate_hessian(&self, gradient: &Working, directions: &[Direction]) -> Option<Vec<f64>> {
         // The other form is quicker, but holds three arrays of a row for each random effect.
         if self.cp.factors.len() == 1 && self.cp.q() > LONG {
-            let directions = curvature::free_directions(&self.cp.factors);
-            return Some(curvature::average_information(self.cp, &self.state, &directions));
+            return Some(curvature::average_information(self.cp, &self.state, directions));
         }
         let size = self.cp.q() * self.cp.n_theta();
-        (size < 40_000_000).then(|| self.state.average_information(self.cp, gradient))
+        (size < 40_000_000).then(|| self.state.average_information(self.cp, gradient, directions))
     }
 
     fn has_cheap_hessian(&self) -> bool {
@@ -71,11 +70,11 @@ impl Criterion for ProfiledCriterion<'_> {
         self.cp.q_rest() > EXPENSIVE
     }
 
-    fn start(&self) -> Vec<Vec<f64>> {
+    fn start(&self) -> Working {
         starting_values(self.cp)
     }
 
-    fn other_start(&self) -> Option<Vec<Vec<f64>>> {
+    fn other_start(&self) -> Option<Working> {
         collinear_blocks(self.cp)
     }
 }

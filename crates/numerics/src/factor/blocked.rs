@@ -4,6 +4,7 @@
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
+use crate::covariance::{identity, Working};
 use crate::error::NumericsError;
 use crate::factor::rest::Rest;
 use crate::interrupt::Stop;
@@ -18,7 +19,7 @@ pub(crate) const LEVELS_PER_TASK: usize = 2048;
 #[derive(Debug, Clone)]
 pub struct Blocked {
     /// Λ of each factor, `k x k` row-major (any square matrix, triangular at the optimum).
-    pub lam: Vec<Vec<f64>>,
+    pub lam: Working,
     /// Cholesky factors of the first factor's diagonal blocks.
     pub l0: Vec<f64>,
     /// `L₀⁻¹ Ω₀ⱼ`, laid out as the cross-products' `lead`.
@@ -34,7 +35,7 @@ impl Blocked {
     /// Storage for a design.
     pub fn new(cp: &CrossProducts) -> Result<Self, NumericsError> {
         Ok(Blocked {
-            lam: cp.factors.iter().map(|f| small::identity(f.k)).collect(),
+            lam: identity(&cp.factors),
             l0: vec![0.0; cp.zz.first().map_or(0, Vec::len)],
             c: vec![0.0; cp.lead.vals.len()],
             rest: Rest::choose(cp)?,
@@ -44,7 +45,7 @@ impl Blocked {
     }
 
     /// Factor at Λ.
-    pub fn factor(&mut self, cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<(), NumericsError> {
+    pub fn factor(&mut self, cp: &CrossProducts, lam: &Working) -> Result<(), NumericsError> {
         self.lam.clone_from_slice(lam);
         self.logdet = self.factor_lead(cp)?;
         if cp.factors.len() > 1 {
@@ -233,7 +234,7 @@ impl Blocked {
 }
 
 /// `A₀ⱼ Λⱼ` for level `l` of the first factor (`k x width`).
-pub(crate) fn scale_columns(cp: &CrossProducts, lam: &[Vec<f64>], owner: &[u16], l: usize, out: &mut [f64]) {
+pub(crate) fn scale_columns(cp: &CrossProducts, lam: &Working, owner: &[u16], l: usize, out: &mut [f64]) {
     let (k, lead) = (cp.factors[0].k, &cp.lead);
     let cols = lead.columns(l);
     let w = cols.len();
@@ -274,7 +275,7 @@ fn add_product(out: &mut [f64], (a, transposed): (&[f64], bool), b: &[f64], (m, 
 
 /// `Λ m` (or `Λᵀ m`) for a row-major `q x c` matrix.
 #[must_use]
-pub fn apply_lambda(cp: &CrossProducts, lam: &[Vec<f64>], m: &[f64], c: usize, transposed: bool) -> Vec<f64> {
+pub fn apply_lambda(cp: &CrossProducts, lam: &Working, m: &[f64], c: usize, transposed: bool) -> Vec<f64> {
     let mut out = vec![0.0; m.len()];
     for (f, lam) in cp.factors.iter().zip(lam) {
         let rows = f.offset * c..(f.offset + f.levels * f.k) * c;

@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use crate::covariance::Working;
 use crate::factor::blocked::{scale_columns, Blocked};
 use crate::factor::rest::Rest;
 use crate::interrupt::Stop;
@@ -80,7 +81,7 @@ impl Blocked {
     }
 
     /// `Σ_l (A Λ Ω⁻¹)_ll` of each factor (`k x k`): half the gradient of log|Ω| in Λ.
-    pub fn traces(&mut self, cp: &CrossProducts) -> Vec<Vec<f64>> {
+    pub fn traces(&mut self, cp: &CrossProducts) -> Working {
         self.rest.invert();
         let dense_e = self.dense_products(cp);
         let owner = cp.rest_owner();
@@ -124,7 +125,7 @@ impl Blocked {
             }
         }
         self.add_rest_traces(cp, &mut total);
-        total
+        total.into()
     }
 
     /// `Aⱼₗ Λ₀ (Ω⁻¹)ₗⱼ` for the later factors' levels j that level l meets.

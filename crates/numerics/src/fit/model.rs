@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::covariance::null_directions;
+use crate::covariance::{null_directions, Raw, Working};
 use crate::criterion::Profiled;
 use crate::error::NumericsError;
 use crate::linalg::{large, small};
@@ -28,7 +28,7 @@ pub struct Fit {
     pub state: Profiled,
     /// How the search went.
     pub convergence: Convergence,
-    /// Hessian of the criterion in the free entries of the working Λ.
+    /// Hessian of the criterion in the parameters of the working Λ.
     pub hessian: Vec<f64>,
     /// Per factor (internal order), orthonormal directions (rows, working basis) without variance.
     pub null_directions: Vec<Vec<Vec<f64>>>,
@@ -41,7 +41,7 @@ impl Fit {
     pub fn at(
         cp: Arc<CrossProducts>,
         reml: bool,
-        raw: &[Vec<f64>],
+        raw: &Raw,
         c: Convergence,
         h: Vec<f64>,
     ) -> Result<Self, NumericsError> {
@@ -53,7 +53,7 @@ impl Fit {
     pub fn at_working(
         cp: Arc<CrossProducts>,
         reml: bool,
-        lam: &[Vec<f64>],
+        lam: &Working,
         c: Convergence,
         h: Vec<f64>,
     ) -> Result<Self, NumericsError> {
@@ -64,29 +64,17 @@ impl Fit {
         Ok(Fit { cp, state, convergence: c, hessian: h, null_directions, unscaled: OnceLock::new() })
     }
 
-    /// Criterion at raw Λ (caller's order) and its exact gradient in every entry of each.
-    pub fn evaluate_raw(
-        cp: &CrossProducts,
-        reml: bool,
-        raw: &[Vec<f64>],
-    ) -> Result<(f64, Vec<Vec<f64>>), NumericsError> {
+    /// Criterion at Λ and its exact gradient in every entry of each.
+    pub fn evaluate_raw(cp: &CrossProducts, reml: bool, raw: &Raw) -> Result<(f64, Raw), NumericsError> {
         let mut state = Profiled::new(cp, reml)?;
         let back = cp.passage().inverse()?;
-        let lam = cp.passage().untriangular(&back, raw)?;
-        let criterion = state.evaluate(cp, &lam)? + state.units(cp);
-        let working = state.gradient(cp);
-        let mut out = vec![Vec::new(); back.len()];
-        for (i, f) in cp.factors.iter().enumerate() {
-            let mut g = vec![0.0; f.k * f.k];
-            small::gemm_tn(&mut g, &back[i], &working[i], (f.k, f.k, f.k), 1.0);
-            out[cp.order[i]] = g;
-        }
-        Ok((criterion, out))
+        let criterion = state.evaluate(cp, &back.working(raw)?)? + state.units(cp);
+        Ok((criterion, back.pull_back(&state.gradient(cp))))
     }
 
-    /// Λ on the raw scale (lower-triangular, non-negative diagonal), caller's order of factors.
+    /// Λ, lower triangular, no negative diagonal.
     #[must_use]
-    pub fn raw_lambda(&self) -> Vec<Vec<f64>> {
+    pub fn raw_lambda(&self) -> Raw {
         self.cp.passage().raw(&self.state.blocked.lam)
     }
 
@@ -144,7 +132,7 @@ impl Fit {
         let (cp, c) = (&self.cp, self.cp.c());
         let mut out = vec![Vec::new(); cp.factors.len()];
         for (i, f) in cp.factors.iter().enumerate() {
-            let map = small::product(&cp.basis.z[i], &self.state.blocked.lam[i], (f.k, f.k, f.k));
+            let map = cp.passage().effects(i, &self.state.blocked.lam);
             let rows = f.offset..f.offset + f.levels * f.k;
             let u: Vec<f64> = rows.map(|r| self.state.f[r * c + cp.p] / cp.basis.y_scale).collect();
             out[cp.order[i]] = u.chunks_exact(f.k).flat_map(|u| small::product(&map, u, (f.k, f.k, 1))).collect();
@@ -161,7 +149,7 @@ impl Fit {
         let mut out = vec![Vec::new(); cp.factors.len()];
         for (i, f) in cp.factors.iter().enumerate() {
             let k = f.k;
-            let map = small::product(&cp.basis.z[i], &self.state.blocked.lam[i], (k, k, k));
+            let map = cp.passage().effects(i, &self.state.blocked.lam);
             let mut all = Vec::with_capacity(f.levels * k * k);
             for level in 0..f.levels {
                 let block = self.state.blocked.diagonal_block(&cp, &lead, i, level);

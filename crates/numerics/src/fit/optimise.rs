@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::covariance::null_directions;
+use crate::covariance::{null_directions, Raw};
 use crate::criterion::ProfiledCriterion;
 use crate::error::NumericsError;
 use crate::fit::model::{Convergence, Fit};
@@ -10,10 +10,10 @@ use crate::products::CrossProducts;
 use crate::search::minimum;
 
 impl Fit {
-    /// Maximise the (restricted) likelihood. `start`: raw Λ of each factor in the caller's order, near the optimum.
-    pub fn optimise(cp: Arc<CrossProducts>, reml: bool, start: Option<&[Vec<f64>]>) -> Result<Self, NumericsError> {
+    /// Maximise the (restricted) likelihood. `start`: Λ near the optimum.
+    pub fn optimise(cp: Arc<CrossProducts>, reml: bool, start: Option<&Raw>) -> Result<Self, NumericsError> {
         let near = start.map(|raw| cp.passage().working(raw)).transpose()?;
-        let found = minimum(ProfiledCriterion::new(&cp, reml)?, near.as_deref())?;
+        let found = minimum(ProfiledCriterion::new(&cp, reml)?, near.as_ref())?;
         let state = found.criterion.state;
         let convergence = Convergence {
             gradient_norm: found.gradient_norm / state.magnitude(&cp),

@@ -14,7 +14,7 @@ impl Fit {
         let mut out = vec![Vec::new(); cp.factors.len()];
         for (i, f) in cp.factors.iter().enumerate() {
             let k = f.k;
-            let map = small::product(&cp.basis.z[i], &self.state.blocked.lam[i], (k, k, k));
+            let map = cp.passage().effects(i, &self.state.blocked.lam);
             let mut all = Vec::with_capacity(f.levels * k * p);
             for level in 0..f.levels {
                 let rows = (f.offset + level * k..f.offset + (level + 1) * k).flat_map(|r| r * c..r * c + p);

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::covariance::Factor;
+use crate::covariance::{BasisChanges, Factor, Inverse, Raw};
 use crate::criterion::Profiled;
 use crate::error::NumericsError;
 use crate::fit::Fit;
@@ -63,14 +63,20 @@ impl Layout {
         let mut held = None;
         let mut free = Vec::new();
         let mut scale: Vec<Vec<f64>> = (0..cp.factors.len()).map(|i| row_scales(cp, i)).collect();
+        // The entries of Λ are searched over, each row in its own scale.
+        let rigid = |f: &Factor| f.structures().any(|(_, s)| s.basis_changes() == BasisChanges::Scalar);
+        if cp.factors.iter().any(rigid) {
+            return Err(NumericsError::Mismatch("the structure of covariance: profiles are of `us` and `diag`"));
+        }
         for (i, f) in cp.factors.iter().enumerate() {
             let mut order: Vec<usize> = (0..f.k).collect();
             let mut entries = f.free_entries();
             if let Some((_, front)) = first.as_ref().filter(|h| h.0 == i) {
-                let (start, size) = block_of(f, front).ok_or(bad.clone())?;
-                let rest = (start..start + size).filter(|c| !front.contains(c));
+                let run = f.run_of(front).ok_or(bad.clone())?;
+                let start = run.start;
+                let rest = run.clone().filter(|c| !front.contains(c));
                 let new: Vec<usize> = front.iter().copied().chain(rest).collect();
-                order[start..start + size].copy_from_slice(&new);
+                order[run].copy_from_slice(&new);
                 let fixed = [(start, start), (start + 1, start), (start + 1, start + 1)];
                 entries.retain(|e| !fixed[..skip].contains(e));
                 scale[i] = order.iter().map(|&c| scale[i][c]).collect();
@@ -94,23 +100,11 @@ impl Layout {
     }
 }
 
-/// Start and size of the covariance block that holds all the columns.
-fn block_of(f: &Factor, columns: &[usize]) -> Option<(usize, usize)> {
-    let mut start = 0;
-    for &size in &f.blocks {
-        if columns.iter().all(|c| (start..start + size).contains(c)) {
-            return Some((start, size));
-        }
-        start += size;
-    }
-    None
-}
-
 /// The ML criterion with one parameter held, as a function of what is left.
 pub(crate) struct Constrained {
     pub(crate) cp: Arc<CrossProducts>,
     pub(crate) state: Profiled,
-    back: Vec<Vec<f64>>,
+    back: Inverse,
     pub(crate) layout: Layout,
     pub(crate) parameter: Parameter,
     pub(crate) start: usize,
@@ -127,7 +121,7 @@ impl Constrained {
         let layout = Layout::new(&fit.cp, parameter)?;
         let start = match (parameter, &layout.held) {
             (Parameter::Sd(_, a) | Parameter::Correlation(_, a, _), Some((i, _))) => {
-                block_of(&fit.cp.factors[*i], &[a]).map_or(0, |b| b.0)
+                fit.cp.factors[*i].run_of(&[a]).map_or(0, |run| run.start)
             }
             _ => 0,
         };
@@ -192,16 +186,18 @@ impl Constrained {
         out
     }
 
-    pub(crate) fn raw_lambda(&self, x: &[f64]) -> Vec<Vec<f64>> {
-        self.ordered_lambda(x).iter().enumerate().map(|(i, l)| self.layout.reorder(i, l, true)).collect()
+    pub(crate) fn raw_lambda(&self, x: &[f64]) -> Raw {
+        let ordered = self.ordered_lambda(x);
+        let own = ordered.iter().enumerate().map(|(i, l)| self.layout.reorder(i, l, true));
+        Raw::in_callers_order(&self.cp.order, own)
     }
 
     /// The search vector that stands for a fit's own parameters (those that the constraint leaves).
-    pub(crate) fn vector(&self, raw: &[Vec<f64>], sigma: f64) -> Vec<f64> {
+    pub(crate) fn vector(&self, raw: &Raw, sigma: f64) -> Vec<f64> {
         let mut x = Vec::new();
         let mut ordered = Vec::new();
-        for (i, f) in self.cp.factors.iter().enumerate() {
-            let rows = self.layout.reorder(i, &raw[i], false);
+        for (i, (f, own)) in self.cp.factors.iter().zip(raw.in_internal_order(&self.cp.order)).enumerate() {
+            let rows = self.layout.reorder(i, own, false);
             ordered.push(small::lower_factor_of_gram(&rows, f.k, f.k));
         }
         match (self.parameter, &self.layout.held) {
@@ -269,9 +265,7 @@ impl Constrained {
 impl Objective for Constrained {
     fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
         self.evaluations += 1;
-        let raw = self.raw_lambda(x);
-        let square = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &Factor)| small::product(b, l, (f.k, f.k, f.k));
-        let lam: Vec<Vec<f64>> = self.back.iter().zip(&raw).zip(&self.cp.factors).map(square).collect();
+        let lam = self.back.working(&self.raw_lambda(x)).ok()?;
         let cp = self.cp.clone();
         let mut value = self.state.evaluate(&cp, &lam).ok()?;
         let mut slope = self.state.gradient(&cp);
@@ -282,16 +276,13 @@ impl Objective for Constrained {
             ratio = self.state.r2 / (cp.basis.y_scale * sigma).powi(2) / n;
             value += n * (ratio - 1.0 - ratio.ln());
             let weight = (1.0 - 1.0 / ratio) / (cp.basis.y_scale * sigma).powi(2);
-            for (s, r) in slope.iter_mut().flatten().zip(self.state.r2_gradient(&cp).iter().flatten()) {
+            for (s, r) in slope.iter_mut().flatten().zip(self.state.r2_gradient(&cp).into_iter().flatten()) {
                 *s += weight * r;
             }
         }
-        let mut ordered = Vec::with_capacity(slope.len());
-        for (i, f) in cp.factors.iter().enumerate() {
-            let mut chained = vec![0.0; f.k * f.k];
-            small::gemm_tn(&mut chained, &self.back[i], &slope[i], (f.k, f.k, f.k), 1.0);
-            ordered.push(self.layout.reorder(i, &chained, false));
-        }
+        let chained = self.back.pull_back(&slope);
+        let own = chained.in_internal_order(&cp.order).enumerate();
+        let ordered: Vec<Vec<f64>> = own.map(|(i, d)| self.layout.reorder(i, d, false)).collect();
         let mut g = Vec::with_capacity(x.len());
         if let Some((i, _)) = self.layout.held {
             let (k, s) = (cp.factors[i].k, self.start);

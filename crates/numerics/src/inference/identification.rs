@@ -8,11 +8,10 @@
 //! N = ZᵀMZ these are the vectors N B_r N a (and N N a for σ²), a few products with the blocks of ZᵀZ.
 //! Levels are weighted by their own size, so that one large group does not hide the others.
 
-use crate::covariance::semidefinite_factor;
+use crate::covariance::{semidefinite_factor, Factor, Raw, Working};
 use crate::criterion::Profiled;
 use crate::error::NumericsError;
 use crate::factor::multiply;
-use crate::inference::variance_traces::ones;
 use crate::linalg::{large, small};
 use crate::products::CrossProducts;
 
@@ -27,10 +26,10 @@ const SUMS: usize = 1024;
 /// A direction along which the restricted likelihood is constant.
 #[derive(Debug, Clone)]
 pub struct Undetermined {
-    /// Coefficients of the entries of each factor's Σ in the working basis, then of σ².
+    /// Coefficients of the patterns of each factor's Σ in the working basis, then of σ².
     pub working: Vec<f64>,
-    /// The same as `k x k` matrices on the raw scale, caller's order of factors.
-    pub raw: Vec<Vec<f64>>,
+    /// The same as a direction of each raw Σ.
+    pub raw: Raw,
 }
 
 /// Pseudo-random signs and places, the same on every machine (splitmix64).
@@ -134,10 +133,10 @@ pub fn undetermined(cp: &CrossProducts) -> Result<(Vec<Undetermined>, Vec<Vec<f6
     let seen = products.times(&products.probe());
     let mut vectors = Vec::new();
     for f in &cp.factors {
-        for entry in f.free_entries() {
+        for pattern in f.patterns() {
             let mut b = vec![0.0; cp.q() * h];
             for level in 0..f.levels {
-                for (i, j) in ones(entry) {
+                for (i, j) in &pattern {
                     let (i, j) = ((f.offset + level * f.k + i) * h, (f.offset + level * f.k + j) * h);
                     b[i..i + h].copy_from_slice(&seen[j..j + h]);
                 }
@@ -256,14 +255,14 @@ fn constant_along(cp: &CrossProducts, c: &[f64]) -> Result<bool, NumericsError> 
     let mut at = |step: f64| -> Result<f64, NumericsError> {
         let mut entries = c.iter();
         let residual = 1.0 + step * c[c.len() - 1];
-        let lam: Vec<Vec<f64>> = cp
+        let lam: Working = cp
             .factors
             .iter()
             .map(|f| {
                 let mut sigma = small::identity(f.k);
-                for (i, j) in f.free_entries() {
+                for pattern in f.patterns() {
                     let v = step * entries.next().copied().unwrap_or(0.0);
-                    ones((i, j)).for_each(|(i, j)| sigma[i * f.k + j] += v);
+                    pattern.iter().for_each(|(i, j)| sigma[i * f.k + j] += v);
                 }
                 sigma.iter_mut().for_each(|v| *v /= residual);
                 f.blockwise(&sigma, |block, s| semidefinite_factor(block, s.size()))
@@ -277,23 +276,18 @@ fn constant_along(cp: &CrossProducts, c: &[f64]) -> Result<bool, NumericsError> 
     Ok((low - middle).abs() <= allowed && (high - middle).abs() <= allowed)
 }
 
-/// `T Σ Tᵀ` of a direction, caller's order.
-fn raw_matrices(cp: &CrossProducts, c: &[f64]) -> Vec<Vec<f64>> {
+/// The raw Σ of a direction.
+fn raw_matrices(cp: &CrossProducts, c: &[f64]) -> Raw {
     let mut entries = c.iter();
-    let mut out = vec![Vec::new(); cp.factors.len()];
-    for (i, f) in cp.factors.iter().enumerate() {
-        let (k, t) = (f.k, &cp.basis.z[i]);
-        let mut sigma = vec![0.0; k * k];
-        for entry in f.free_entries() {
+    let one = |f: &Factor| {
+        let mut sigma = vec![0.0; f.k * f.k];
+        for pattern in f.patterns() {
             let v = entries.next().copied().unwrap_or(0.0);
-            ones(entry).for_each(|(a, b)| sigma[a * k + b] = v);
+            pattern.iter().for_each(|(a, b)| sigma[a * f.k + b] = v);
         }
-        let half = small::product(t, &sigma, (k, k, k));
-        let mut raw = vec![0.0; k * k];
-        small::gemm_nt(&mut raw, &half, t, (k, k, k), 1.0);
-        out[cp.order[i]] = raw;
-    }
-    out
+        sigma
+    };
+    cp.passage().raw_covariance(&cp.factors.iter().map(one).collect())
 }
 
 /// Root mean square of each raw column, from ZᵀZ in the working basis.

@@ -1,15 +1,16 @@
 //! Kenward and Roger's (1997) small-sample covariance of the fixed effects, by blocks: nothing
 //! n x n, nothing q x q (theory.md §3).
 //!
-//! V = σ²H, H = I + Σ_r γ_r Z B_r Zᵀ, where γ_r are the entries of each factor's Σ/σ² in the
-//! working basis (the method does not depend on a linear change of these parameters) and σ² itself
+//! V = σ²H, H = I + Σ_r γ_r Z B_r Zᵀ, where γ_r are the coordinates of each factor's Σ/σ² in the patterns
+//! B_r of its structure, in the working basis (the method does not depend on a linear change of these parameters) and σ² itself
 //! is the last parameter. Everything is over σ², so that nothing cancels where σ² is small.
 
+use crate::covariance::Working;
 use crate::criterion::Profiled;
 use crate::error::NumericsError;
 use crate::factor::{apply_lambda, multiply};
 use crate::fit::Fit;
-use crate::inference::variance_traces::{ones, variance_traces, VarianceTraces};
+use crate::inference::variance_traces::{variance_traces, VarianceTraces};
 use crate::linalg::{large, small};
 use crate::products::CrossProducts;
 
@@ -24,20 +25,21 @@ pub struct KenwardRoger {
     pub curvatures: Vec<Vec<f64>>,
 }
 
-/// One covariance parameter: an entry of a factor's Σ.
+/// One covariance parameter: a pattern of entries of a factor's Σ, all of one value.
 struct Parameter {
     factor: usize,
-    entry: (usize, usize),
+    pattern: Vec<(usize, usize)>,
     value: f64,
 }
 
-fn parameters(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<Parameter> {
+fn parameters(cp: &CrossProducts, lam: &Working) -> Vec<Parameter> {
     let mut out = Vec::new();
     for (i, (f, l)) in cp.factors.iter().zip(lam).enumerate() {
-        for (a, b) in f.free_entries() {
+        for pattern in f.patterns() {
+            let (a, b) = pattern[0];
             let row = |r: usize| &l[r * f.k..(r + 1) * f.k];
             let value = row(a).iter().zip(row(b)).map(|(x, y)| x * y).sum();
-            out.push(Parameter { factor: i, entry: (a, b), value });
+            out.push(Parameter { factor: i, pattern, value });
         }
     }
     out
@@ -121,7 +123,7 @@ fn products(cp: &CrossProducts, state: &Profiled, theta: &[Parameter]) -> (Vec<V
             let out = &mut q[place(r, s, m)];
             let f = &cp.factors[other.factor];
             for level in 0..f.levels {
-                for (i, j) in ones(other.entry) {
+                for (i, j) in &other.pattern {
                     let (i, j) = ((f.offset + level * f.k + i) * p, (f.offset + level * f.k + j) * p);
                     small::gemm_tn(out, &a[i..i + p], &cba[j..j + p], (p, 1, p), 1.0);
                 }
@@ -135,7 +137,7 @@ fn products(cp: &CrossProducts, state: &Profiled, theta: &[Parameter]) -> (Vec<V
 fn add_pattern(cp: &CrossProducts, parameter: &Parameter, a: &[f64], out: &mut [f64], p: usize) {
     let f = &cp.factors[parameter.factor];
     for level in 0..f.levels {
-        for (i, j) in ones(parameter.entry) {
+        for (i, j) in &parameter.pattern {
             let (i, j) = ((f.offset + level * f.k + i) * p, (f.offset + level * f.k + j) * p);
             out[i..i + p].iter_mut().zip(&a[j..j + p]).for_each(|(o, v)| *o += v);
         }

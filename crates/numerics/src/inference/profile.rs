@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::covariance::Raw;
 use crate::error::NumericsError;
 use crate::fit::Fit;
 use crate::inference::constrained::{Constrained, Parameter};
@@ -22,8 +23,8 @@ pub struct ConstrainedOptimum {
     pub sigma: f64,
     /// β there, raw scale.
     pub beta: Vec<f64>,
-    /// Λ of each factor, caller's order, raw scale.
-    pub lambdas: Vec<Vec<f64>>,
+    /// Λ there, lower triangular.
+    pub lambdas: Raw,
     /// Where the search ended, to start the next.
     x: Vec<f64>,
 }
@@ -118,9 +119,8 @@ impl Profiler {
         }
         let mut search = Constrained::new(fit, parameter)?;
         let by_caller = fit.raw_lambda();
-        let raw: Vec<Vec<f64>> = fit.cp.order.iter().map(|&o| by_caller[o].clone()).collect();
         let sigma = fit.sigma();
-        let start = search.vector(&raw, sigma);
+        let start = search.vector(&by_caller, sigma);
         let mut rotation = None;
         let root_n = (fit.cp.n as f64).sqrt();
         let (estimate, unit) = match parameter {
@@ -181,12 +181,8 @@ impl Profiler {
             Some(r) => r.beta(&self.full, value, &state.beta),
             None => basis.raw_beta(&state.beta),
         };
-        let mut lambdas = vec![Vec::new(); raw.len()];
-        for ((l, f), &to) in raw.iter().zip(&self.full.factors).zip(&self.full.order) {
-            lambdas[to] = small::lower_factor_of_gram(l, f.k, f.k);
-        }
         let zeta = (value - self.estimate).signum() * (point.f - self.best).max(0.0).sqrt();
-        Ok(ConstrainedOptimum { value, zeta, sigma, beta, lambdas, x: point.x })
+        Ok(ConstrainedOptimum { value, zeta, sigma, beta, lambdas: raw.lower(), x: point.x })
     }
 
     /// Where |ζ| takes each of the values (ascending) on one side, each to within `tolerance`.
@@ -205,7 +201,7 @@ impl Profiler {
             zeta: 0.0,
             sigma: f64::NAN,
             beta: Vec::new(),
-            lambdas: Vec::new(),
+            lambdas: Raw::default(),
             x: self.start.clone(),
         };
         let mut seen: Vec<ConstrainedOptimum> = vec![at];

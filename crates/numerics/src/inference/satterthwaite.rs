@@ -1,14 +1,15 @@
 //! What Satterthwaite's method needs of a fit (Kuznetsova et al. 2017), with exact derivatives.
 
-use crate::covariance::{lambda_from, pull_back, theta_of};
+use crate::covariance::{
+    add_bend, directions, lambda_from, nonzero, pull_back, theta_of, Direction, Inverse, Raw, Working,
+};
 use crate::criterion::curvature;
 use crate::criterion::Profiled;
 use crate::error::NumericsError;
 use crate::fit::Fit;
-use crate::linalg::{large, small};
+use crate::linalg::large;
 use crate::products::power_of_two_inverse;
 use crate::products::CrossProducts;
-use crate::search::{Objective, Point};
 
 impl Fit {
     /// What Satterthwaite's method needs: the Hessian of the deviance in (θ, log σ) and the derivatives
@@ -22,39 +23,39 @@ impl Fit {
         let m = cp.n_theta();
         let nu = self.state.nu(&cp);
         let singular = self.is_singular();
-        let base: Vec<Vec<f64>> = self.state.blocked.lam.clone();
-        let (profile, to_working): (Vec<f64>, Vec<Vec<f64>>) = if singular {
-            let raw = self.raw_lambda();
-            let back = scaled_basis(&cp)?;
-            (raw_hessian(&cp, &mut self.state, &raw, &back)?, back)
+        let base = self.state.blocked.lam.clone();
+        let (profile, coordinates) = if singular {
+            let coordinates = Coordinates::raw(&cp, &self.raw_lambda())?;
+            (raw_hessian(&cp, &mut self.state, &coordinates)?, coordinates)
         } else {
-            (self.hessian.clone(), cp.factors.iter().map(|f| small::identity(f.k)).collect())
+            (self.hessian.clone(), Coordinates::working(&cp, &base))
         };
         if singular {
             // T⁻¹Λ itself, not its triangular form: derivatives are taken in the raw entries.
-            let lam = cp.passage().untriangular(&cp.passage().inverse()?, &self.raw_lambda())?;
+            let lam = coordinates.lambda(&cp, &coordinates.x)?;
             self.state.evaluate(&cp, &lam)?;
             self.state.back_substitute(&cp);
         }
         let r2 = self.state.r2;
         let mut slope = Vec::with_capacity(m);
         let mut jacobian = Vec::with_capacity(m + 1);
-        let full = self.state.r2_gradient(&cp);
-        for (i, f) in cp.factors.iter().enumerate() {
-            let k = f.k;
-            let mut chained = vec![0.0; k * k];
-            small::gemm_tn(&mut chained, &to_working[i], &full[i], (k, k, k), 1.0);
-            let columns: Vec<Vec<Vec<f64>>> =
-                (0..k).map(|a| (0..k).map(|b| self.raw_phi_derivative(i, a, b)).collect()).collect();
-            for (a, b) in f.free_entries() {
-                slope.push(chained[a * k + b]);
-                let mut d = vec![0.0; cp.p * cp.p];
-                for (t, row) in columns.iter().enumerate() {
-                    let w = to_working[i][t * k + a];
-                    d.iter_mut().zip(&row[b]).for_each(|(d, v)| *d += w * v);
+        let r2_slopes = coordinates.back.pull_back(&self.state.r2_gradient(&cp));
+        let r2_slopes: Vec<&Vec<f64>> = r2_slopes.in_internal_order(&cp.order).collect();
+        let phi_slopes: Vec<Vec<Vec<f64>>> = (0..cp.factors.len()).map(|i| self.raw_phi_derivatives(i)).collect();
+        for (i, direction) in directions(&cp.factors, &coordinates.x) {
+            let k = cp.factors[i].k;
+            let back = coordinates.back.matrix(i);
+            let mut d = vec![0.0; cp.p * cp.p];
+            let mut own = 0.0;
+            for (a, b, v) in nonzero(&direction, k) {
+                own += v * r2_slopes[i][a * k + b];
+                for t in 0..k {
+                    let w = v * back[t * k + a];
+                    d.iter_mut().zip(&phi_slopes[i][t * k + b]).for_each(|(d, v)| *d += w * v);
                 }
-                jacobian.push(d);
             }
+            slope.push(own);
+            jacobian.push(d);
         }
         jacobian.push(self.unscaled_covariance().iter().map(|v| 2.0 * v).collect());
         let size = m + 1;
@@ -73,6 +74,12 @@ impl Fit {
             self.state.back_substitute(&cp);
         }
         Ok((h, jacobian))
+    }
+
+    /// [`Fit::raw_phi_derivative`] for every entry of a Λ, row by row.
+    fn raw_phi_derivatives(&self, factor: usize) -> Vec<Vec<f64>> {
+        let k = self.cp.factors[factor].k;
+        (0..k * k).map(|e| self.raw_phi_derivative(factor, e / k, e % k)).collect()
     }
 
     /// Derivative of TΦTᵀ, Φ = (XᵀH⁻¹X)⁻¹ in the working basis and T its matrix, in entry (a, b) of
@@ -127,95 +134,79 @@ fn row_units(cp: &CrossProducts) -> Vec<Vec<f64>> {
     cp.basis.z.iter().zip(&cp.factors).map(|(t, f)| t.chunks_exact(f.k).map(unit).collect()).collect()
 }
 
-/// T⁻¹ of each factor's basis with its columns in those units.
-fn scaled_basis(cp: &CrossProducts) -> Result<Vec<Vec<f64>>, NumericsError> {
-    let mut back = cp.passage().inverse()?;
-    for (b, units) in back.iter_mut().zip(row_units(cp)) {
-        b.chunks_exact_mut(units.len()).for_each(|row| row.iter_mut().zip(&units).for_each(|(v, u)| *v *= u));
-    }
-    Ok(back)
+/// The parameters θ that derivatives are taken in: of raw Λ, their rows in units, or of working ones.
+struct Coordinates {
+    /// To the working basis.
+    back: Inverse,
+    /// Units of the rows, internal order.
+    units: Vec<Vec<f64>>,
+    /// Where the fit is.
+    x: Vec<f64>,
 }
 
-/// Hessian of the criterion in lme4's raw θ, in units of its columns' scales (`back` is the
-/// [`scaled_basis`]): exact where that is cheap, else by central differences of the exact gradient.
-fn raw_hessian(
-    cp: &CrossProducts,
-    state: &mut Profiled,
-    raw: &[Vec<f64>],
-    back: &[Vec<f64>],
-) -> Result<Vec<f64>, NumericsError> {
-    struct Raw<'a> {
-        cp: &'a CrossProducts,
-        state: &'a mut Profiled,
-        back: &'a [Vec<f64>],
+impl Coordinates {
+    fn raw(cp: &CrossProducts, lam: &Raw) -> Result<Self, NumericsError> {
+        let units = row_units(cp);
+        let in_units = |(l, u): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
+            l.chunks_exact(u.len()).zip(u).flat_map(|(row, u)| row.iter().map(move |v| v / u)).collect()
+        };
+        let own: Vec<Vec<f64>> = lam.in_internal_order(&cp.order).zip(&units).map(in_units).collect();
+        let x = theta_of(&cp.factors, &own);
+        Ok(Coordinates { back: cp.passage().inverse()?.in_units(&units), units, x })
     }
-    impl Objective for Raw<'_> {
-        fn evaluate(&mut self, x: &[f64]) -> Option<(f64, Vec<f64>)> {
-            let raw = lambda_from(&self.cp.factors, x);
-            let map = |((b, l), f): ((&Vec<f64>, &Vec<f64>), &crate::covariance::Factor)| {
-                small::product(b, l, (f.k, f.k, f.k))
-            };
-            let lam: Vec<Vec<f64>> = self.back.iter().zip(&raw).zip(&self.cp.factors).map(map).collect();
-            let f = self.state.evaluate(self.cp, &lam).ok()?;
-            let g = self.state.gradient(self.cp);
-            let mut chained = Vec::new();
-            for ((g, b), f) in g.iter().zip(self.back).zip(&self.cp.factors) {
-                let mut c = vec![0.0; f.k * f.k];
-                small::gemm_tn(&mut c, b, g, (f.k, f.k, f.k), 1.0);
-                chained.push(c);
-            }
-            Some((f, pull_back(&self.cp.factors, &chained)))
-        }
-        fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
-            None
-        }
-        fn exact_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
-            None
-        }
-        fn rounding(&self, _: f64) -> f64 {
-            self.state.rounding(self.cp)
-        }
-        fn spent(&self) -> bool {
-            false
-        }
+
+    fn working(cp: &CrossProducts, lam: &Working) -> Self {
+        let x = theta_of(&cp.factors, lam);
+        Coordinates { back: Inverse::identity(&cp.factors, &cp.order), units: Vec::new(), x }
     }
+
+    /// Working Λ at θ.
+    fn lambda(&self, cp: &CrossProducts, x: &[f64]) -> Result<Working, NumericsError> {
+        self.back.working(&Raw::in_callers_order(&cp.order, Vec::from(lambda_from(&cp.factors, x))))
+    }
+
+    /// The derivative in every entry of each Λ of θ, in the internal order.
+    fn slopes(&self, cp: &CrossProducts, d_working: &Working) -> Vec<Vec<f64>> {
+        self.back.pull_back(d_working).in_internal_order(&cp.order).cloned().collect()
+    }
+
+    /// The working directions that θ move in.
+    fn directions(&self, cp: &CrossProducts) -> Vec<Direction> {
+        directions(&cp.factors, &self.x).into_iter().map(|(i, d)| (i, self.back.direction(i, &d))).collect()
+    }
+}
+
+/// Hessian of the criterion in θ: exact where that is cheap, else by central differences of the exact gradient.
+fn raw_hessian(cp: &CrossProducts, state: &mut Profiled, coordinates: &Coordinates) -> Result<Vec<f64>, NumericsError> {
+    let x = &coordinates.x;
     if curvature::affordable(cp) {
-        let lam = cp.passage().untriangular(&cp.passage().inverse()?, raw)?;
-        state.evaluate(cp, &lam)?;
-        state.gradient(cp);
-        let mut directions = curvature::free_directions(&cp.factors);
-        for (i, d) in &mut directions {
-            let k = cp.factors[*i].k;
-            *d = small::product(&back[*i], d, (k, k, k));
-        }
-        return Ok(curvature::hessian(cp, state, &directions));
+        state.evaluate(cp, &coordinates.lambda(cp, x)?)?;
+        let gradient = state.gradient(cp);
+        let mut h = curvature::hessian(cp, state, &coordinates.directions(cp));
+        add_bend(&cp.factors, x, &coordinates.slopes(cp, &gradient), &mut h);
+        return Ok(h);
     }
-    let units = row_units(cp);
-    let in_units = |(&i, u): (&usize, &Vec<f64>)| -> Vec<f64> {
-        raw[i].chunks_exact(u.len()).zip(u).flat_map(|(row, u)| row.iter().map(move |v| v / u)).collect()
-    };
-    let internal: Vec<Vec<f64>> = cp.order.iter().zip(&units).map(in_units).collect();
-    let x = theta_of(&cp.factors, &internal);
     // Steps in θ that mean the same in every column's units.
     let scale: Vec<f64> = cp
         .factors
         .iter()
         .zip(&cp.basis.z)
-        .zip(&units)
+        .zip(&coordinates.units)
         .flat_map(|((f, t), u)| {
             let row = move |i: usize| (0..f.k).map(move |j| (t[i * f.k + j] / u[i]).powi(2)).sum::<f64>().sqrt();
             f.free_entries().into_iter().map(move |(i, _)| row(i))
         })
         .collect();
     let m = x.len();
-    let mut objective = Raw { cp, state, back };
     let mut h = vec![0.0; m * m];
     for r in 0..m {
         let step = 2e-4 * x[r].abs().max(0.1 * scale[r]);
-        let mut at = |d: f64| {
+        let mut at = |d: f64| -> Result<Vec<f64>, NumericsError> {
             let mut x = x.clone();
             x[r] += d;
-            objective.evaluate(&x).map(|(_, g)| g).ok_or(NumericsError::NotPositive(r))
+            state.evaluate(cp, &coordinates.lambda(cp, &x)?).map_err(|_| NumericsError::NotPositive(r))?;
+            let gradient = state.gradient(cp);
+            Ok(pull_back(&cp.factors, &x, &coordinates.slopes(cp, &gradient)))
         };
         let (up, down) = (at(step)?, at(-step)?);
         for s in 0..m {

@@ -9,6 +9,7 @@
 
 use rayon::prelude::*;
 
+use crate::covariance::{Factor, Working};
 use crate::error::NumericsError;
 use crate::interrupt::{self, Stop};
 use crate::linalg::small;
@@ -20,8 +21,8 @@ const COMPONENTS_PER_TASK: usize = 256;
 const LEVELS_PER_TASK: usize = 2048;
 const MEMORY_LIMIT: f64 = 16.0 * 1024.0 * 1024.0 * 1024.0;
 
-/// Traces over the covariance parameters: the free entries of each factor's Σ, in the order of
-/// [`crate::covariance::Factor::free_entries`], factor by factor.
+/// Traces over the covariance parameters: the patterns B of each factor's Σ, in the order of
+/// [`Factor::patterns`], factor by factor.
 #[derive(Debug, Clone)]
 pub struct VarianceTraces {
     /// `tr(C B_r C B_s)`, `m x m`.
@@ -41,32 +42,30 @@ impl VarianceTraces {
     }
 }
 
-/// The ones of the symmetric pattern `B` of an entry of Σ.
-pub(crate) fn ones((a, b): (usize, usize)) -> impl Iterator<Item = (usize, usize)> + Clone {
-    std::iter::once((a, b)).chain((a != b).then_some((b, a)))
-}
+/// The ones of a symmetric pattern `B`.
+type Pattern = [(usize, usize)];
 
 /// `tr(U B_r V B_s)` for blocks `Uᵀ` and `V`, both `k_r x k_s`.
-fn pair_trace(ut: &[f64], v: &[f64], ks: usize, r: (usize, usize), s: (usize, usize)) -> f64 {
+fn pair_trace(ut: &[f64], v: &[f64], ks: usize, r: &Pattern, s: &Pattern) -> f64 {
     let mut sum = 0.0;
-    for (a, b) in ones(r) {
-        for (c, d) in ones(s) {
+    for &(a, b) in r {
+        for &(c, d) in s {
             sum += ut[a * ks + d] * v[b * ks + c];
         }
     }
     sum
 }
 
-fn single_trace(u: &[f64], k: usize, r: (usize, usize)) -> f64 {
-    ones(r).map(|(a, b)| u[b * k + a]).sum()
+fn single_trace(u: &[f64], k: usize, r: &Pattern) -> f64 {
+    r.iter().map(|(a, b)| u[b * k + a]).sum()
 }
 
 struct TracedModel<'a> {
     cp: &'a CrossProducts,
     sigma: Vec<Vec<f64>>,
-    lam: &'a [Vec<f64>],
-    /// Free entries of each factor and the index of its first parameter.
-    entries: Vec<Vec<(usize, usize)>>,
+    lam: &'a Working,
+    /// Patterns of each factor and the index of its first parameter.
+    patterns: Vec<Vec<Vec<(usize, usize)>>>,
     start: Vec<usize>,
     m: usize,
     owner: Vec<u16>,
@@ -80,7 +79,7 @@ struct Level<'a> {
 }
 
 /// The traces at Λ.
-pub fn variance_traces(cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<VarianceTraces, NumericsError> {
+pub fn variance_traces(cp: &CrossProducts, lam: &Working) -> Result<VarianceTraces, NumericsError> {
     let sigma = cp
         .factors
         .iter()
@@ -91,14 +90,14 @@ pub fn variance_traces(cp: &CrossProducts, lam: &[Vec<f64>]) -> Result<VarianceT
             s
         })
         .collect();
-    let entries: Vec<Vec<(usize, usize)>> = cp.factors.iter().map(crate::covariance::Factor::free_entries).collect();
+    let patterns: Vec<Vec<Vec<(usize, usize)>>> = cp.factors.iter().map(Factor::patterns).collect();
     let mut start = vec![0];
-    entries.iter().for_each(|e| start.push(start[start.len() - 1] + e.len()));
-    let m = start[entries.len()];
-    let model = TracedModel { cp, sigma, lam, entries, start, m, owner: cp.rest_owner() };
+    patterns.iter().for_each(|e| start.push(start[start.len() - 1] + e.len()));
+    let m = start[patterns.len()];
+    let model = TracedModel { cp, sigma, lam, patterns, start, m, owner: cp.rest_owner() };
     let parts = components(cp);
     let widest = parts.iter().map(|c| c.rest.len()).max().unwrap_or(0) as f64;
-    let bytes = 8.0 * (model.entries.first().map_or(0, Vec::len) as f64 + 6.0) * widest * widest;
+    let bytes = 8.0 * (model.patterns.first().map_or(0, Vec::len) as f64 + 6.0) * widest * widest;
     if bytes > MEMORY_LIMIT {
         let gib = 1024f64.powi(3);
         return Err(NumericsError::Memory { needed_gib: bytes / gib, limit_gib: MEMORY_LIMIT / gib });
@@ -165,9 +164,9 @@ impl TracedModel<'_> {
     /// What a level adds with C = D - W, but for the products of W with W.
     fn add_lead(&self, out: &mut VarianceTraces, d: &[f64], w: &[f64]) {
         let k = self.cp.factors[0].k;
-        for (i, &r) in self.entries[0].iter().enumerate() {
+        for (i, r) in self.patterns[0].iter().enumerate() {
             out.single[i] += single_trace(d, k, r) - single_trace(w, k, r);
-            for (j, &s) in self.entries[0].iter().enumerate().skip(i) {
+            for (j, s) in self.patterns[0].iter().enumerate().skip(i) {
                 let both = pair_trace(d, w, k, r, s) + pair_trace(w, d, k, r, s);
                 out.pairs[i * self.m + j] += pair_trace(d, d, k, r, s) - both;
             }
@@ -190,7 +189,7 @@ impl TracedModel<'_> {
     fn connected(&self, c: &Component, place: &mut [u32]) -> Result<VarianceTraces, NumericsError> {
         let (cp, m, n) = (self.cp, self.m, c.rest.len());
         let k = cp.factors[0].k;
-        let m0 = self.entries[0].len();
+        let m0 = self.patterns[0].len();
         c.rest.iter().enumerate().for_each(|(i, &j)| place[j as usize] = i as u32);
         let blocks = self.blocks(c);
         let levels = c.lead.iter().map(|&l| self.level(l as usize)).collect::<Result<Vec<_>, _>>()?;
@@ -206,7 +205,7 @@ impl TracedModel<'_> {
             self.add_lead(&mut out, &level.d, &w);
         }
         let mut gr: Vec<Vec<f64>> = Vec::with_capacity(m0);
-        for (i, &r) in self.entries[0].iter().enumerate() {
+        for (i, r) in self.patterns[0].iter().enumerate() {
             interrupt::check()?;
             let lead = lead_gram(&levels, r, n, place);
             let mut product = vec![0.0; n * n];
@@ -322,7 +321,7 @@ impl TracedModel<'_> {
                     *v += left[e / kg] * right[e % kg];
                 }
             }
-            for (j, &s) in self.entries[g].iter().enumerate() {
+            for (j, s) in self.patterns[g].iter().enumerate() {
                 out.pairs[i * self.m + self.start[g] + j] += single_trace(&h, kg, s);
             }
         }
@@ -336,12 +335,12 @@ impl TracedModel<'_> {
                 let kh = self.cp.factors[h].k;
                 block.clear();
                 (0..kg).for_each(|a| block.extend_from_slice(&c[(i + a) * n + j..(i + a) * n + j + kh]));
-                for (u, &r) in self.entries[g].iter().enumerate() {
+                for (u, r) in self.patterns[g].iter().enumerate() {
                     if i == j {
                         out.single[self.start[g] + u] += single_trace(&block, kg, r);
                     }
                     let skip = if g == h { u } else { 0 };
-                    for (v, &s) in self.entries[h].iter().enumerate().skip(skip) {
+                    for (v, s) in self.patterns[h].iter().enumerate().skip(skip) {
                         let at = (self.start[g] + u) * self.m + self.start[h] + v;
                         out.pairs[at] += pair_trace(&block, &block, kh, r, s);
                     }
@@ -368,11 +367,11 @@ fn within_level(level: &Level, g: &[f64], n: usize, k: usize, place: &[u32]) -> 
 }
 
 /// NᵀB_rN.
-fn lead_gram(levels: &[Level], r: (usize, usize), n: usize, place: &[u32]) -> Vec<f64> {
+fn lead_gram(levels: &[Level], r: &Pattern, n: usize, place: &[u32]) -> Vec<f64> {
     let mut out = vec![0.0; n * n];
     for level in levels {
         let w = level.cols.len();
-        for (a, b) in ones(r) {
+        for &(a, b) in r {
             for (ci, v) in level.cols.iter().zip(&level.n[a * w..]) {
                 let row = &mut out[place[*ci as usize] as usize * n..][..n];
                 for (cj, u) in level.cols.iter().zip(&level.n[b * w..]) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::covariance::{Block, Working};
 use crate::factor::{apply_lambda, multiply, Blocked};
 use crate::products::{Column, FactorInput, Input};
 
@@ -20,17 +21,17 @@ fn products(nested: bool) -> CrossProducts {
     let wide: Vec<u32> = (0..n as u32).map(|i| if nested { fine[i as usize] / 6 } else { i % 30 }).collect();
     let last = if nested { 2 } else { 30 };
     let factors = vec![
-        FactorInput { codes: &fine, levels: 12, columns: slope.clone(), blocks: vec![2] },
-        FactorInput { codes: &middle, levels: 4, columns: slope, blocks: vec![1, 1] },
-        FactorInput { codes: &coarse, levels: 2, columns: one.clone(), blocks: vec![1] },
-        FactorInput { codes: &wide, levels: last, columns: one.clone(), blocks: vec![1] },
+        FactorInput { codes: &fine, levels: 12, columns: slope.clone(), blocks: vec![Block::us(2)] },
+        FactorInput { codes: &middle, levels: 4, columns: slope, blocks: vec![Block::diag(2)] },
+        FactorInput { codes: &coarse, levels: 2, columns: one.clone(), blocks: vec![Block::us(1)] },
+        FactorInput { codes: &wide, levels: last, columns: one.clone(), blocks: vec![Block::us(1)] },
     ];
     let input = Input { y: &y, weights: None, x: one, factors };
     CrossProducts::build(&input).expect("builds")
 }
 
 /// C itself, q x q: ZᵀZ - ZᵀZΛΩ⁻¹ΛᵀZᵀZ.
-fn full(cp: &CrossProducts, lam: &[Vec<f64>]) -> Vec<f64> {
+fn full(cp: &CrossProducts, lam: &Working) -> Vec<f64> {
     let q = cp.q();
     let zz = multiply(cp, &small::identity(q), q);
     let mut half = apply_lambda(cp, lam, &zz, q, true);
@@ -49,16 +50,16 @@ fn traces_by_blocks_are_those_of_the_whole_matrix() {
         let scale = |k: usize, s: f64| -> Vec<f64> {
             (0..k * k).map(|e| s * [0.9, 0.0, -0.4, 0.7][if k == 1 { 0 } else { e }]).collect()
         };
-        let mut lam: Vec<Vec<f64>> = cp.factors.iter().map(|f| scale(f.k, 1.0)).collect();
+        let mut lam: Working = cp.factors.iter().map(|f| scale(f.k, 1.0)).collect();
         lam.last_mut().expect("has factors").fill(0.0); // a variance of zero
         let c = full(&cp, &lam);
         let q = cp.q();
         let mut patterns = Vec::new();
         for f in &cp.factors {
-            for r in f.free_entries() {
+            for r in f.patterns() {
                 let mut b = vec![0.0; q * q];
                 for l in 0..f.levels {
-                    for (i, j) in ones(r) {
+                    for (i, j) in r.iter().copied() {
                         b[(f.offset + l * f.k + i) * q + f.offset + l * f.k + j] = 1.0;
                     }
                 }

@@ -1,5 +1,6 @@
-//! Dense and sparse kernels: small blocks, large ones, coarse tasks, square matrices, the packed factor with its inverse, sparse Cholesky.
+//! Dense and sparse kernels: small blocks, large ones, the gamma function, coarse tasks, square matrices, the packed factor with its inverse, sparse Cholesky.
 
+pub mod gamma;
 pub(crate) mod large;
 pub mod packed;
 pub(crate) mod packed_inverse;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::covariance::Factor;
+use crate::covariance::{Factor, Working};
 use crate::error::NumericsError;
 use crate::factor::{apply_lambda, multiply, Blocked};
 use crate::linalg::small;
@@ -27,7 +27,7 @@ pub struct CollapsedPoint {
     /// Derivative in the working β.
     pub beta: Vec<f64>,
     /// Derivative in every entry of each Λ.
-    pub lam: Vec<Vec<f64>>,
+    pub lam: Working,
     /// Derivative in log σ, Λ held.
     pub log_sigma: f64,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Integrated {
     /// Σ e wᵀ of each factor, e = Zᵀ(y - Xβ - ZΛw).
     pub(crate) ew: Vec<Vec<f64>>,
     /// Σ (AΛΩ⁻¹)_ll of each factor.
-    pub(crate) traces: Vec<Vec<f64>>,
+    pub(crate) traces: Working,
 }
 
 /// Most columns of a factor that kernels of a fixed size are compiled for.
@@ -84,7 +84,7 @@ impl Collapsed {
     }
 
     /// Value and gradient; `sigma` is on the working scale of y.
-    pub fn evaluate(&mut self, beta: &[f64], lam: &[Vec<f64>], sigma: f64) -> Result<CollapsedPoint, NumericsError> {
+    pub fn evaluate(&mut self, beta: &[f64], lam: &Working, sigma: f64) -> Result<CollapsedPoint, NumericsError> {
         let cp = self.cp.clone();
         let (c, p) = (cp.c(), cp.p);
         // [X y]ᵀ(y - Xβ)
@@ -126,7 +126,7 @@ fn through_factor(
     cp: &CrossProducts,
     blocked: &mut Blocked,
     beta: &[f64],
-    lam: &[Vec<f64>],
+    lam: &Working,
 ) -> Result<Integrated, NumericsError> {
     let c = cp.c();
     blocked.factor(cp, lam)?;
@@ -225,5 +225,5 @@ pub(crate) fn by_level<const K: usize>(
         }
     }
     let flat = |m: [[f64; K]; K]| vec![m.as_flattened().to_vec()];
-    Ok(Integrated { logdet: log_sum + determinant.ln(), explained, xzw, ew: flat(ew), traces: flat(traces) })
+    Ok(Integrated { logdet: log_sum + determinant.ln(), explained, xzw, ew: flat(ew), traces: flat(traces).into() })
 }

@@ -49,7 +49,7 @@ impl LogPosterior {
     ) -> Result<(), NumericsError> {
         let cp = self.data();
         let (c, p) = (cp.c(), cp.p);
-        let (beta, lam, sigma) = self.parameters_of(draw);
+        let (beta, lam, sigma) = self.parameters_of(draw)?;
         let mut u: Vec<f64> =
             (0..cp.q()).map(|_| sigma * Distribution::<f64>::sample(&StandardNormal, &mut rng)).collect();
         if let Some(blocked) = blocked {

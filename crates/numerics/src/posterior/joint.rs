@@ -37,7 +37,7 @@ impl Joint {
             )));
         }
         let first = usize::from(cp.factors.len() > 1);
-        let (_, lam, _) = posterior.parameters_of(&posterior.constrain(x));
+        let (_, lam, _) = posterior.parameters_of(&posterior.constrain(x))?;
         let mut blocked = Blocked::new(&cp)?;
         blocked.factor(&cp, &lam)?;
         let information = information(&cp, &blocked, first);
@@ -71,7 +71,7 @@ impl Joint {
         let cp = self.frame.data().clone();
         let (low, z) = x.split_at(self.frame.dim());
         let (low_gradient, dz) = gradient.split_at_mut(low.len());
-        let placed = self.frame.place(low, low_gradient);
+        let placed = self.frame.place(low, low_gradient)?;
         let sigma = placed.sigma * cp.basis.y_scale;
         let mut value = placed.log_prior;
         let (first, from) = (self.likelihood.first, self.likelihood.offset());
@@ -93,7 +93,7 @@ impl Joint {
             by_columns!(f.k, pull_back(info, at, given, room, &mut dz[rows], &mut slopes));
             d_lam.push(d);
         }
-        self.frame.pull_back(low, &placed, (&d_beta, &d_lam, d_log_sigma), low_gradient);
+        self.frame.pull_back(low, &placed, (&d_beta, &d_lam.into(), d_log_sigma), low_gradient);
         finite(value + point.value)
     }
 }

@@ -1,16 +1,15 @@
 //! The collapsed log-posterior on an unconstrained scale, with its exact gradient (theory.md §5).
 //!
 //! Parameters, in this order: fixed effects, σ, then for each grouping factor (caller's order) its
-//! standard deviations and the canonical partial correlations of each covariance block.
+//! standard deviations and the unconstrained numbers that stand for the correlations of each block.
 
 use std::sync::Arc;
 
-use crate::covariance::semidefinite_factor;
-use crate::covariance::Factor;
+use crate::covariance::{semidefinite_factor, Factor, Inverse, Raw, Working};
 use crate::error::NumericsError;
 use crate::linalg::{large, small};
 use crate::posterior::collapsed::Collapsed;
-use crate::posterior::priors::{correlation_factor, correlation_pullback, lkj, Prior};
+use crate::posterior::priors::Prior;
 use crate::posterior::transform::Transform;
 use crate::products::CrossProducts;
 
@@ -23,7 +22,7 @@ pub struct Priors {
     pub sigma: Prior,
     /// Standard deviation of each column of each factor.
     pub sd: Vec<Vec<Prior>>,
-    /// LKJ's η of each covariance block of each factor.
+    /// η of the correlations of each covariance block of each factor.
     pub eta: Vec<Vec<f64>>,
 }
 
@@ -33,8 +32,7 @@ pub struct LogPosterior {
     cp: Arc<CrossProducts>,
     likelihood: Option<Collapsed>,
     priors: Priors,
-    /// T⁻¹ of each factor's basis (internal order).
-    back: Vec<Vec<f64>>,
+    back: Inverse,
     /// Inverse of the basis of X.
     x_inverse: Vec<f64>,
     beta: Vec<Transform>,
@@ -53,9 +51,9 @@ pub(crate) struct Placed {
     /// Raw scale.
     pub(crate) sigma: f64,
     sigma_slope: f64,
-    /// Relative to σ: working basis and raw.
-    pub(crate) lam: Vec<Vec<f64>>,
-    raw: Vec<Vec<f64>>,
+    /// Relative to σ.
+    pub(crate) lam: Working,
+    raw: Raw,
 }
 
 impl LogPosterior {
@@ -66,7 +64,7 @@ impl LogPosterior {
             && priors.sd.len() == factors.len()
             && priors.eta.len() == factors.len()
             && factors.iter().zip(&priors.sd).all(|(f, s)| f.k == s.len())
-            && factors.iter().zip(&priors.eta).all(|(f, e)| f.blocks.len() == e.len());
+            && factors.iter().zip(&priors.eta).all(|(f, e)| f.blocks().len() == e.len());
         if !fits {
             return Err(NumericsError::Mismatch("the priors and the model's parameters"));
         }
@@ -87,7 +85,7 @@ impl LogPosterior {
     /// Number of parameters.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.cp.p + 1 + self.cp.factors.iter().map(|f| f.k + pairs(f)).sum::<usize>()
+        self.cp.p + 1 + self.cp.factors.iter().map(|f| f.k + f.correlations()).sum::<usize>()
     }
 
     /// The data.
@@ -98,7 +96,7 @@ impl LogPosterior {
 
     /// Log-density of the posterior on the unconstrained scale and its gradient.
     pub fn evaluate(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64, NumericsError> {
-        let placed = self.place(x, gradient);
+        let placed = self.place(x, gradient)?;
         let Some(likelihood) = &mut self.likelihood else { return finite(placed.log_prior) };
         let point = likelihood.evaluate(&placed.beta, &placed.lam, placed.sigma * self.cp.basis.y_scale)?;
         self.pull_back(x, &placed, (&point.beta, &point.lam, point.log_sigma), gradient);
@@ -106,7 +104,7 @@ impl LogPosterior {
     }
 
     /// What the likelihood is a function of, and the priors' part of the gradient.
-    pub(crate) fn place(&self, x: &[f64], gradient: &mut [f64]) -> Placed {
+    pub(crate) fn place(&self, x: &[f64], gradient: &mut [f64]) -> Result<Placed, NumericsError> {
         let (cp, p) = (&self.cp, self.cp.p);
         gradient.fill(0.0);
         let mut value = self.fixed_prior(x, gradient);
@@ -114,17 +112,18 @@ impl LogPosterior {
         let (prior, d_prior) = self.priors.sigma.log_density(sigma);
         value += prior + log_slope;
         gradient[p] += d_prior * sigma_slope + d_log_slope;
-        let mut lam = vec![Vec::new(); cp.factors.len()];
-        let mut raw = vec![Vec::new(); cp.factors.len()];
+        let mut raw = Vec::with_capacity(cp.factors.len());
         let mut at = p + 1;
-        for (caller, (i, f)) in callers(cp).into_iter().enumerate() {
+        for (caller, (_, f)) in callers(cp).into_iter().enumerate() {
             value += self.random_prior(caller, f, &x[at..], &mut gradient[at..]);
-            raw[i] = self.raw_factor(caller, f, &x[at..]);
-            raw[i].iter_mut().for_each(|v| *v /= sigma);
-            lam[i] = small::product(&self.back[i], &raw[i], (f.k, f.k, f.k));
-            at += f.k + pairs(f);
+            let mut own = self.raw_factor(caller, f, &x[at..]);
+            own.iter_mut().for_each(|v| *v /= sigma);
+            raw.push(own);
+            at += f.k + f.correlations();
         }
-        Placed { log_prior: value, beta: self.working(x), sigma, sigma_slope, lam, raw }
+        let raw = Raw::from(raw);
+        let lam = self.back.working(&raw)?;
+        Ok(Placed { log_prior: value, beta: self.working(x), sigma, sigma_slope, lam, raw })
     }
 
     /// Add the likelihood's part of the gradient: its derivatives in β, each Λ, and log σ with Λ held.
@@ -132,7 +131,7 @@ impl LogPosterior {
         &self,
         x: &[f64],
         placed: &Placed,
-        (d_beta, d_lam, d_log_sigma): (&[f64], &[Vec<f64>], f64),
+        (d_beta, d_lam, d_log_sigma): (&[f64], &Working, f64),
         gradient: &mut [f64],
     ) {
         let (p, sigma) = (self.cp.p, placed.sigma);
@@ -140,13 +139,13 @@ impl LogPosterior {
         // Λ = diag(sd) L / σ moves with σ too.
         let mut d_sigma = d_log_sigma / sigma;
         let mut at = p + 1;
-        for (caller, (i, f)) in callers(&self.cp).into_iter().enumerate() {
-            let mut d_raw = vec![0.0; f.k * f.k];
-            small::gemm_tn(&mut d_raw, &self.back[i], &d_lam[i], (f.k, f.k, f.k), 1.0);
-            d_sigma -= small::dot(&d_raw, &placed.raw[i]) / sigma;
+        let mut d_raw = self.back.pull_back(d_lam);
+        for (caller, (_, f)) in callers(&self.cp).into_iter().enumerate() {
+            let d_raw = &mut d_raw[caller];
+            d_sigma -= small::dot(d_raw, &placed.raw[caller]) / sigma;
             d_raw.iter_mut().for_each(|v| *v /= sigma);
-            self.add_random(caller, f, &x[at..], &d_raw, &mut gradient[at..]);
-            at += f.k + pairs(f);
+            self.add_random(caller, f, &x[at..], d_raw, &mut gradient[at..]);
+            at += f.k + f.correlations();
         }
         gradient[p] += d_sigma * placed.sigma_slope;
     }
@@ -228,9 +227,9 @@ impl LogPosterior {
             gradient[j] += slope * d + d_log_slope;
         }
         let mut at = f.k;
-        for (&size, &eta) in f.blocks.iter().zip(&self.priors.eta[caller]) {
-            let next = at + size * (size - 1) / 2;
-            value += lkj(&x[at..next], size, eta, &mut gradient[at..next]);
+        for (block, &eta) in f.blocks().iter().zip(&self.priors.eta[caller]) {
+            let next = at + block.correlations();
+            value += block.correlation_prior(&x[at..next], eta, &mut gradient[at..next]);
             at = next;
         }
         value
@@ -241,12 +240,11 @@ impl LogPosterior {
         let k = f.k;
         let mut out = vec![0.0; k * k];
         let mut at = k;
-        for columns in f.block_ranges() {
-            let size = columns.len();
-            let mut l = vec![0.0; size * size];
-            correlation_factor(&x[at..], size, &mut l);
-            at += size * (size - 1) / 2;
-            for (i, row) in columns.clone().zip(l.chunks_exact(size)) {
+        for (columns, structure) in f.structures() {
+            let next = at + structure.correlations();
+            let l = structure.correlation_factor(&x[at..next]);
+            at = next;
+            for (i, row) in columns.clone().zip(l.chunks_exact(columns.len())) {
                 let sd = self.sd[caller][i].apply(x[i]).0;
                 for (j, v) in columns.clone().zip(row) {
                     out[i * k + j] = sd * v;
@@ -260,24 +258,23 @@ impl LogPosterior {
     fn add_random(&self, caller: usize, f: &Factor, x: &[f64], d_raw: &[f64], gradient: &mut [f64]) {
         let k = f.k;
         let mut at = k;
-        for columns in f.block_ranges() {
+        for (columns, structure) in f.structures() {
             let size = columns.len();
-            let next = at + size * (size - 1) / 2;
-            let mut l = vec![0.0; size * size];
-            correlation_factor(&x[at..next], size, &mut l);
+            let next = at + structure.correlations();
+            let l = structure.correlation_factor(&x[at..next]);
             let mut dl = f.block(d_raw, &columns);
             for (i, (row, d_row)) in columns.zip(l.chunks_exact(size).zip(dl.chunks_exact_mut(size))) {
                 let (sd, slope, ..) = self.sd[caller][i].apply(x[i]);
                 gradient[i] += slope * row.iter().zip(d_row.iter()).map(|(l, d)| l * d).sum::<f64>();
                 d_row.iter_mut().for_each(|d| *d *= sd);
             }
-            correlation_pullback(&x[at..next], size, &l, &dl, &mut gradient[at..next]);
+            structure.correlation_pull_back(&x[at..next], &l, &dl, &mut gradient[at..next]);
             at = next;
         }
     }
 
     /// Parameters as they are reported: fixed effects, σ, and of each factor (caller's order) the
-    /// standard deviations and correlations, row by row below the diagonal of each block.
+    /// standard deviations and the correlations of each block.
     #[must_use]
     pub fn constrain(&self, x: &[f64]) -> Vec<f64> {
         let p = self.cp.p;
@@ -287,25 +284,19 @@ impl LogPosterior {
         for (caller, (_, f)) in callers(&self.cp).into_iter().enumerate() {
             out.extend(self.sd[caller].iter().zip(&x[at..]).map(|(t, x)| t.apply(*x).0));
             at += f.k;
-            for &size in &f.blocks {
-                let mut l = vec![0.0; size * size];
-                correlation_factor(&x[at..], size, &mut l);
-                for i in 0..size {
-                    for j in 0..i {
-                        let r: f64 = (0..=j).map(|t| l[i * size + t] * l[j * size + t]).sum();
-                        out.push(r.clamp(-1.0, 1.0));
-                    }
-                }
-                at += size * (size - 1) / 2;
+            for block in f.blocks() {
+                let next = at + block.correlations();
+                out.extend(block.reported_correlations(&block.correlation_factor(&x[at..next])));
+                at = next;
             }
         }
         out
     }
 
     /// An unconstrained point near reported values: fixed effects on the working scale, σ, and
-    /// Λ of each factor (caller's order, raw scale). Zero variances are moved inside.
+    /// Λ. Zero variances are moved inside.
     #[must_use]
-    pub fn near(&self, beta: &[f64], sigma: f64, lambdas: &[Vec<f64>]) -> Vec<f64> {
+    pub fn near(&self, beta: &[f64], sigma: f64, lambdas: &Raw) -> Vec<f64> {
         let mut x = beta.to_vec();
         if !self.working_beta {
             let raw = self.cp.basis.raw_beta(beta);
@@ -321,49 +312,36 @@ impl LogPosterior {
                 let least = 0.1 * self.cp.basis.z[i][r * k + r].abs();
                 x.push(self.sd[caller][r].invert(sigma * norm.max(least)));
             }
-            for columns in f.block_ranges() {
-                for r in columns.clone() {
-                    let mut left = 1.0f64;
-                    for j in columns.start..r {
-                        let share = if norms[r] > 0.0 { lam[r * k + j] / norms[r] } else { 0.0 };
-                        let z = (share / left.max(1e-6)).clamp(-0.9, 0.9);
-                        left *= (1.0 - z * z).sqrt();
-                        x.push(z.atanh());
-                    }
-                }
+            for (columns, structure) in f.structures() {
+                x.extend(structure.near_correlations(&f.block(lam, &columns), &norms[columns]));
             }
         }
         x
     }
 
-    /// Working β, Λ of each factor (internal order, working basis) and working σ of reported values.
-    #[must_use]
-    pub fn parameters_of(&self, reported: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>, f64) {
+    /// Working β, Λ and working σ of reported values.
+    pub fn parameters_of(&self, reported: &[f64]) -> Result<(Vec<f64>, Working, f64), NumericsError> {
         let p = self.cp.p;
         let sigma = reported[p];
-        let mut lam = vec![Vec::new(); self.cp.factors.len()];
+        let mut raw = Vec::with_capacity(self.cp.factors.len());
         let mut at = p + 1;
-        for (i, f) in callers(&self.cp) {
+        for (_, f) in callers(&self.cp) {
             let k = f.k;
             let sd = &reported[at..at + k];
             at += k;
-            let mut correlation = small::identity(k);
-            for columns in f.block_ranges() {
-                for r in columns.clone() {
-                    for j in columns.start..r {
-                        correlation[r * k + j] = reported[at];
-                        correlation[j * k + r] = reported[at];
-                        at += 1;
-                    }
-                }
-            }
-            let mut raw = semidefinite_factor(&correlation, k);
-            for (row, sd) in raw.chunks_exact_mut(k).zip(sd) {
+            let correlation = f.assemble(|_, structure| {
+                let own = &reported[at..at + structure.correlations()];
+                at += own.len();
+                structure.correlation_matrix(own)
+            });
+            let mut own = semidefinite_factor(&correlation, k);
+            for (row, sd) in own.chunks_exact_mut(k).zip(sd) {
                 row.iter_mut().for_each(|v| *v *= sd / sigma);
             }
-            lam[i] = small::product(&self.back[i], &raw, (k, k, k));
+            raw.push(own);
         }
-        (self.to_working(&reported[..p]), lam, sigma * self.cp.basis.y_scale)
+        let lam = self.back.working(&Raw::from(raw))?;
+        Ok((self.to_working(&reported[..p]), lam, sigma * self.cp.basis.y_scale))
     }
 }
 
@@ -373,10 +351,6 @@ pub(crate) fn finite(value: f64) -> Result<f64, NumericsError> {
     } else {
         Err(NumericsError::NonFinite("the log-posterior"))
     }
-}
-
-fn pairs(f: &Factor) -> usize {
-    f.blocks.iter().map(|b| b * (b - 1) / 2).sum()
 }
 
 /// (internal index, factor) in the caller's order.

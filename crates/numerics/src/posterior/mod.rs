@@ -17,6 +17,6 @@ pub use self::collapsed::Collapsed;
 pub use self::cost::SamplingCost;
 pub use self::joint::Joint;
 pub use self::log_posterior::{LogPosterior, Priors};
-pub use self::priors::{correlation_factor, lkj, ln_gamma, Prior};
+pub use self::priors::Prior;
 pub use self::sampling::{sample, ChainDraws, CollapsedTarget, JointTarget, Plan, Progress};
 pub use self::warm_start::WarmStart;

@@ -1,8 +1,9 @@
-//! Prior densities of single parameters and of correlation matrices, with their derivatives.
+//! Prior densities of single parameters, with their derivatives.
 
 use std::f64::consts::PI;
 
 use crate::error::NumericsError;
+use crate::linalg::gamma::ln_gamma;
 
 /// Density of one parameter. On a parameter with a narrower support than the family's (a standard
 /// deviation, say) it is the truncated density up to a constant.
@@ -107,70 +108,4 @@ fn student_t(x: f64, df: f64, m: f64, s: f64) -> (f64, f64) {
 
 fn folded((value, slope): (f64, f64)) -> (f64, f64) {
     (value + std::f64::consts::LN_2, slope)
-}
-
-/// log Γ(x) for x > 0: Stirling's series after shifting x beyond 10 (relative error below 1e-14).
-#[must_use]
-pub fn ln_gamma(x: f64) -> f64 {
-    let (mut x, mut product) = (x, 1.0);
-    while x < 10.0 {
-        product *= x;
-        x += 1.0;
-    }
-    let inv = 1.0 / x;
-    let inv2 = inv * inv;
-    const C: [f64; 7] =
-        [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0, 1.0 / 156.0];
-    let series = C.iter().rev().fold(0.0, |s, c| s * inv2 + c) * inv;
-    (x - 0.5) * x.ln() - x + 0.5 * (2.0 * PI).ln() + series - product.ln()
-}
-
-/// Cholesky factor (row-major `k x k`) of the correlation matrix with canonical partial
-/// correlations tanh(y); y row by row below the diagonal (Lewandowski, Kurowicka & Joe 2009).
-pub fn correlation_factor(y: &[f64], k: usize, l: &mut [f64]) {
-    l[..k * k].fill(0.0);
-    let mut at = 0;
-    for i in 0..k {
-        let mut left = 1.0;
-        for j in 0..i {
-            l[i * k + j] = left * y[at].tanh();
-            left /= y[at].cosh();
-            at += 1;
-        }
-        l[i * k + i] = left;
-    }
-}
-
-/// Derivative in y of a function with derivative `dl` in the entries of `correlation_factor`.
-pub fn correlation_pullback(y: &[f64], k: usize, l: &[f64], dl: &[f64], out: &mut [f64]) {
-    let mut at = 0;
-    for i in 0..k {
-        let mut left = 1.0;
-        for j in 0..i {
-            let (z, sech) = (y[at].tanh(), 1.0 / y[at].cosh());
-            let later: f64 = (j + 1..=i).map(|m| dl[i * k + m] * l[i * k + m]).sum();
-            out[at] += dl[i * k + j] * left * sech * sech - z * later;
-            left *= sech;
-            at += 1;
-        }
-    }
-}
-
-/// Log-density of y under LKJ(η) on the correlation matrix, the Jacobian of y included, and the
-/// derivative in y added to `out`: the partial correlation of column j is Beta on (-1, 1).
-pub fn lkj(y: &[f64], k: usize, eta: f64, out: &mut [f64]) -> f64 {
-    let mut value = 0.0;
-    let mut at = 0;
-    for i in 0..k {
-        for j in 0..i {
-            let b = eta + 0.5 * (k - 2 - j) as f64;
-            let a = y[at].abs();
-            let log_sech2 = -2.0 * (a + (-2.0 * a).exp().ln_1p() - std::f64::consts::LN_2);
-            let log_norm = (2.0 * b - 1.0) * std::f64::consts::LN_2 + 2.0 * ln_gamma(b) - ln_gamma(2.0 * b);
-            value += b * log_sech2 - log_norm;
-            out[at] -= 2.0 * b * y[at].tanh();
-            at += 1;
-        }
-    }
-    value
 }

@@ -6,6 +6,7 @@ use nuts_rs::rand::rngs::ChaCha8Rng;
 use nuts_rs::rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::covariance::Working;
 use crate::error::NumericsError;
 use crate::factor::Blocked;
 use crate::linalg::small;
@@ -86,7 +87,7 @@ impl SlowDirections {
 }
 
 /// Factors C of every level's ΛᵀAΛ + I, factor by factor.
-fn factors(cp: &CrossProducts, lam: &[Vec<f64>], information: &[Information]) -> Result<Vec<Vec<f64>>, NumericsError> {
+fn factors(cp: &CrossProducts, lam: &Working, information: &[Information]) -> Result<Vec<Vec<f64>>, NumericsError> {
     fn one<const K: usize>(info: &Information, lam: &[f64]) -> Result<Vec<f64>, NumericsError> {
         let square = |m: &[f64]| -> [[f64; K]; K] { std::array::from_fn(|i| std::array::from_fn(|j| m[i * K + j])) };
         let lam = square(lam);

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::covariance::BasisChanges;
 pub(crate) use crate::linalg::small::power_of_two_inverse;
 use crate::linalg::{large, small};
 use crate::products::crossproducts::{Column, CrossProducts};
@@ -152,6 +153,31 @@ pub(crate) fn centre_block(cols: &[Moments], unit: f64) -> (Vec<Affine>, Vec<f64
     (affine, t, constant)
 }
 
+/// Columns of a block of random effects, centred and scaled as far as the structure of its covariance allows,
+/// and the matrix that does the same.
+pub(crate) fn working_columns(cols: &[Moments], allowed: BasisChanges, unit: f64) -> (Vec<Affine>, Vec<f64>) {
+    let k = cols.len();
+    let mut t = vec![0.0; k * k];
+    let mut affine = Vec::with_capacity(k);
+    match allowed {
+        BasisChanges::Any => (affine, t, _) = centre_block(cols, unit),
+        BasisChanges::Diagonal => {
+            for (j, col) in cols.iter().enumerate() {
+                let (own, change, _) = centre_block(std::slice::from_ref(col), unit);
+                affine.extend(own);
+                t[j * k + j] = change[0];
+            }
+        }
+        BasisChanges::Scalar => {
+            let largest = cols.iter().fold(0.0f64, |s, m| s.max(m.rms));
+            let scale = unit * power_of_two_inverse(largest);
+            affine.resize(k, Affine { mean: 0.0, scale });
+            (0..k).for_each(|j| t[j * k + j] = scale);
+        }
+    }
+    (affine, t)
+}
+
 impl CrossProducts {
     /// Change of basis: random columns of factor `i` by `z[i]` (k x k), [X y] by `xy`
     /// ((p+1)²), each as working row · matrix.
@@ -219,5 +245,23 @@ impl CrossProducts {
             block.fill(0.0);
             small::gemm_tn(block, &z[0], &old, (k, k, w), 1.0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_scaled_as_far_as_a_structure_allows() {
+        let (one, x) = (Column::Constant(4.0), [10.0, 12.0, 11.0, 13.0]);
+        let stats = [moments(&one), moments(&Column::Values(&x))];
+        let any = working_columns(&stats, BasisChanges::Any, 1.0).1;
+        assert!(any[1] != 0.0 && any[0] != any[3], "centred: {any:?}");
+        let (affine, diagonal) = working_columns(&stats, BasisChanges::Diagonal, 1.0);
+        assert!(diagonal[1] == 0.0 && diagonal[2] == 0.0 && diagonal[0] != diagonal[3], "{diagonal:?}");
+        assert!(affine.iter().all(|a| a.mean == 0.0));
+        let scalar = working_columns(&stats, BasisChanges::Scalar, 1.0).1;
+        assert!(scalar[1] == 0.0 && scalar[2] == 0.0 && scalar[0] == scalar[3], "{scalar:?}");
     }
 }

@@ -2,12 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::covariance::whitener;
-use crate::covariance::Factor;
+use crate::covariance::{whitener, Factor};
 use crate::error::NumericsError;
 use crate::interrupt::{self, Stop};
 use crate::linalg::{large, small};
-use crate::products::basis::{centre_block, moments, weight_scale};
+use crate::products::basis::{moments, weight_scale, working_columns};
 use crate::products::co_occurrence::{join_lead, meeting};
 use crate::products::crossproducts::{Column, CrossProducts, FactorInput, Input, Lead, Pair};
 use crate::products::fixed_part::{fixed_part, FixedPart, Working, CHUNK};
@@ -32,9 +31,8 @@ impl CrossProducts {
         for &i in &order {
             let (work, t) = random_columns(&input.factors[i], unit);
             let f = &input.factors[i];
-            let k = f.columns.len();
-            factors.push(Factor { levels: f.levels, k, blocks: f.blocks.clone(), offset });
-            offset += f.levels * k;
+            factors.push(Factor::new(f.levels, f.blocks.clone(), offset));
+            offset += f.levels * f.columns.len();
             z.push(work);
             basis.z.push(t);
         }
@@ -170,15 +168,17 @@ fn random_columns<'a>(f: &FactorInput<'a>, unit: f64) -> (Vec<Working<'a>>, Vec<
     let k = f.columns.len();
     let mut t = vec![0.0; k * k];
     let mut work = Vec::with_capacity(k);
-    let mut s = 0;
-    for &size in &f.blocks {
-        let stats: Vec<_> = f.columns[s..s + size].iter().map(|c| moments(c)).collect();
-        let (affine, block, _) = centre_block(&stats, unit);
-        for e in 0..size * size {
-            t[(s + e / size) * k + s + e % size] = block[e];
+    let mut start = 0;
+    for block in &f.blocks {
+        let columns = start..start + block.size();
+        let stats: Vec<_> = f.columns[columns.clone()].iter().map(moments).collect();
+        let (affine, change) = working_columns(&stats, block.basis_changes(), unit);
+        for (row, to) in change.chunks_exact(columns.len()).zip(columns.clone()) {
+            t[to * k + columns.start..to * k + columns.end].copy_from_slice(row);
         }
-        work.extend(affine.iter().zip(&f.columns[s..]).map(|(&affine, &column)| Working { column, affine }));
-        s += size;
+        let own = affine.iter().zip(&f.columns[columns.clone()]);
+        work.extend(own.map(|(&affine, &column)| Working { column, affine }));
+        start = columns.end;
     }
     (work, t)
 }

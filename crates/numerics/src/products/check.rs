@@ -65,9 +65,7 @@ impl CrossProducts {
         }
         let mut offset = 0usize;
         for (f, zz) in self.factors.iter().zip(&self.zz) {
-            let columns = f.blocks.iter().try_fold(0usize, |sum, &b| sum.checked_add(b));
-            let shape = f.levels > 0 && f.k > 0 && f.blocks.iter().all(|&b| b > 0) && columns == Some(f.k);
-            if !shape || f.offset != offset || product(&[f.levels, f.k, f.k]) != Some(zz.len()) {
+            if !f.is_consistent() || f.offset != offset || product(&[f.levels, f.k, f.k]) != Some(zz.len()) {
                 return bad("factor");
             }
             match product(&[f.levels, f.k]).and_then(|own| offset.checked_add(own)) {
@@ -153,6 +151,7 @@ impl crate::products::basis::Basis {
 
 #[cfg(test)]
 mod tests {
+    use crate::covariance::{Block, Raw};
     use crate::fit::{Convergence, Fit};
     use crate::products::crossproducts::{Column, CrossProducts, FactorInput, Input};
 
@@ -169,7 +168,7 @@ mod tests {
             .map(|(i, (codes, levels))| {
                 let both = vec![Column::Constant(1.0), Column::Values(&x)];
                 let columns = if i == 1 { vec![Column::Constant(1.0)] } else { both };
-                let blocks = if i == 1 { vec![1] } else { vec![2] };
+                let blocks = vec![if i == 1 { Block::diag(1) } else { Block::us(2) }];
                 FactorInput { codes, levels, columns, blocks }
             })
             .collect();
@@ -181,7 +180,7 @@ mod tests {
     fn no_bytes_make_it_panic() {
         let bytes = crossed().to_bytes().expect("stores");
         assert!(CrossProducts::from_bytes(&bytes).is_ok());
-        let lambdas: Vec<Vec<f64>> =
+        let lambdas: Raw =
             [4, 1, 4].iter().map(|&e| (0..e).map(|i| f64::from(u8::from(i % 3 == 0))).collect()).collect();
         let mut read = 0;
         for at in 0..bytes.len() {
@@ -200,6 +199,7 @@ mod tests {
         }
         assert!(read > 0);
         assert!(CrossProducts::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+        assert!(CrossProducts::from_bytes(&bytes[4..]).is_err(), "as before there were versions");
     }
 
     #[test]
@@ -210,8 +210,8 @@ mod tests {
             |c| c.p = usize::MAX,
             |c| c.order = vec![0, 1, 1],
             |c| c.factors[0].levels = usize::MAX / 2,
-            |c| c.factors[1].blocks = vec![0, 1],
-            |c| c.factors[2].blocks = vec![usize::MAX, 3],
+            |c| c.factors[1] = c.factors[1].with_blocks(vec![Block::us(0), Block::us(1)]),
+            |c| c.factors[2] = c.factors[2].with_blocks(vec![Block::us(usize::MAX), Block::diag(3)]),
             |c| c.lead.full = !c.lead.full,
             |c| c.lead.ptr[1] = usize::MAX,
             |c| c.lead.cols.reverse(),

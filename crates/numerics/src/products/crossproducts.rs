@@ -4,10 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::covariance::Factor;
-use crate::covariance::Passage;
+use crate::covariance::{Block, Factor, Passage};
 use crate::error::NumericsError;
 use crate::products::basis::Basis;
+
+/// What stored cross-products begin with: the last byte is the version, raised when a field changes.
+const FORMAT: [u8; 4] = *b"ppc\x02";
 
 /// One column of a design: a constant, or a value a row.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +50,8 @@ pub struct FactorInput<'a> {
     pub levels: usize,
     /// The columns with random coefficients, all terms of the factor side by side.
     pub columns: Vec<Column<'a>>,
-    /// Sizes of the independent unstructured covariance blocks; they add up to the columns.
-    pub blocks: Vec<usize>,
+    /// The independent blocks of their covariance; together they have all columns.
+    pub blocks: Vec<Block>,
 }
 
 /// A whole model's rows.
@@ -189,11 +191,15 @@ impl CrossProducts {
 
     /// A compact, versioned byte string.
     pub fn to_bytes(&self) -> Result<Vec<u8>, NumericsError> {
-        postcard::to_stdvec(self).map_err(|e| NumericsError::State(e.to_string()))
+        let start = FORMAT.to_vec();
+        postcard::to_extend(self, start).map_err(|e| NumericsError::State(e.to_string()))
     }
 
     /// The inverse of [`CrossProducts::to_bytes`]; checks what later code relies on.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NumericsError> {
+        let Some(bytes) = bytes.strip_prefix(&FORMAT) else {
+            return Err(NumericsError::State("of another version".into()));
+        };
         let (cp, left): (Self, _) =
             postcard::take_from_bytes(bytes).map_err(|e| NumericsError::State(e.to_string()))?;
         if !left.is_empty() {

@@ -106,6 +106,7 @@ fn subtract(block: &mut [f64], width: usize, a: &[f64], b: &[f64], w: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::covariance::{Block, Raw};
     use crate::fit::Fit;
     use crate::products::crossproducts::{Column, FactorInput};
 
@@ -134,9 +135,14 @@ mod tests {
                 weights: Some(&w),
                 x: vec![one, Column::Values(&x)],
                 factors: vec![
-                    FactorInput { codes: &c[0], levels: 7, columns: vec![one, Column::Values(&x)], blocks: vec![2] },
-                    FactorInput { codes: &c[1], levels: 5, columns: vec![one], blocks: vec![1] },
-                    FactorInput { codes: &c[2], levels: 3, columns: vec![one], blocks: vec![1] },
+                    FactorInput {
+                        codes: &c[0],
+                        levels: 7,
+                        columns: vec![one, Column::Values(&x)],
+                        blocks: vec![Block::us(2)],
+                    },
+                    FactorInput { codes: &c[1], levels: 5, columns: vec![one], blocks: vec![Block::us(1)] },
+                    FactorInput { codes: &c[2], levels: 3, columns: vec![one], blocks: vec![Block::us(1)] },
                 ],
             };
             let cp = CrossProducts::build(&input).unwrap();
@@ -147,7 +153,7 @@ mod tests {
         let rest: Vec<usize> = (0..n).filter(|i| !deleted.contains(i)).collect();
         let less = build(&all).1.unwrap();
         let fresh = build(&rest).0;
-        let lambdas = [vec![0.7, 0.0, 0.02, 0.01], vec![0.4], vec![0.3]];
+        let lambdas = Raw::from(vec![vec![0.7, 0.0, 0.02, 0.01], vec![0.4], vec![0.3]]);
         let (a, ga) = Fit::evaluate_raw(&less, true, &lambdas).unwrap();
         let (b, gb) = Fit::evaluate_raw(&fresh, true, &lambdas).unwrap();
         assert!((a - b).abs() < 1e-8 * b.abs(), "{a} {b}");

@@ -58,10 +58,9 @@ impl CrossProducts {
         let mut offset = 0;
         for &f in &order {
             let at = position(self, f)?;
-            let k = sizes[f];
-            factors.push(Factor { levels: levels[f], k, blocks: self.factors[at].blocks.clone(), offset });
+            factors.push(self.factors[at].moved(levels[f], offset));
             basis.z.push(self.basis.z[at].clone());
-            offset += levels[f] * k;
+            offset += levels[f] * sizes[f];
         }
         let c = self.c();
         let mut out = CrossProducts {

@@ -1,6 +1,6 @@
 //! Where random effects have no variance in some direction: whether the criterion falls if it is given some.
 
-use crate::covariance::null_directions;
+use crate::covariance::{null_directions, Working};
 use crate::criterion::Criterion;
 use crate::linalg::small;
 use crate::search::objective::Search;
@@ -60,13 +60,13 @@ pub(crate) fn add_direction(lam: &[f64], v: &[f64], size: f64, k: usize) -> Vec<
 /// `2 M v ε`: the gradient of the criterion in the column `ε v` added to Λ.
 fn slope_with_column<C: Criterion>(
     search: &mut Search<C>,
-    lam: &[Vec<f64>],
+    lam: &Working,
     i: usize,
     v: &[f64],
     eps: f64,
 ) -> Option<Vec<f64>> {
     let k = search.criterion.factors()[i].k;
-    let mut trial = lam.to_vec();
+    let mut trial = lam.clone();
     // Rotate Λ from the right so that its null column can hold the new direction: the gradient
     // in Σ is M, the gradient in the new factor L is 2 M L, hence M v from L's own inverse map.
     trial[i] = add_direction(&lam[i], v, eps, k);

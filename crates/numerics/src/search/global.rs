@@ -1,8 +1,6 @@
 //! The search for the optimum: descent, escape from saddles and boundaries, a second look.
 
-use crate::covariance::Factor;
-use crate::covariance::Structure;
-use crate::covariance::{null_directions, SINGULAR_TOLERANCE};
+use crate::covariance::{null_directions, start, Factor, Working, SINGULAR_TOLERANCE};
 use crate::criterion::Criterion;
 use crate::error::NumericsError;
 use crate::linalg::small;
@@ -12,6 +10,8 @@ use crate::search::optimise::{bfgs, newton, polish, scaled_eigen, units, Objecti
 
 /// First steps made with average information: it is positive where the exact Hessian need not be.
 const EARLY: usize = 3;
+/// Standard deviations below this are zero but for rounding.
+const NOISE: f64 = 0.1 * SINGULAR_TOLERANCE;
 /// Decrease of the criterion that is still worth a step before the last ones.
 const TOLERANCE: f64 = 1e-9;
 
@@ -28,7 +28,7 @@ fn most_evaluations(criterion: &impl Criterion) -> usize {
 
 /// A minimum found: Λ of each factor, the criterion, and the Hessian there if the frame was straight.
 struct Found {
-    lam: Vec<Vec<f64>>,
+    lam: Working,
     f: f64,
     straight: Option<(Vec<f64>, Vec<f64>)>,
 }
@@ -37,7 +37,7 @@ struct Found {
 pub(crate) struct Minimum<C> {
     pub(crate) criterion: C,
     /// Λ of each factor, lower-triangular.
-    pub(crate) lam: Vec<Vec<f64>>,
+    pub(crate) lam: Working,
     /// Norm of the gradient.
     pub(crate) gradient_norm: f64,
     /// Hessian in the parameters.
@@ -49,7 +49,7 @@ pub(crate) struct Minimum<C> {
 }
 
 /// Minimise a criterion, from a Λ near the minimum if there is one.
-pub(crate) fn minimum<C: Criterion>(criterion: C, near: Option<&[Vec<f64>]>) -> Result<Minimum<C>, NumericsError> {
+pub(crate) fn minimum<C: Criterion>(criterion: C, near: Option<&Working>) -> Result<Minimum<C>, NumericsError> {
     let limit = most_evaluations(&criterion);
     let mut search = Search::new(criterion, limit);
     let best = match near {
@@ -93,7 +93,7 @@ fn smallest_step<C: Criterion>(search: &Search<C>) -> f64 {
 }
 
 /// Down, then out of any saddle.
-fn descend<C: Criterion>(search: &mut Search<C>, lam: &[Vec<f64>], early: usize) -> Result<Found, NumericsError> {
+fn descend<C: Criterion>(search: &mut Search<C>, lam: &Working, early: usize) -> Result<Found, NumericsError> {
     const FAILED: NumericsError = NumericsError::NotPositive(0);
     search.straighten();
     let x = search.coordinates(lam);
@@ -176,15 +176,15 @@ fn second_look<C: Criterion>(search: &mut Search<C>, best: Found) -> Found {
     if search.criterion.is_expensive() || search.criterion.parameters() > 30 {
         return best;
     }
-    let scaled = |lam: &[Vec<f64>], size: f64| -> Vec<Vec<f64>> {
-        lam.iter().map(|l| l.iter().map(|v| v * size).collect()).collect()
-    };
+    let scaled =
+        |lam: &Working, size: f64| -> Working { lam.iter().map(|l| l.iter().map(|v| v * size).collect()).collect() };
     let mut starts = far_below(search, &best);
     let factors = search.criterion.factors();
     if singular || few {
-        starts.extend([0.3, 3.0, 100.0].map(|size| leaning(factors, 0.0, size)));
-        if search.criterion.parameters() <= 12 && factors.iter().any(|f| f.blocks.iter().any(|b| *b > 1)) {
-            starts.extend([(1.0, 1.0), (-1.0, 1.0), (1.0, 30.0), (-1.0, 30.0)].map(|(l, s)| leaning(factors, l, s)));
+        starts.extend([0.3, 3.0, 100.0].map(|size| start(factors, size, 0.0)));
+        if search.criterion.parameters() <= 12 && factors.iter().any(|f| f.correlations() > 0) {
+            // Correlations of either sign.
+            starts.extend([(1.0, 1.0), (-1.0, 1.0), (1.0, 30.0), (-1.0, 30.0)].map(|(l, s)| start(factors, s, l)));
         }
     }
     if let Some(joint) = search.criterion.other_start() {
@@ -206,7 +206,7 @@ fn second_look<C: Criterion>(search: &mut Search<C>, best: Found) -> Found {
 
 /// Points far out along one factor's Λ where the criterion is lower than at the minimum found: where
 /// the residual is tiny beside the random effects, another minimum may lie there.
-fn far_below<C: Criterion>(search: &mut Search<C>, best: &Found) -> Vec<Vec<Vec<f64>>> {
+fn far_below<C: Criterion>(search: &mut Search<C>, best: &Found) -> Vec<Working> {
     let mut out = Vec::new();
     for i in 0..best.lam.len() {
         let size = best.lam[i].iter().fold(0.0f64, |s, v| s.max(v.abs()));
@@ -231,8 +231,8 @@ fn settle<C: Criterion>(search: &mut Search<C>, best: Found) -> Result<(Point, V
     const FAILED: NumericsError = NumericsError::NotPositive(0);
     search.straighten();
     let mut lam = best.lam.clone();
-    let snapped: Vec<Vec<f64>> =
-        search.criterion.factors().iter().zip(&lam).map(|(f, l)| f.blockwise(l, snap)).collect();
+    let snap = |(f, l): (&Factor, &Vec<f64>)| f.blockwise(l, |block, s| s.without_noise(block, NOISE));
+    let snapped: Working = search.criterion.factors().iter().zip(&lam).map(snap).collect();
     if snapped != lam {
         let x = search.coordinates(&snapped);
         let at = search.at(x).ok_or(FAILED)?;
@@ -254,25 +254,4 @@ fn settle<C: Criterion>(search: &mut Search<C>, best: Found) -> Result<(Point, V
     let h = search.hessian(&point).ok_or(FAILED)?;
     // One more step where the change of form cost a digit.
     Ok((polish(search, point, &h, 1, 0.0), h))
-}
-
-/// A block with the directions taken off whose standard deviation is zero but for rounding.
-fn snap(block: &[f64], structure: &dyn Structure) -> Vec<f64> {
-    let size = structure.size();
-    let (values, vectors) = small::symmetric_eigen(&small::gram(block, size), size);
-    let tiny = |v: f64| v.max(0.0).sqrt() < 0.1 * SINGULAR_TOLERANCE;
-    if !values.iter().any(|v| tiny(*v) && *v != 0.0) {
-        return block.to_vec();
-    }
-    let mut root = vec![0.0; size * size];
-    for (j, v) in values.iter().enumerate().filter(|(_, v)| !tiny(**v)) {
-        (0..size).for_each(|i| root[i * size + j] = v.sqrt() * vectors[i * size + j]);
-    }
-    structure.with_gram(&root, size)
-}
-
-/// Triangular Λ with every free entry below the diagonal at `lean`, times `size`: correlations of
-/// either sign.
-fn leaning(factors: &[Factor], lean: f64, size: f64) -> Vec<Vec<f64>> {
-    factors.iter().map(|f| f.assemble(|_, structure| structure.start(size, lean))).collect()
 }

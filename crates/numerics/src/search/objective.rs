@@ -1,12 +1,12 @@
-//! The criterion as the optimiser sees it: free entries of triangular factors, in a frame.
+//! The criterion as the optimiser sees it: the parameters of Λ, in a frame.
 //!
 //! A singular Σ has many triangular factors of nearly the same criterion: where a pivot is zero, the
 //! entries below it can be moved into the next column. Seen from the eigenvectors of Σ, largest
 //! first, the columns without variance are simply zero, and Newton's method converges again.
 
-use crate::covariance::Factor;
-use crate::covariance::{lambda_from, pull_back, theta_of};
-use crate::criterion::curvature::free_directions;
+use crate::covariance::{
+    add_bend, canonical, directions, lambda_from, pull_back, theta_of, Direction, Factor, Working,
+};
 use crate::criterion::Criterion;
 use crate::linalg::small;
 use crate::search::optimise::{hessian, Objective, Point};
@@ -20,7 +20,7 @@ pub(crate) struct Search<C> {
     /// Λ = frame · L(x), a block-diagonal rotation for each factor.
     frames: Vec<Vec<f64>>,
     turned: bool,
-    gradient: Vec<Vec<f64>>,
+    gradient: Working,
     last: Vec<f64>,
 }
 
@@ -30,7 +30,7 @@ fn straight(factors: &[Factor]) -> Vec<Vec<f64>> {
 }
 
 /// `QᵀM` for each factor.
-fn seen_from(factors: &[Factor], frames: &[Vec<f64>], matrices: &[Vec<f64>]) -> Vec<Vec<f64>> {
+fn seen_from(factors: &[Factor], frames: &[Vec<f64>], matrices: &Working) -> Working {
     let one = |((q, m), f): ((&Vec<f64>, &Vec<f64>), &Factor)| {
         let mut seen = vec![0.0; f.k * f.k];
         small::gemm_tn(&mut seen, q, m, (f.k, f.k, f.k), 1.0);
@@ -43,11 +43,19 @@ impl<C: Criterion> Search<C> {
     /// A search that may make `limit` evaluations.
     pub(crate) fn new(criterion: C, limit: usize) -> Self {
         let frames = straight(criterion.factors());
-        Search { criterion, evaluations: 0, limit, frames, turned: false, gradient: Vec::new(), last: Vec::new() }
+        Search {
+            criterion,
+            evaluations: 0,
+            limit,
+            frames,
+            turned: false,
+            gradient: Working::default(),
+            last: Vec::new(),
+        }
     }
 
     /// Λ of each factor at a point.
-    pub(crate) fn lambda(&self, x: &[f64]) -> Vec<Vec<f64>> {
+    pub(crate) fn lambda(&self, x: &[f64]) -> Working {
         let factors = self.criterion.factors();
         let lam = lambda_from(factors, x);
         if !self.turned {
@@ -58,12 +66,9 @@ impl<C: Criterion> Search<C> {
     }
 
     /// The point of the present frame with the same ΛΛᵀ, diagonal entries not negative.
-    pub(crate) fn coordinates(&self, lam: &[Vec<f64>]) -> Vec<f64> {
+    pub(crate) fn coordinates(&self, lam: &Working) -> Vec<f64> {
         let factors = self.criterion.factors();
-        let seen = seen_from(factors, &self.frames, lam);
-        let own = |(f, m): (&Factor, &Vec<f64>)| f.blockwise(m, |block, s| s.with_gram(block, s.size()));
-        let triangular: Vec<Vec<f64>> = factors.iter().zip(&seen).map(own).collect();
-        theta_of(factors, &triangular)
+        theta_of(factors, &canonical(factors, &seen_from(factors, &self.frames, lam)))
     }
 
     /// The frame is that of the working basis.
@@ -84,11 +89,7 @@ impl<C: Criterion> Search<C> {
     pub(crate) fn reframe(&mut self, at: &Point) -> Option<Point> {
         let lam = self.lambda(&at.x);
         for ((frame, l), f) in self.frames.iter_mut().zip(&lam).zip(self.criterion.factors()) {
-            *frame = f.blockwise(l, |block, structure| {
-                let size = structure.size();
-                let (_, vectors) = small::symmetric_eigen(&small::gram(block, size), size);
-                (0..size * size).map(|e| vectors[e / size * size + size - 1 - e % size]).collect()
-            });
+            *frame = f.blockwise(l, |block, structure| structure.frame(block));
         }
         self.turned = true;
         self.last.clear();
@@ -96,18 +97,12 @@ impl<C: Criterion> Search<C> {
         self.at(x)
     }
 
-    /// A block of several columns has a direction with little variance beside the others.
+    /// A block has a direction with little variance beside the others, so that another frame would help.
     pub(crate) fn nearly_singular(&self, x: &[f64]) -> bool {
         let lam = self.lambda(x);
-        lam.iter().zip(self.criterion.factors()).any(|(l, f)| {
-            f.block_ranges().filter(|r| r.len() > 1).any(|r| {
-                let size = r.len();
-                let block = f.block(l, &r);
-                let (values, _) = small::symmetric_eigen(&small::gram(&block, size), size);
-                let (low, high) = (values[0].max(0.0).sqrt(), values[size - 1].max(0.0).sqrt());
-                low < 0.02 * high.max(1.0)
-            })
-        })
+        lam.iter()
+            .zip(self.criterion.factors())
+            .any(|(l, f)| f.structures().any(|(columns, structure)| structure.is_narrow(&f.block(l, &columns), 0.02)))
     }
 
     /// Evaluate at a point, unless that is where the state is.
@@ -116,13 +111,37 @@ impl<C: Criterion> Search<C> {
         Some(Point { x, f, g })
     }
 
-    /// The gradient at the state, in the free entries of the frame.
+    /// The gradient at the state, in the parameters of the frame.
     fn seen_gradient(&self) -> Vec<f64> {
         let factors = self.criterion.factors();
         if !self.turned {
-            return pull_back(factors, &self.gradient);
+            return pull_back(factors, &self.last, &self.gradient);
         }
-        pull_back(factors, &seen_from(factors, &self.frames, &self.gradient))
+        pull_back(factors, &self.last, &seen_from(factors, &self.frames, &self.gradient))
+    }
+
+    /// The directions of Λ that the parameters of the frame move in.
+    fn directions(&self, x: &[f64]) -> Vec<Direction> {
+        let factors = self.criterion.factors();
+        let mut out = directions(factors, x);
+        if self.turned {
+            for (i, d) in &mut out {
+                let k = factors[*i].k;
+                *d = small::product(&self.frames[*i], d, (k, k, k));
+            }
+        }
+        out
+    }
+
+    /// A Hessian in those directions at the state, made one in the parameters.
+    fn bent(&self, x: &[f64], mut h: Vec<f64>) -> Vec<f64> {
+        let factors = self.criterion.factors();
+        if self.turned {
+            add_bend(factors, x, &seen_from(factors, &self.frames, &self.gradient), &mut h);
+        } else {
+            add_bend(factors, x, &self.gradient, &mut h);
+        }
+        h
     }
 
     /// The state at a point: a line search may have looked beyond the one that it chose.
@@ -134,7 +153,7 @@ impl<C: Criterion> Search<C> {
     }
 
     /// The gradient in every entry of Λ at any Λ, which becomes no point of the search.
-    pub(crate) fn gradient_at(&mut self, lam: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
+    pub(crate) fn gradient_at(&mut self, lam: &Working) -> Option<Working> {
         self.evaluations += 1;
         self.last.clear();
         self.criterion.evaluate(lam).ok()?;
@@ -142,7 +161,7 @@ impl<C: Criterion> Search<C> {
     }
 
     /// The criterion alone at any Λ, which becomes no point of the search.
-    pub(crate) fn value_at(&mut self, lam: &[Vec<f64>]) -> Option<f64> {
+    pub(crate) fn value_at(&mut self, lam: &Working) -> Option<f64> {
         self.evaluations += 1;
         self.last.clear();
         self.criterion.evaluate(lam).ok()
@@ -171,7 +190,8 @@ impl<C: Criterion> Objective for Search<C> {
             return (at.x.len() <= 40).then(|| self.hessian(at)).flatten();
         }
         self.visit(&at.x)?;
-        self.criterion.approximate_hessian(&self.gradient)
+        let h = self.criterion.approximate_hessian(&self.gradient, &self.directions(&at.x))?;
+        Some(self.bent(&at.x, h))
     }
 
     fn rounding(&self, _: f64) -> f64 {
@@ -187,13 +207,7 @@ impl<C: Criterion> Objective for Search<C> {
             return None;
         }
         self.visit(&at.x)?;
-        let mut directions = free_directions(self.criterion.factors());
-        if self.turned {
-            for (i, d) in &mut directions {
-                let k = self.criterion.factors()[*i].k;
-                *d = small::product(&self.frames[*i], d, (k, k, k));
-            }
-        }
-        Some(self.criterion.hessian(&directions))
+        let h = self.criterion.hessian(&self.directions(&at.x));
+        Some(self.bent(&at.x, h))
     }
 }

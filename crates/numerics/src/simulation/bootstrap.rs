@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use crate::covariance::theta_of;
+use crate::covariance::{canonical, scale_parameters, start, theta_of};
 use crate::criterion::Profiled;
 use crate::error::NumericsError;
 use crate::fit::Fit;
@@ -254,18 +254,14 @@ impl<'a> Prepared<'a> {
         let Refitted::Mixed { fit, .. } = model else {
             return Ok(Prepared { model, back: Vec::new(), starts: Vec::new(), hessian: Vec::new(), empty: None });
         };
-        let entries: Vec<(usize, usize)> =
-            fit.cp.factors.iter().flat_map(crate::covariance::Factor::free_entries).collect();
-        let triangular =
-            |(f, l): (&crate::covariance::Factor, &Vec<f64>)| f.blockwise(l, |block, s| s.with_gram(block, s.size()));
-        let lam: Vec<Vec<f64>> = fit.cp.factors.iter().zip(&fit.state.blocked.lam).map(triangular).collect();
-        let mut warm = theta_of(&fit.cp.factors, &lam);
-        for (v, (i, j)) in warm.iter_mut().zip(&entries) {
-            if i == j && v.abs() < OFF_THE_SADDLE {
+        let factors = &fit.cp.factors;
+        let mut warm = theta_of(factors, &canonical(factors, &fit.state.blocked.lam));
+        for (v, is_scale) in warm.iter_mut().zip(scale_parameters(factors)) {
+            if is_scale && v.abs() < OFF_THE_SADDLE {
                 *v = OFF_THE_SADDLE;
             }
         }
-        let plain = entries.iter().map(|(i, j)| if i == j { 0.5 } else { 0.0 }).collect();
+        let plain = theta_of(factors, &start(factors, 0.5, 0.0));
         let empty = Some(Profiled::new(&fit.cp, fit.state.reml)?);
         let back = fit.cp.basis.shift.iter().map(|b| -b).collect();
         Ok(Prepared { model, back, starts: vec![warm, plain], hessian: fit.hessian.clone(), empty })

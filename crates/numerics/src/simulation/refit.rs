@@ -1,10 +1,8 @@
 //! One thread's refits of one model: a response's rows are added up, and the criterion is searched from
 //! the starts that all replicates share.
 
-use crate::covariance::SINGULAR_TOLERANCE;
-use crate::covariance::{lambda_from, pull_back};
+use crate::covariance::{lambda_from, pull_back, smallest_pivot, SINGULAR_TOLERANCE};
 use crate::criterion::Profiled;
-use crate::linalg::small;
 use crate::products::{Column, CrossProducts};
 use crate::search::{bfgs, Objective, Point};
 
@@ -117,7 +115,7 @@ impl Refitter {
             let Some((f, g)) = objective.evaluate(x) else { continue };
             let found = bfgs(&mut objective, Point { x: x.clone(), f, g }, 1e-9, 0);
             let lam = lambda_from(&self.cp.factors, &found.x);
-            let interior = smallest_direction(&self.cp, &lam) > 10.0 * SINGULAR_TOLERANCE;
+            let interior = smallest_pivot(&self.cp.factors, &lam) > 10.0 * SINGULAR_TOLERANCE;
             if best.as_ref().is_none_or(|b| found.f < b.f) {
                 best = Some(found);
             }
@@ -137,12 +135,7 @@ impl Refitter {
         out.push(self.state.criterion.min(best.f) + self.state.units(&self.cp));
         out.push((self.state.r2 / self.state.nu(&self.cp)).sqrt() / self.cp.basis.y_scale);
         out.extend(self.cp.basis.raw_beta(&self.state.beta));
-        for caller in 0..self.cp.factors.len() {
-            for (i, f) in self.cp.factors.iter().enumerate().filter(|(i, _)| self.cp.order[*i] == caller) {
-                let raw = small::product(&self.cp.basis.z[i], &lam[i], (f.k, f.k, f.k));
-                out.extend(small::lower_factor_of_gram(&raw, f.k, f.k));
-            }
-        }
+        out.extend(self.cp.passage().raw(&lam).iter().flatten());
         let norm = best.g.iter().map(|v| v * v).sum::<f64>().sqrt();
         let converged =
             norm <= GRADIENT_TOLERANCE * self.state.magnitude(&self.cp) && out.iter().all(|v| v.is_finite());
@@ -166,7 +159,7 @@ impl Objective for Warm<'_> {
         let lam = lambda_from(&self.cp.factors, x);
         let f = self.state.evaluate(self.cp, &lam).ok()?;
         let gradient = self.state.gradient(self.cp);
-        Some((f, pull_back(&self.cp.factors, &gradient)))
+        Some((f, pull_back(&self.cp.factors, x, &gradient)))
     }
 
     fn approximate_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
@@ -185,11 +178,4 @@ impl Objective for Warm<'_> {
     fn exact_hessian(&mut self, _: &Point) -> Option<Vec<f64>> {
         None
     }
-}
-
-/// Smallest absolute diagonal entry of lower-triangular Λ: zero where they are singular.
-fn smallest_direction(cp: &CrossProducts, lam: &[Vec<f64>]) -> f64 {
-    let diagonal =
-        |(f, l): (&crate::covariance::Factor, &Vec<f64>)| (0..f.k).map(|i| l[i * f.k + i].abs()).fold(1.0, f64::min);
-    cp.factors.iter().zip(lam).map(diagonal).fold(1.0, f64::min)
 }

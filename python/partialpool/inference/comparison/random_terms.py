@@ -10,6 +10,7 @@ import numpy as np
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
 from partialpool.design.columns import Column
+from partialpool.design.covariance import Block, count_parameters, term_blocks
 from partialpool.design.design import Term
 from partialpool.formula import to_text
 from partialpool.formula.model import written_terms
@@ -81,7 +82,7 @@ def _by_column(fit: MixedFit, index: int, term: Term) -> list[Reduced]:
         keep = [j for j in range(len(term.names)) if j != i]
         part = f"(1 | {group})" if name == "Intercept" else f"(0 + {name} | {group})"
         label = part if name == "Intercept" else f"{name} in {part}"
-        out.append(_fit_without(fit, label, index, term, keep, (1,) * len(keep)))
+        out.append(_fit_without(fit, label, index, term, keep))
     return out
 
 
@@ -89,7 +90,7 @@ def _by_slope(fit: MixedFit, index: int, term: Term) -> list[Reduced]:
     """A correlated term: each of its own terms that is part of no other is taken out."""
     left = written_terms(term.source.lhs)
     if not left.terms:
-        return [_fit_without(fit, term.source.text, index, term, [], ())]
+        return [_fit_without(fit, term.source.text, index, term, [])]
     out = []
     for i, own in enumerate(left.terms):
         if any(set(own) < set(other) for other in left.terms):
@@ -100,7 +101,7 @@ def _by_slope(fit: MixedFit, index: int, term: Term) -> list[Reduced]:
         else:
             gone = i + int(left.intercept)
             keep = [j for j, t in enumerate(term.encoder.term_of) if t != gone]
-            out.append(_fit_without(fit, label, index, term, keep, (len(keep),)))
+            out.append(_fit_without(fit, label, index, term, keep))
     return out
 
 
@@ -110,28 +111,27 @@ def _fit_without(
     index: int,
     term: Term,
     keep: list[int],
-    blocks: tuple[int, ...],
 ) -> Reduced:
     """The model with some of a term's columns only."""
     design = fit.design
     factor = design.factors[index]
     columns: list[Column] = []
-    sizes: list[int] = []
+    blocks: list[Block] = []
     for other in factor.terms:
         own = range(other.start, other.start + len(other.names))
         chosen = [own[j] for j in keep] if other is term else list(own)
         columns += [factor.columns[j] for j in chosen] if factor.columns else []
-        sizes += blocks if other is term else other.blocks
+        blocks += term_blocks(term.source, len(keep)) if other is term else other.blocks
     others = [f for i, f in enumerate(design.factors) if i != index]
-    npar = len(fit.beta) + 1 + sum(b * (b + 1) // 2 for f in others for b in f.blocks)
-    npar += sum(b * (b + 1) // 2 for b in sizes)
-    if not others and not sizes:
+    npar = len(fit.beta) + 1 + sum(count_parameters(f.blocks) for f in others)
+    npar += count_parameters(blocks)
+    if not others and not blocks:
         # Without random effects the criterion is that of least squares: Λ = 0.
         zeros = [[0.0] * lam.size for lam in fit.relative_factors]
         return Reduced(label, fit.products.evaluate(fit.reml, zeros)[0], npar)
     factors = list(design.factors)
-    if sizes:
-        factors[index] = replace(factor, columns=tuple(columns), blocks=tuple(sizes))
+    if blocks:
+        factors[index] = replace(factor, columns=tuple(columns), blocks=tuple(blocks))
     else:
         del factors[index]
     smaller = replace(design.with_rows(), factors=tuple(factors))

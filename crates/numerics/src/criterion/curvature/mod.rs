@@ -12,16 +12,13 @@ mod fixed_columns;
 
 use rayon::prelude::*;
 
-use crate::covariance::Factor;
+use crate::covariance::Direction;
 use crate::criterion::curvature::crossed::crossed;
 use crate::criterion::curvature::fixed_columns::add_fixed_trace;
 use crate::criterion::profiled::Profiled;
 use crate::factor::LEVELS_PER_TASK;
 use crate::linalg::{large, small};
 use crate::products::CrossProducts;
-
-/// A direction in the Λ of a factor: its index and `dΛ`, `k x k`.
-pub type Direction = (usize, Vec<f64>);
 
 /// Most random effects for which the dense C of crossed factors is made (three `q x q` arrays).
 const DENSE_LIMIT: usize = 1500;
@@ -109,20 +106,6 @@ fn in_directions(
         }
     }
     h
-}
-
-/// Directions of the free entries of Λ.
-#[must_use]
-pub fn free_directions(factors: &[Factor]) -> Vec<Direction> {
-    let mut out = Vec::new();
-    for (i, f) in factors.iter().enumerate() {
-        for (a, b) in f.free_entries() {
-            let mut d = vec![0.0; f.k * f.k];
-            d[a * f.k + b] = 1.0;
-            out.push((i, d));
-        }
-    }
-    out
 }
 
 /// Sums over the levels of the only factor.
