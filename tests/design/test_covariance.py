@@ -50,6 +50,7 @@ def test_parameters_are_those_of_the_native_module(formula: str) -> None:
     data["y"] += rng.normal(size=12)[data["g"]] * (1 + data["x"])
     fit = pp.lmer(formula, data)
     shapes = [(len(f.levels), [(b.kind, b.size) for b in f.blocks]) for f in fit.design.factors]
+    assert fit._native is not None
     assert fit._products.shapes == shapes
     m = sum(count_parameters(f.blocks) for f in fit.design.factors)
     assert len(fit._native.hessian) == m**2

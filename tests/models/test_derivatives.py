@@ -9,6 +9,7 @@ import partialpool as pp
 import pytest
 from high_precision import STEP, Deviance, gradient, hessian, moved
 from mpmath import mp, mpf
+from partialpool import _core
 from partialpool.design.covariance import parts
 from scipy.stats import t as student
 
@@ -178,3 +179,35 @@ def test_where_lmertest_is_off_df_and_p_are_those_of_high_precision(
     # lmerTest's own are those of its θ, up to its numeric derivatives.
     theirs = [row["df"] for row in reference(name)["coef_satterthwaite"]]
     np.testing.assert_allclose(theirs, high_precision_df(fit_at_r(name)), rtol=1e-3)
+
+
+def test_satterthwaite_derivatives_of_a_large_singular_fit_are_taken_at_the_fit() -> None:
+    """More random effects than the exact Hessian is made for: it is found by differences."""
+    rng = np.random.default_rng(1)
+    n = 6000
+    columns = {"g": np.arange(n) % 1500, "s": rng.integers(0, 40, n), "h": rng.integers(0, 200, n)}
+    data = pd.DataFrame({**columns, "x": rng.normal(size=n)})
+    data["y"] = data["x"] + rng.normal(size=200)[data["h"]] * 0.5 + rng.normal(size=n)
+    data["y"] -= data.groupby("s")["y"].transform("mean")
+    fit = pp.lmer("y ~ x + (1 | g) + (1 | h) + (1 | s)", data)
+    assert fit.is_singular
+    native, products = fit._native, fit._products
+    _, jacobian = native.satterthwaite()
+    for f, lam in enumerate(native.lambdas):
+        if lam[0] == 0.0:  # a derivative of zero
+            continue
+
+        def covariance(share: float, f: int = f) -> Any:
+            lambdas = [list(own) for own in native.lambdas]
+            lambdas[f][0] *= 1 + share
+            args = native.convergence, native.hessian
+            return _core.Fit.restore(products, True, lambdas, *args).unscaled_covariance
+
+        h = 1e-3
+        near, far = covariance(h) - covariance(-h), covariance(2 * h) - covariance(-2 * h)
+        slope = (8 * near - far) / (12 * h * lam[0])
+        # In units of the raw columns, which are powers of two.
+        unit = 2.0 ** np.round(np.log2(jacobian[f][0] / slope[0]))
+        np.testing.assert_allclose(
+            jacobian[f], unit * slope, rtol=1e-7, atol=1e-9 * abs(slope).max()
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from partialpool.bayes.parameters import Parameters
+from partialpool.bayes.prior_text import read_prior
 from partialpool.bayes.priors import Prior, half_student_t, lkj, normal
 from partialpool.design import Design
 from partialpool.design.covariance import pairs_by_block
@@ -111,12 +112,13 @@ def defaults(design: Design, kept: list[int], parameters: Parameters) -> dict[st
 
 
 def resolve(
-    given: Mapping[str, Prior] | None, base: dict[str, Prior], parameters: Parameters
+    given: Mapping[str, Prior | str] | None, base: dict[str, Prior], parameters: Parameters
 ) -> PriorTable:
     """Put the user's priors in the place of the defaults, the most particular key last.
 
     Keys: "Intercept", "b" (every other fixed effect), a coefficient's name, "sd", "sd_<group>",
-    "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma". A coefficient that is called like
+    "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma"; a prior is an object or its text,
+    "half_normal(5)". A coefficient that is called like
     one of these, as "sigma", is "b_sigma" (see `Parameters`).
 
     Raises
@@ -138,6 +140,7 @@ def resolve(
         kind, names = targets[key]
         if not names:
             raise ArgumentError(f"the model has no correlations, so that {key!r} needs no prior")
+        prior = read_prior(prior) if isinstance(prior, str) else prior
         _check(key, kind, prior)
         for name in names:
             out[name] = prior
@@ -167,7 +170,9 @@ def _targets(parameters: Parameters) -> dict[str, tuple[str, list[str]]]:
 
 def _check(key: str, kind: str, prior: Any) -> None:
     if not isinstance(prior, Prior):
-        raise ArgumentError(f"the prior of {key!r} must be one of pp.normal, …, not {prior!r}")
+        raise ArgumentError(
+            f"the prior of {key!r} must be one of pp.normal, … or its text, not {prior!r}"
+        )
     is_correlation = kind == "cor"
     if is_correlation != (prior.name == "lkj"):
         what = "a correlation takes pp.lkj" if is_correlation else "pp.lkj is for correlations"
