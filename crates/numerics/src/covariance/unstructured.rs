@@ -37,36 +37,35 @@ impl Structure for Unstructured {
 
     /// The lower triangle, column by column.
     fn entries(&self) -> Vec<(usize, usize)> {
-        (0..self.size).flat_map(|j| (j..self.size).map(move |i| (i, j))).collect()
+        self.lower().collect()
     }
 
     /// One entry of the lower triangle and its mirror image.
     fn patterns(&self) -> Vec<Vec<(usize, usize)>> {
         let mirrored = |(i, j)| if i == j { vec![(i, j)] } else { vec![(i, j), (j, i)] };
-        self.entries().into_iter().map(mirrored).collect()
+        self.lower().map(mirrored).collect()
     }
 
     fn factor(&self, theta: &[f64]) -> Vec<f64> {
         let mut lam = vec![0.0; self.size * self.size];
-        for ((i, j), v) in self.entries().into_iter().zip(theta) {
+        for ((i, j), v) in self.lower().zip(theta) {
             lam[i * self.size + j] = *v;
         }
         lam
     }
 
     fn theta(&self, lam: &[f64]) -> Vec<f64> {
-        self.entries().into_iter().map(|(i, j)| lam[i * self.size + j]).collect()
+        self.lower().map(|(i, j)| lam[i * self.size + j]).collect()
     }
 
     /// One entry each.
     fn directions(&self, _: &[f64]) -> Vec<Vec<f64>> {
-        let mut unit = vec![0.0; self.parameters()];
-        let one = |r: usize| {
-            unit.fill(0.0);
-            unit[r] = 1.0;
-            self.factor(&unit)
+        let one = |(i, j)| {
+            let mut d = vec![0.0; self.size * self.size];
+            d[i * self.size + j] = 1.0;
+            d
         };
-        (0..self.parameters()).map(one).collect()
+        self.lower().map(one).collect()
     }
 
     /// The entries of Λ are the parameters.
@@ -93,8 +92,7 @@ impl Structure for Unstructured {
     }
 
     fn start(&self, size: f64, lean: f64) -> Vec<f64> {
-        let theta: Vec<f64> =
-            self.entries().into_iter().map(|(i, j)| if i == j { size } else { size * lean }).collect();
+        let theta: Vec<f64> = self.lower().map(|(i, j)| if i == j { size } else { size * lean }).collect();
         self.factor(&theta)
     }
 
@@ -138,6 +136,11 @@ impl Structure for Unstructured {
 }
 
 impl Unstructured {
+    /// The lower triangle, column by column.
+    fn lower(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.size).flat_map(move |j| (j..self.size).map(move |i| (i, j)))
+    }
+
     fn eigen(&self, lam: &[f64]) -> (Vec<f64>, Vec<f64>) {
         small::symmetric_eigen(&small::gram(lam, self.size), self.size)
     }
