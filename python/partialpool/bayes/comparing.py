@@ -8,12 +8,12 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior
 from partialpool.bayes.summaries import location_and_spread
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.models.fit import MixedFit
+from partialpool.models.parameters import Parameters
 from partialpool.models.random_effects import by_group
 
 #: Rows of random effects printed for each group.
@@ -83,7 +83,7 @@ def compare(fit: MixedFit, post: Posterior) -> Comparison:
         raise ArgumentError(f"the first of compare's arguments is a fit of pp.lmer, not {fit!r}")
     if not isinstance(post, Posterior):
         raise ArgumentError(f"the second of compare's arguments is of pp.sample, not {post!r}")
-    own = Parameters.of(fit)
+    own = fit.parameters
     levels = [f.levels for f in own.factors]
     if own.names != post.parameters.names or levels != [f.levels for f in post.parameters.factors]:
         raise ArgumentError(

@@ -23,7 +23,6 @@ from partialpool.arguments import (
     check_seed,
     check_share,
 )
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
 from partialpool.bayes.priors import Prior
@@ -34,6 +33,7 @@ from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarni
 from partialpool.limits import require_memory
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
+from partialpool.models.parameters import Parameters
 from partialpool.models.representable import check_variances
 from partialpool.progress.bar import visible_console
 from partialpool.progress.interruption import FEWEST
@@ -152,7 +152,7 @@ def sample(
     )
     fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
     check_variances(fit)
-    parameters = Parameters.of(fit)
+    parameters = fit.parameters
     table = resolve(priors, defaults(design, products.kept, parameters), parameters)
     if prior_only:
         require_proper(table)
@@ -217,7 +217,7 @@ def default_priors(
     """
     design = read_design(formula, data, weights, offset, contrasts, na_action)
     kept = cross_products(design).kept
-    parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
+    parameters = Parameters.of(design, kept)
     return PriorTable(defaults(design, kept, parameters))
 
 

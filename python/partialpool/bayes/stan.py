@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from partialpool.arguments import Coding, NaAction
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable, defaults, resolve
 from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor
 from partialpool.design.columns import Column
+from partialpool.models.parameters import Parameters
 
 #: Our families in Stan's words; halves are cut off at zero by the parameter's bound.
 STAN = {
@@ -84,7 +84,7 @@ def stan_code(
     """
     design = read_design(formula, data, weights, offset, contrasts, na_action)
     kept = cross_products(design).kept
-    parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
+    parameters = Parameters.of(design, kept)
     table = resolve(priors, defaults(design, kept, parameters), parameters)
     return program(design, kept, table)
 
@@ -133,7 +133,7 @@ def program(
 
     With `prior_only` the response is read but has no likelihood.
     """
-    parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
+    parameters = Parameters.of(design, kept)
     blocks = list(enumerate(covariance_blocks(design), start=1))
     data = [
         "int<lower=1> N;  // rows",

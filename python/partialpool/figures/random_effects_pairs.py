@@ -66,11 +66,11 @@ def plot_random_effects_pairs(
     ArgumentError
         If there is no such group or random effect, or fewer than two.
     """
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     index = paired_factor(fit, group)
     factor = fit.design.factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     if isinstance(columns, str):
         raise ArgumentError(f"columns must be a list of names, not {columns!r}")
     columns = names if columns is None else check_names(columns, "columns")

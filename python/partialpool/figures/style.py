@@ -260,10 +260,10 @@ def factor_index(fit: MixedFit, group: str | None) -> int:
 
 def column_index(fit: MixedFit, index: int, column: str) -> int:
     """Place of a random effect among those of its factor."""
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     factor = fit.design.factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     if column not in names:
         raise ArgumentError(
             f"{factor.name!r} has no random effect {column!r}; it has {', '.join(names)}"

@@ -14,9 +14,8 @@ from partialpool.design import Frame
 from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
 from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
-from partialpool.frames.tidy import Row, chosen_effects, rows_frame, tidy_frame
+from partialpool.frames.tidy import Row, chosen_effects, parameter_terms, rows_frame, tidy_frame
 from partialpool.models.random_effects import by_group
-from partialpool.models.reporting import group_label
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -38,47 +37,32 @@ def tidy(
     rows: list[Row] = []
     for name in wanted:
         if name == "fixed":
+            coefficients = post.parameters.fixed, post.parameters.coefficients
             size = len(post.parameters.fixed)  # the first of the native order
             numbers = _numbers(post.values[:, :, :size], level, robust)
             if exponentiate:
                 numbers = _exponentiated(numbers)
             rows += [
-                {"effect": "fixed", "term": term, **_at(numbers, i)}
-                for i, term in enumerate(post.parameters.fixed)
+                {"effect": "fixed", "term": term, "parameter": own, **_at(numbers, i)}
+                for i, (term, own) in enumerate(zip(*coefficients, strict=True))
             ]
         elif name == "ran_pars":
-            named = parameter_terms(post)
-            draws = np.stack([post.draws(n) for _, _, n in named], -1)
+            named = parameter_terms(post.fit)
+            draws = np.stack([post.draws(n) for _, _, n, _ in named], -1)
             numbers = _numbers(draws, level, robust)
             rows += [
-                {"effect": "ran_pars", "group": group, "term": term, **_at(numbers, i)}
-                for i, (group, term, _) in enumerate(named)
+                {
+                    "effect": "ran_pars",
+                    "group": group,
+                    "term": term,
+                    "parameter": own,
+                    **_at(numbers, i),
+                }
+                for i, (group, term, own, _) in enumerate(named)
             ]
         else:
             rows += _by_level(post, name, level, robust)
     return rows_frame(rows, wanted, conf_int, post.fit.design.kind)
-
-
-def parameter_terms(post: Posterior) -> list[tuple[str, str, str]]:
-    """Group and term as tidy names them, and the posterior's own name, in a fit's order."""
-    out: list[tuple[str, str, str]] = []
-    used: dict[str, int] = {}
-    parameters = post.parameters
-    for term in post.fit.terms:
-        deviations = parameters.deviations(term.factor)
-        places = parameters.pairs(term.factor)
-        correlations = dict(zip(places, parameters.correlations(term.factor), strict=True))
-        start = 0
-        for size in term.blocks:
-            label = group_label(term.factor.name, used)
-            for j in range(start, start + size):
-                first = term.columns.start
-                out.append((label, f"sd__{term.names[j]}", deviations[first + j]))
-                for i in range(j + 1, start + size):
-                    text = f"cor__{term.names[j]}.{term.names[i]}"
-                    out.append((label, text, correlations[first + i, first + j]))
-            start += size
-    return [*out, ("Residual", "sd__Observation", "sigma")]
 
 
 def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[Row]:

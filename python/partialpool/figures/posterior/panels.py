@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.figures.labels import with_unit
+from partialpool.figures.labels import parameter_label
 from partialpool.figures.style import TEXT, Vector, short, width_of
 
 if TYPE_CHECKING:
@@ -57,12 +57,8 @@ def kind_of(post: Posterior) -> str:
 
 
 def label_of(post: Posterior, name: str) -> str:
-    """A variable's name, with the response's unit where it has it."""
-    kind = post.parameters.kind(name)
-    plain = name in {"sigma", "Intercept"} or (kind == "sd" and name.endswith("__Intercept"))
-    design = post.fit.design
-    response = design.formula.response_name
-    return with_unit(design.source, response, short(name, 44)) if plain else short(name, 52)
+    """A variable's name, with its unit where the data say it."""
+    return parameter_label(post.fit, name, 44)
 
 
 def put_name(ax: Axes, post: Posterior, name: str) -> None:

@@ -17,16 +17,19 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.arguments import (
     BOOTSTRAP_INTERVALS,
+    PARAMETER_NAMES,
     BootstrapInterval,
+    ParameterNames,
     check_choice,
     check_level,
     check_nsim,
     check_seed,
 )
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
-from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
+from partialpool.inference.intervals.parameters import estimates, values
 from partialpool.limits import require_memory
 from partialpool.models.fit import Fit, MixedFit
+from partialpool.models.parameters import Parameter, listed
 from partialpool.models.simulation import law_of_fit
 from partialpool.progress.bar import in_slices
 from partialpool.progress.interruption import interruption, marked
@@ -295,7 +298,7 @@ def bootstrap(
     nsim: int = 1000,
     seed: int | None = None,
     wanted: Sequence[Parameter] | None = None,
-    oldnames: bool = True,
+    names: ParameterNames = "canonical",
 ) -> Bootstrap:
     """Refit a model to responses drawn from it.
 
@@ -312,8 +315,9 @@ def bootstrap(
         The same seed gives the same replicates, whatever the number of threads.
     wanted
         Parameters to keep where there is no statistic.
-    oldnames
-        Name parameters as lme4 does by default (".sig01").
+    names
+        "canonical" ("sd_Subject__Intercept"), or as lme4 has them by default (".sig01": "lme4") or
+        at length ("sd_(Intercept)|Subject": "lme4-long").
 
     Returns
     -------
@@ -322,16 +326,17 @@ def bootstrap(
     if not isinstance(fit, MixedFit):
         raise ArgumentError(f"pp.bootstrap is for fits of pp.lmer, not {type(fit).__name__}")
     nsim, seed = check_nsim(nsim), check_seed(seed)
+    names = check_choice(names, "names", PARAMETER_NAMES)
     if statistic is not None:
         return _bootstrap_statistic(fit, statistic, nsim, seed)
-    wanted = parameters(fit) if wanted is None else wanted
+    wanted = listed(fit) if wanted is None else wanted
     (refits,) = refit_simulated(fit, [fit], nsim, seed, "Bootstrap")
     replicates = refits.parameters(fit, wanted)
     replicates[refits.outcomes != 0] = np.nan
-    names = tuple(p.old_name if oldnames else p.name for p in wanted)
+    called = tuple(p.called(names) for p in wanted)
     estimate, done = estimates(fit, wanted), len(replicates)
     said = refits.interrupted
-    return Bootstrap(names, estimate, replicates, done, seed, refits.failures, interrupted=said)
+    return Bootstrap(called, estimate, replicates, done, seed, refits.failures, interrupted=said)
 
 
 def _bootstrap_statistic(fit: M, statistic: Callable[[M], Any], nsim: int, seed: int) -> Bootstrap:
