@@ -15,7 +15,7 @@ from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.views import PosteriorViews
 from partialpool.cached import cached_property
 from partialpool.errors import ArgumentError
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import MixedFit
 from partialpool.models.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Posterior(PosteriorViews):
 
     def __init__(
         self,
-        fit: LinearMixedModel,
+        fit: MixedFit,
         native: _core.LogPosterior,
         priors: PriorTable,
         settings: Settings,

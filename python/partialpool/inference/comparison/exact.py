@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.arguments import check_nsim, check_seed
 from partialpool.errors import ArgumentError, DesignError
-from partialpool.inference.comparison.comparable import require_mixed, require_same_data
+from partialpool.inference.comparison.comparable import (
+    is_least_squares,
+    require_mixed,
+    require_same_data,
+)
 from partialpool.inference.comparison.nesting import require_nested, same_fixed_part
 from partialpool.inference.intervals.bootstrap import maximum_likelihood
 from partialpool.limits import require_memory
-from partialpool.models.baseline import LinearModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.fit import MixedFit
+    from partialpool.models.fit import Fit, MixedFit
 
 
 #: Draws of a null distribution that may be asked for.
@@ -108,7 +111,7 @@ class ExactTest:
 
 def exact_lrt(
     fit: MixedFit,
-    null: LinearModel | Sequence[MixedFit],
+    null: Fit | Sequence[MixedFit],
     *,
     nsim: int = 100_000,
     seed: int | None = None,
@@ -150,7 +153,7 @@ def exact_lrt(
     require_mixed(fit, "the model")
     nsim, seed = check_nsim(nsim, MOST_DRAWS), check_seed(seed)
     require_one_variance(fit, "exact_lrt")
-    if not isinstance(null, LinearModel):
+    if not is_least_squares(null):
         full, small = _pair(null)
         statistic, note = _between(fit, full, small, reml=False)
         return _test(maximum_likelihood(fit), statistic, 0, nsim, seed, note)
@@ -164,7 +167,7 @@ def exact_lrt(
 
 def exact_rlrt(
     fit: MixedFit,
-    models: LinearModel | Sequence[MixedFit] | None = None,
+    models: Fit | Sequence[MixedFit] | None = None,
     *,
     nsim: int = 100_000,
     seed: int | None = None,
@@ -199,7 +202,7 @@ def exact_rlrt(
     require_mixed(fit, "the model")
     nsim, seed = check_nsim(nsim, MOST_DRAWS), check_seed(seed)
     require_one_variance(fit, "exact_rlrt")
-    if models is None or isinstance(models, LinearModel):
+    if models is None or is_least_squares(models):
         if models is not None:
             require_nested(fit, models)
             if len(models.beta) != len(fit.beta):
