@@ -18,6 +18,7 @@ $(VENV)/.tools: pyproject.toml
 
 # An editable install: Python sources are used in place, the native module is built in release mode.
 $(STAMP): $(VENV)/.tools $(SOURCES)
+	@test -d target/release || echo "building the Rust core: the first build takes some minutes"
 	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin develop --release --quiet
 	touch $@
 
@@ -32,7 +33,7 @@ $(VENV)/.docs: $(STAMP)
 	touch $@
 
 demo: $(STAMP)  ## build, fit the sleepstudy model, write sleepstudy.png
-	$(BIN)/partialpool fit sleepstudy "Reaction ~ Days + (Days | Subject)" --figure sleepstudy.png
+	$(BIN)/partialpool fit sleepstudy "Reaction ~ Days + (Days | Subject)" --time --figure sleepstudy.png
 
 test: $(VENV)/.dev  ## Rust and Python tests, and the README's code
 	cargo test --release --quiet --workspace --exclude partialpool-bindings

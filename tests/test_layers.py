@@ -24,7 +24,7 @@ PACKAGES = (
 #: Files whose methods lead to what is built on them; their imports are made when they are called.
 DOORS = {
     "models/doors.py": {"inference", "frames", "figures", "report"},
-    "bayes/views.py": {"frames", "figures"},
+    "bayes/views.py": {"frames", "figures", "report"},
     "inference/means/marginal_means.py": {"figures"},
 }
 

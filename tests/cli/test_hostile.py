@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool.cli.files import read_table
+from partialpool.cli.reading import read_table
 from partialpool.errors import FileError
 
 MODEL = "Reaction ~ Days + (Days | Subject)"

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool.cli import main as cli
+from partialpool.cli.files import plain
+from partialpool.cli.timing import duration, timing
 from partialpool.datasets import DATASETS
 
 MODEL = "Reaction ~ Days + (Days | Subject)"
@@ -35,6 +36,8 @@ def test_fit_prints_the_summary_and_how_long_it_took(run, sleep):
     sleep.data_name = "sleepstudy"
     assert out.startswith(str(sleep.summary()))
     assert out.splitlines()[-1].startswith("fitted in ")
+    assert "repeats" not in out
+    assert "repeats; the first took" in run("fit", "sleepstudy", MODEL, "--time")[1]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_fit_prints_the_summary_and_how_long_it_took(run, sleep):
 )
 def test_only_short_fits_are_repeated_for_their_timing(first, said):
     calls = []
-    line = cli.timing(first, lambda: calls.append(1))
+    line = timing(first, lambda: calls.append(1))
     assert said in line
     assert len(calls) == (20 if first < 1 else 0)
 
@@ -53,7 +56,7 @@ def test_only_short_fits_are_repeated_for_their_timing(first, said):
     [(0.00071, "0.7 ms"), (0.0421, "42 ms"), (0.5678, "568 ms"), (12.345, "12.35 s")],
 )
 def test_durations(seconds, text):
-    assert cli.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_ml_and_asymptotic(run):
@@ -109,8 +112,8 @@ def test_json_of_a_singular_fit_has_null_for_what_is_not_a_number(run):
 
 def test_plain_values_are_strict_json():
     value = {1: [np.nan, np.inf, np.float64(2), np.int32(3), np.bool_(True), None, "a"]}
-    assert cli.plain(value) == {"1": [None, None, 2.0, 3, True, None, "a"]}
-    json.dumps(cli.plain(value), allow_nan=False)
+    assert plain(value) == {"1": [None, None, 2.0, 3, True, None, "a"]}
+    json.dumps(plain(value), allow_nan=False)
 
 
 def test_a_stored_fit_can_be_loaded(run, sleep, tmp_path):

@@ -176,7 +176,7 @@ BAD = {
     "priors without bayes": ([*FIT, "--prior", "sd=half_normal(5)"], ("--bayes",)),
     "draws without bayes": ([*FIT, "--draws", "10"], ("--draws", "--bayes")),
     "ml with bayes": ([*FIT, "--bayes", "--ml"], ("--ml", "--bayes")),
-    "a report with bayes": ([*FIT, "--bayes", "--report", "x.html"], ("--report",)),
+    "times with bayes": ([*FIT, "--bayes", "--time"], ("--time", "--bayes")),
     "a parameter that is none": ([*FIT, "--bayes", "--prior", "sdd=flat()"], ("'sdd'", "sigma")),
     "no chains": ([*FIT, "--bayes", "--chains", "0"], ("chains",)),
     "no design": (SLOPES, ("--groups", "--frame")),

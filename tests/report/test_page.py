@@ -208,7 +208,7 @@ def test_report_is_of_a_fit_of_lmer():
 
 def test_package_data_are_reachable():
     folder = files("partialpool") / "report"
-    assert "{{ s.formula }}" in (folder / "template.html.j2").read_text("utf-8")
+    assert "{{ formula }}" in (folder / "page.html.j2").read_text("utf-8")
     assert "@media print" in (folder / "style.css").read_text("utf-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from partialpool.arguments import Effect, PosteriorNewLevels
@@ -27,6 +28,20 @@ class PosteriorViews:
         from partialpool.figures.posterior.accessor import PosteriorPlots
 
         return PosteriorPlots(as_posterior(self))
+
+    def report(self, path: str | Path, *, command: str | None = None) -> None:
+        """Write one HTML page on the posterior, which needs no network and no other file.
+
+        Parameters
+        ----------
+        path
+            Where the page is written.
+        command
+            What made the posterior, if not the call of `sample`.
+        """
+        from partialpool.report.posterior_page import write_posterior_report
+
+        write_posterior_report(as_posterior(self), path, command=command)
 
     def tidy(
         self,

@@ -1,4 +1,4 @@
-"""Files that the command reads and writes: tables, figures, strict JSON."""
+"""Files that the command writes: tables, figures, strict JSON."""
 
 from __future__ import annotations
 
@@ -11,90 +11,6 @@ from typing import Any
 
 from partialpool import errors
 from partialpool.files.atomic import irregular, reason, write_whole
-
-
-def read_table(source: str) -> tuple[Any, str]:
-    """A shipped data set, or a CSV, Parquet or Arrow (Feather) file; and what to call it."""
-    from partialpool.datasets import DATASETS, load_dataset
-
-    if source in DATASETS:
-        return load_dataset(source), source
-    path = Path(source)
-    if not os.path.isfile(source):
-        known = ", ".join(DATASETS)
-        raise errors.FileError(f"{source!r} is neither a file nor a shipped data set ({known})")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] in {".gz", ".bz2", ".xz", ".zip", ".zst"}
-    kind = suffixes[-2 if packed and len(suffixes) > 1 else -1] if suffixes else ""
-    read = READERS.get(kind)
-    if read is None or (packed and kind not in TEXT_KINDS):
-        raise errors.FileError(
-            f"{source!r} must end in {', '.join(READERS)} (text also with .gz after it)"
-        )
-    try:
-        return read(path), path.name.split(".")[0]
-    except ImportError as error:
-        needed = error.name or "pyarrow"
-        raise errors.FileError(f"reading {source!r} needs {needed}: pip install {needed}") from None
-    except MemoryError:
-        raise errors.FileError(f"{source!r} does not fit into memory") from None
-    except Exception as error:  # the bytes may be anything, and so what a library says of them
-        raise errors.FileError(
-            f"{source!r} cannot be read as {kind[1:]}: {reason(error)}"
-        ) from None
-
-
-def _read_csv(path: Path) -> Any:
-    import pandas as pd
-
-    return pd.read_csv(path)
-
-
-def _read_tsv(path: Path) -> Any:
-    import pandas as pd
-
-    return pd.read_csv(path, sep="\t")
-
-
-def _read_parquet(path: Path) -> Any:
-    import pyarrow.parquet as parquet
-
-    return _checked(parquet.ParquetFile(str(path)).read())
-
-
-def _read_arrow(path: Path) -> Any:
-    """An Arrow file (Feather), or an Arrow stream."""
-    import pyarrow as pa
-
-    with pa.OSFile(str(path), "rb") as file:
-        try:
-            return _checked(pa.ipc.open_file(file).read_all())
-        except pa.ArrowInvalid as error:
-            file.seek(0)
-            if file.read(6) == b"ARROW1":
-                raise error
-            file.seek(0)
-            return _checked(pa.ipc.open_stream(file).read_all())
-
-
-def _checked(table: Any) -> Any:
-    """An Arrow table for pandas. Unchecked, a damaged one is read beyond its memory's end."""
-    table.validate(full=True)
-    return table.to_pandas()
-
-
-#: How a file of each ending is read.
-READERS: dict[str, Callable[[Path], Any]] = {
-    ".csv": _read_csv,
-    ".txt": _read_csv,
-    ".tsv": _read_tsv,
-    ".parquet": _read_parquet,
-    ".pq": _read_parquet,
-    ".arrow": _read_arrow,
-    ".feather": _read_arrow,
-    ".ipc": _read_arrow,
-}
-TEXT_KINDS = (".csv", ".txt", ".tsv")
 
 
 def write_table(frame: Any, path: Path) -> None:

@@ -15,34 +15,34 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from partialpool import errors
-from partialpool.cli.files import plain, read_table, write_figure
+from partialpool.cli.files import plain, write_figure
+from partialpool.cli.numbers import table_text
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
     from partialpool.bayes.priors import Prior
+    from partialpool.cli.request import ModelRequest
 
 CALL = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What was typed.
+class Sampling:
+    """What was typed about the sampling.
 
     Attributes
     ----------
-    data, formula, weights
-        As in ``partialpool fit``.
     priors
         As typed: "sd=half_normal(5)".
     numbers
         chains, warmup, draws and seed.
+    level
+        Level of the intervals that are printed too; None for none.
     """
 
-    data: str
-    formula: str
-    weights: str | None
     priors: tuple[str, ...]
     numbers: dict[str, Any]
+    level: float | None
 
 
 def read_priors(texts: Sequence[str]) -> dict[str, Prior]:
@@ -90,30 +90,52 @@ def read_prior(text: str) -> Prior:
 
 
 def sample_and_print(
-    request: Request, *, as_json: bool, figure: Path | None, save: Path | None
+    request: ModelRequest,
+    sampling: Sampling,
+    *,
+    as_json: bool,
+    figure: Path | None,
+    report: Path | None,
+    save: Path | None,
 ) -> bool:
     """Sample, print, write what was asked for; whether the chains passed their checks."""
     from partialpool.bayes.sample import sample
 
-    priors = read_priors(request.priors)
-    table, name = read_table(request.data)
+    priors = read_priors(sampling.priors)
+    table, name = request.table()
+    contrasts: Any = request.contrasts or None
     with warnings.catch_warnings():
         # An interruption is said below, on one line.
         warnings.simplefilter("ignore", errors.ConvergenceWarning)
         start = time.perf_counter()
         post = sample(
-            request.formula, table, priors=priors, weights=request.weights, **request.numbers
+            str(request.formula),
+            table,
+            priors=priors,
+            weights=request.weights,
+            offset=request.offset,
+            contrasts=contrasts,
+            **sampling.numbers,
         )
         seconds = time.perf_counter() - start
+    post.fit.data_name = name
     if as_json:
-        typer.echo(json.dumps(as_numbers(post, name), indent=1, allow_nan=False))
+        numbers = as_numbers(post, name, sampling.level)
+        typer.echo(json.dumps(numbers, indent=1, allow_nan=False))
     else:
-        typer.echo(f"{post}\n\nsampled in {seconds:.2f} s")
+        typer.echo(str(post))
+        if sampling.level is not None:
+            said = f"{100 * sampling.level:g}% credible intervals (equal tails):"
+            typer.echo(f"\n{said}\n{table_text(_limits(post, sampling.level))}")
+        typer.echo(f"\nsampled in {seconds:.2f} s")
     if post.interrupted:
         typer.echo(f"partialpool: sampling was {post.interrupted}", err=True)
     if figure is not None:
         write_figure(post.plot.densities, figure)
         typer.echo(f"figure written to {figure}", err=as_json)
+    if report is not None:
+        post.report(report, command=_typed(request, sampling))
+        typer.echo(f"report written to {report}", err=as_json)
     if save is not None:
         post.save(save)
         typer.echo(f"posterior stored in {save}", err=as_json)
@@ -122,7 +144,19 @@ def sample_and_print(
     return post.diagnostics.ok
 
 
-def as_numbers(post: Posterior, name: str) -> dict[str, Any]:
+def _typed(request: ModelRequest, sampling: Sampling) -> str:
+    """The command as it can be typed again."""
+    numbers = {f"--{name}": str(v) for name, v in sampling.numbers.items() if v is not None}
+    return request.command_line("fit", **{"--bayes": True, "--prior": sampling.priors, **numbers})
+
+
+def _limits(post: Posterior, level: float) -> Any:
+    """Equal-tailed intervals of fixed effects, standard deviations and correlations."""
+    table = post.tidy(conf_int=True, conf_level=level)
+    return table[["group", "term", "estimate", "conf_low", "conf_high"]]
+
+
+def as_numbers(post: Posterior, name: str, level: float | None = None) -> dict[str, Any]:
     """A posterior as plain JSON values; what has no finite value is null."""
     from partialpool import __version__
     from partialpool.bayes.summaries import rows
@@ -130,6 +164,9 @@ def as_numbers(post: Posterior, name: str) -> dict[str, Any]:
     table = rows(post)
     checks = post.diagnostics
     chains, draws, _ = post.values.shape
+    limits: dict[str, Any] = {}
+    if level is not None:
+        limits = {"level": level, "intervals": _limits(post, level).to_dict("records")}
     return plain(
         {
             "partialpool": __version__,
@@ -148,6 +185,7 @@ def as_numbers(post: Posterior, name: str) -> dict[str, Any]:
             "summary": [
                 dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)
             ],
+            **limits,
             "ranef": {
                 group: frame.reset_index().to_dict("records")
                 for group, frame in post.ranef(spread=True).items()

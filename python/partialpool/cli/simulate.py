@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from partialpool import errors
-from partialpool.cli.files import read_table, require_places, write_table
+from partialpool.cli import options
+from partialpool.cli.files import require_places, write_table
+from partialpool.cli.reading import read_table
 
 RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 #: Rows of a design that a typing error would otherwise make.
@@ -20,60 +22,17 @@ Many = list[str] | None
 
 
 def simulate(
-    formula: Annotated[
-        str,
-        typer.Argument(
-            metavar="FORMULA", show_default=False, help="As lme4's: 'y ~ x + (x | school)'."
-        ),
-    ],
-    frame: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATA", help="Predictors and groups: a file or a shipped data set; or --groups."
-        ),
-    ] = None,
-    groups: Annotated[
-        Many,
-        typer.Option(
-            metavar="NAME=SIZE",
-            help="Repeated; levels, or their labels with commas. Several are crossed;"
-            " school/class=3 nests three classes in each school.",
-        ),
-    ] = None,
-    within: Annotated[
-        Many,
-        typer.Option(
-            metavar="NAME=VALUES",
-            help="Repeated; a variable that every group sees all values of: x=-1,0,1 or x=1..10.",
-        ),
-    ] = None,
-    between: Annotated[
-        Many,
-        typer.Option(
-            metavar="GROUP:NAME=VALUES",
-            help="Repeated; a variable constant within a group: school:arm=control,drug.",
-        ),
-    ] = None,
-    replicates: Annotated[int, typer.Option(max=10**9, help="Rows of each combination.")] = 1,
-    beta: Annotated[
-        Many,
-        typer.Option(
-            metavar="NUMBERS",
-            help="Fixed effects in the order of the columns, 6,4; or repeated, Intercept=6.",
-        ),
-    ] = None,
-    sd: Annotated[
-        Many,
-        typer.Option(
-            metavar="GROUP=NUMBERS", help="Repeated; of the group's random effects: school=3,2."
-        ),
-    ] = None,
-    cor: Annotated[
-        Many,
-        typer.Option(metavar="GROUP=NUMBERS", help="Repeated; correlations, default none."),
-    ] = None,
-    sigma: Annotated[float, typer.Option(help="Residual standard deviation.")] = 1.0,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same data.")] = None,
+    formula: options.WrittenFormula,
+    frame: options.Frame = None,
+    groups: options.Groups = None,
+    within: options.Within = None,
+    between: options.Between = None,
+    replicates: options.Replicates = 1,
+    beta: options.Beta = None,
+    sd: options.Sd = None,
+    cor: options.Cor = None,
+    sigma: options.Sigma = 1.0,
+    seed: options.Seed = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -90,18 +49,9 @@ def simulate(
     from partialpool.simulate.lmm import simulate_lmm
 
     require_places(out)
-    design = _design(frame, groups, within, between, replicates)
-    if not beta:
-        raise errors.ArgumentError("--beta is missing; give the fixed effects, as --beta 6,4")
-    made = simulate_lmm(
-        formula,
-        design,
-        _beta(beta),
-        _by_group(sd, "--sd"),
-        _by_group(cor, "--cor"),
-        sigma,
-        seed,
-    )
+    design = read_design(frame, groups, within, between, replicates)
+    effects = read_effects(beta, sd, cor, sigma)
+    made = simulate_lmm(formula, design, **effects, seed=seed)
     if out is None:
         typer.echo(made.to_csv(index=False), nl=False)
         return
@@ -109,7 +59,22 @@ def simulate(
     typer.echo(f"{len(made)} rows written to {out}")
 
 
-def _design(frame: str | None, groups: Many, within: Many, between: Many, replicates: int) -> Any:
+def read_effects(beta: Many, sd: Many, cor: Many, sigma: float) -> dict[str, Any]:
+    """beta, sd, cor and sigma as `simulate_lmm` takes them."""
+    if not beta:
+        raise errors.ArgumentError("--beta is missing; give the fixed effects, as --beta 6,4")
+    return {
+        "beta": _beta(beta),
+        "sd": _by_group(sd, "--sd"),
+        "cor": _by_group(cor, "--cor"),
+        "sigma": sigma,
+    }
+
+
+def read_design(
+    frame: str | None, groups: Many, within: Many, between: Many, replicates: int
+) -> Any:
+    """The frame of `--frame`, or a balanced design of the groups and their variables."""
     from partialpool.simulate.design import make_design
 
     if frame is not None:
@@ -128,7 +93,7 @@ def _design(frame: str | None, groups: Many, within: Many, between: Many, replic
         values = values_of(text, f"--groups {name}")
         single = len(values) == 1 and isinstance(values[0], int)
         sizes[name] = values[0] if single else values
-    inner = {name: values_of(text, f"--within {name}") for name, text in _pairs(within, "--within")}
+    inner = values_by_name(within, "--within")
     outer: dict[str, dict[str, list[Any]]] = {}
     for name, text in _pairs(between, "--between"):
         group, colon, variable = name.rpartition(":")
@@ -153,6 +118,11 @@ def _pairs(texts: Many, option: str) -> list[tuple[str, str]]:
             raise errors.ArgumentError(f"{option} gives {name!r} twice")
         out[name] = values
     return list(out.items())
+
+
+def values_by_name(texts: Many, option: str) -> dict[str, list[Any]]:
+    """NAME=VALUES, the values of each name once."""
+    return {name: values_of(text, f"{option} {name}") for name, text in _pairs(texts, option)}
 
 
 def values_of(text: str, what: str) -> list[Any]:

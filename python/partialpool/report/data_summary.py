@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 NUMERIC_HEADER = ("Role", "Mean", "SD", "Min", "Median", "Max")
-FACTOR_HEADER = ("Role", "Levels", "Rows a level", "Names")
+FACTOR_HEADER = ("Role", "Levels", "Rows per level", "Names")
 #: Of weights and offsets that are not a column of the data.
 DEFAULT_NAMES = {"weights": "prior weights", "offset": "offset"}
 #: Levels that are named.

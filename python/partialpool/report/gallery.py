@@ -35,7 +35,7 @@ class Kind:
 
     method: str
     title: str
-    reading: Callable[[MixedFit], str]
+    reading: Callable[[Any], str]
     always: bool = True
     key: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -101,8 +101,8 @@ def of_each_group(fit: MixedFit, kind: Kind) -> list[Kind]:
     ][:GROUPS]
 
 
-def draw(fit: MixedFit, kind: Kind) -> Shown:
-    """One figure; what cannot be drawn of this fit says why."""
+def draw(fit: Any, kind: Kind) -> Shown:
+    """One figure of a fit or a posterior; what cannot be drawn of it says why."""
     key = kind.key or kind.method
     try:
         reading = kind.reading(fit)

@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 #: Coverage of the intervals beside the fixed effects.
 LEVEL = 0.95
+#: The page's sections.
+SECTIONS = (
+    ("model", "Model"),
+    ("data", "Data"),
+    ("estimates", "Estimates"),
+    ("tests", "Tests"),
+    ("diagnostics", "Diagnostics"),
+    ("made", "How it was made"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,18 @@ def write_report(
     command: str | None = None,
 ) -> None:
     """See `LinearMixedModel.report`."""
+    check_place(path)
+    write_page(report_html(fit, ddf=ddf, command=command), path)
+
+
+def check_place(path: object) -> None:
+    """Refuse what cannot be the place of a file, before the page is made."""
     if not isinstance(path, str | Path):
         raise ArgumentError(f"the place of a file is text or a Path, not {path!r}")
-    page = report_html(fit, ddf=ddf, command=command)
+
+
+def write_page(page: str, path: str | Path) -> None:
+    """Write a page, all of it or nothing."""
     # Names may hold halves of surrogate pairs, which UTF-8 cannot.
     content = page.encode("utf-8", errors="xmlcharrefreplace")
     write_whole(path, lambda file: file.write(content), "the report ")
@@ -84,7 +102,14 @@ def report_html(
         raise ArgumentError(f"command must be text, not {command!r}")
     summary = fit.summary(ddf=ddf)
     names, values = text.criterion_cells(summary)
-    return _template().render(
+    unsound = not fit.convergence.converged or fit.is_singular
+    convergence = read_convergence(fit)
+    return template("fit.html.j2").render(
+        formula=summary.formula,
+        title=summary.title,
+        data_name=summary.data_name,
+        warning=convergence if unsound else "",
+        sections=SECTIONS,
         s=summary,
         words=list(model_in_words(fit)),
         equations=write_equations(fit),
@@ -97,9 +122,7 @@ def report_html(
         criteria=list(zip(names, values, strict=True)),
         residuals=list(zip(text.QUANTILE_NAMES, text.residual_cells(summary), strict=True)),
         tests=list(tests(fit, ddf)),
-        convergence=read_convergence(fit),
-        converged=fit.convergence.converged,
-        singular=fit.is_singular,
+        convergence=convergence,
         figures=draw_figures(fit),
         call=python_call(fit) if command is None else command,
         versions=versions(),
@@ -108,7 +131,8 @@ def report_html(
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A template of this package, which knows the tables' too."""
     from jinja2 import ChoiceLoader, PackageLoader
 
     from partialpool.tables.html import environment
@@ -119,7 +143,7 @@ def _template() -> Template:
     return (
         environment()
         .overlay(loader=loader, trim_blocks=True, lstrip_blocks=True)
-        .get_template("template.html.j2")
+        .get_template(name)
     )
 
 
