@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.models.parameters import Parameters
 from partialpool.models.representable import check_variances
-from partialpool.progress.bar import visible_console
+from partialpool.progress.bar import shown_bar
 from partialpool.progress.interruption import FEWEST
 
 #: Columns of a factor that the native kernels of the joint form are made for.
@@ -171,7 +170,12 @@ def sample(
         why=why,
     )
     threads = min(chains, cores or os.cpu_count() or 1)
-    with _progress(progress, chains * (warmup + draws)) as callback:
+    with shown_bar("sampling", chains * (warmup + draws), wanted=progress, stays=True) as move:
+
+        def callback(made: int, divergences: int, step: float) -> None:
+            if move is not None:
+                move(made, f"{divergences} divergences, step {step:.2f}")
+
         try:
             result, interrupted = native.sample(
                 fit.optimum,
@@ -183,7 +187,7 @@ def sample(
                 settings.target_accept,
                 max_depth,
                 chosen == "joint",
-                callback,
+                None if move is None else callback,
             )
         except _core.CoreError as error:
             raise ConvergenceError(f"{error}; give proper priors or rescale the columns") from None
@@ -255,46 +259,6 @@ def _method(
 
 def _time(seconds: float) -> str:
     return f"about {seconds:.2g} s" if seconds >= 1 else f"about {1e3 * seconds:.2g} ms"
-
-
-@contextmanager
-def _progress(
-    wanted: bool | None, total: int
-) -> Iterator[Callable[[int, int, float], None] | None]:
-    """A bar in a terminal or notebook, and the function that moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = visible_console()
-    if wanted is False or (wanted is None and console is None):
-        yield None
-        return
-    console = console or Console(stderr=True)
-    if console.is_jupyter:
-        from partialpool.progress.notebook import NotebookBar
-
-        in_cell = NotebookBar("sampling", total)
-        try:
-            yield lambda made, divergences, step: in_cell.move(
-                made, f"{divergences} divergences, step {step:.2f}"
-            )
-        finally:
-            in_cell.close()
-        return
-    columns = (
-        TextColumn("sampling"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.fields[divergences]} divergences, step {task.fields[step]:.2f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("sampling", total=total, divergences=0, step=0.0)
-
-        def move(made: int, divergences: int, step: float) -> None:
-            bar.update(task, completed=made, divergences=divergences, step=step)
-
-        yield move
 
 
 def _together(

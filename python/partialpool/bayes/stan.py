@@ -15,7 +15,7 @@ from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor
-from partialpool.design.columns import Column
+from partialpool.design.columns import dense
 from partialpool.models.parameters import Parameters
 
 #: Our families in Stan's words; halves are cut off at zero by the parameter's bound.
@@ -112,7 +112,7 @@ def program_data(design: Design, kept: Sequence[int]) -> dict[str, Any]:
     y = design.response
     out: dict[str, Any] = {"N": design.n, "y": y}
     if kept:
-        out |= {"K": len(kept), "X": _matrix([design.x[i] for i in kept], design.n)}
+        out |= {"K": len(kept), "X": dense([design.x[i] for i in kept], design.n)}
     if design.offset is not None:
         out |= {"y": y + design.offset, "y_offset": np.ascontiguousarray(design.offset)}
     if design.weights is not None:
@@ -122,7 +122,7 @@ def program_data(design: Design, kept: Sequence[int]) -> dict[str, Any]:
         out[f"J_{r}"] = len(block.factor.levels)
         out[f"M_{r}"] = len(block.columns)
         out[f"g_{r}"] = block.factor.codes.astype(np.int64) + 1
-        out[f"Z_{r}"] = _matrix([block.factor.columns[j] for j in block.columns], design.n)
+        out[f"Z_{r}"] = dense([block.factor.columns[j] for j in block.columns], design.n)
     return out
 
 
@@ -226,10 +226,6 @@ def _correlation_prior(block: Block, table: PriorTable) -> Prior:
     names = Parameters.correlations(block.factor)
     pairs = Parameters.pairs(block.factor)
     return table[next(n for n, (i, _) in zip(names, pairs, strict=True) if i in block.columns)]
-
-
-def _matrix(columns: Sequence[Column], n: int) -> Any:
-    return np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in columns])
 
 
 def _number(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -244,6 +244,34 @@ def running_mean(x: Vector, y: Vector, order: Indices | None = None) -> tuple[Ve
     ]
     mean_x, mean_y = ((s[high] - s[low]) / (high - low) for s in sums)
     return mean_x + centre_x, mean_y + centre_y
+
+
+def triangle(
+    figure: Figure,
+    size: int,
+    diagonal: Callable[[Axes, int], None],
+    below: Callable[[Axes, int, int], tuple[str, list[Any]]],
+) -> tuple[Any, str, list[Any]]:
+    """A figure's axes (size, size), drawn on and below the diagonal; what `below` last returned.
+
+    Parameters
+    ----------
+    figure, size
+    diagonal
+        Draws variable i.
+    below
+        Draws variables x and y against each other; gives a note and what a legend shows.
+    """
+    axes: Any = figure.subplots(size, size, squeeze=False, sharex="col")
+    note, handles = "", []
+    for i, j in np.ndindex(size, size):
+        if j > i:
+            axes[i, j].set_visible(False)
+        elif i == j:
+            diagonal(axes[i, j], i)
+        else:
+            note, handles = below(axes[i, j], j, i)
+    return axes, note, handles
 
 
 def factor_index(fit: MixedFit, group: str | None) -> int:

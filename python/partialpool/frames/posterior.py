@@ -13,7 +13,7 @@ from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
 from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
-from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
+from partialpool.frames.augment import augmented, prefixed, response_of, source_columns
 from partialpool.frames.tidy import Row, chosen_effects, parameter_terms, rows_frame, tidy_frame
 from partialpool.models.random_effects import by_group
 
@@ -153,5 +153,5 @@ def augment(post: Posterior, new: Any, new_levels: PosteriorNewLevels, prefix: s
     columns["fixed"] = Frame(post.predict(new, random="none")).numeric("mean")
     columns = prefixed(columns, prefix)
     if new is not None:
-        return with_columns(new, None, None, columns)
-    return with_columns(design.source, source_columns(design), design.rows, columns)
+        return augmented(new, None, None, columns)
+    return augmented(design.source, source_columns(design), design.rows, columns)

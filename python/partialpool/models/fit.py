@@ -254,7 +254,7 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
 
     @abstractmethod
     def by_criterion(self, reml: bool) -> MixedFit:
-        """The same rows by the restricted likelihood or by the likelihood itself."""
+        """The same rows by the restricted likelihood or the likelihood itself; `self` if it is."""
 
     @property
     @abstractmethod

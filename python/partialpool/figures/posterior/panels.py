@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.bayes.estimators import array_stats
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import parameter_label
 from partialpool.figures.style import TEXT, Vector, short, width_of
@@ -81,13 +81,11 @@ def density(values: Vector, ends: tuple[float, float] | None = None) -> tuple[Ve
 
     Between two ends, or over the values' range, corrected there, as a parameter may be bounded.
     """
-    # ArviZ makes this object when its module is loaded, out of a type checker's sight.
-    estimators: Any = import_module("arviz_stats.base").array_stats
     flat = np.ravel(values)
     if not np.ptp(flat) > 0:
         return np.array([flat[0], flat[0]]), np.array([0.0, 1.0])
     options = {"bound_correction": True} if ends is None else {"custom_lims": ends}
-    grid, height, _ = estimators.kde(flat, **options)
+    grid, height, _ = array_stats().kde(flat, **options)
     return np.asarray(grid), np.asarray(height)
 
 

@@ -18,7 +18,6 @@ from partialpool.inference.comparison.comparable import require_mixed, require_m
 from partialpool.inference.comparison.likelihood_ratio import open_parameters
 from partialpool.inference.comparison.nesting import require_nested
 from partialpool.inference.intervals.bootstrap import (
-    maximum_likelihood,
     notes_of,
     refit_simulated,
 )
@@ -187,8 +186,8 @@ def pb_test(
     notes = []
     if large.reml or small.reml:
         notes.append("refitted by ML")
-    large = maximum_likelihood(large)
-    null = maximum_likelihood(small) if isinstance(small, MixedFit) else small
+    large = large.by_criterion(reml=False)
+    null = small.by_criterion(reml=False) if isinstance(small, MixedFit) else small
     if isinstance(null, MixedFit) and null.is_singular:
         notes.append(f"the small model is singular: {'; '.join(null.singular_directions)}")
     statistic = max(0.0, 2 * (large.loglik - null.loglik))

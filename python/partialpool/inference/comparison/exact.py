@@ -22,7 +22,6 @@ from partialpool.inference.comparison.comparable import (
     require_same_data,
 )
 from partialpool.inference.comparison.nesting import require_nested, same_fixed_part
-from partialpool.inference.intervals.bootstrap import maximum_likelihood
 from partialpool.limits import require_memory
 
 if TYPE_CHECKING:
@@ -156,10 +155,10 @@ def exact_lrt(
     if not is_least_squares(null):
         full, small = _pair(null)
         statistic, note = _between(fit, full, small, reml=False)
-        return _test(maximum_likelihood(fit), statistic, 0, nsim, seed, note)
+        return _test(fit.by_criterion(reml=False), statistic, 0, nsim, seed, note)
     require_nested(fit, null)
     note = "refitted by ML" if fit.reml else ""
-    fit = maximum_likelihood(fit)
+    fit = fit.by_criterion(reml=False)
     statistic = max(0.0, 2 * (fit.loglik - null.loglik))
     dropped = len(fit.beta) - len(null.beta)
     return _test(fit, statistic, dropped, nsim, seed, note)
@@ -211,7 +210,7 @@ def exact_rlrt(
                     " of different ones cannot be compared; use pp.exact_lrt"
                 )
         note = "" if fit.reml else "refitted by REML"
-        fit = fit if fit.reml else fit.by_criterion(reml=True)
+        fit = fit.by_criterion(reml=True)
         statistic = fit.loglik - restricted_loglik_without_variance(fit)
     else:
         full, null = _pair(models)
@@ -225,7 +224,7 @@ def _between(fit: MixedFit, full: MixedFit, null: MixedFit, *, reml: bool) -> tu
     _require_term_between(fit, full, null)
     criterion = "REML" if reml else "ML"
     note = "" if full.reml == null.reml == reml else f"refitted by {criterion}"
-    full, null = (m if m.reml == reml else m.by_criterion(reml=reml) for m in (full, null))
+    full, null = (m.by_criterion(reml=reml) for m in (full, null))
     if null.is_singular:
         raise DesignError(
             f"the null model `{null.formula}` is singular"

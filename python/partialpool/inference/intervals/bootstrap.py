@@ -25,6 +25,7 @@ from partialpool.arguments import (
     check_nsim,
     check_seed,
 )
+from partialpool.design.columns import dense
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
 from partialpool.inference.intervals.parameters import estimates, values
 from partialpool.limits import require_memory
@@ -57,7 +58,7 @@ def model_of(model: Fit) -> _core.ModelArgs:
     design = model.design.with_rows()
     if not isinstance(model, MixedFit):
         root = np.ones(design.n) if design.weights is None else np.sqrt(design.weights)
-        basis = np.linalg.qr(np.column_stack([c * root for c in model.fixed_columns]))[0]
+        basis = np.linalg.qr(dense(model.fixed_columns, design.n) * root[:, None])[0]
         return None, [np.ascontiguousarray(q) for q in basis.T], [], design.weights
     factors: list[tuple[Sequence[Any], NDArray[np.uint32]]] = []
     for factor in design.factors:
@@ -69,11 +70,6 @@ def model_of(model: Fit) -> _core.ModelArgs:
 def _random_width(model: Fit) -> int:
     """Entries of the Λ of all factors."""
     return sum(len(f.names) ** 2 for f in model.design.factors)
-
-
-def maximum_likelihood(fit: MixedFit) -> MixedFit:
-    """The fit, or its refit by ML."""
-    return fit.by_criterion(reml=False) if fit.reml else fit
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,6 @@ from partialpool.errors import ArgumentError, ConvergenceWarning
 from partialpool.inference.intervals.bootstrap import (
     bootstrap,
     interval_frame,
-    maximum_likelihood,
 )
 from partialpool.inference.intervals.parameters import select, undetermined
 from partialpool.inference.intervals.profile import profile_intervals
@@ -54,7 +53,7 @@ def confint(
     names = check_choice(names, "names", PARAMETER_NAMES)
     wanted = select(listed(fit), parm, names)
     if method == "profile":
-        table = profile_intervals(maximum_likelihood(fit), wanted, level, names)
+        table = profile_intervals(fit.by_criterion(reml=False), wanted, level, names)
         _warn_if_interrupted(table)
         return table
     if method == "wald":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.arguments import PARAMETER_NAMES, ParameterNames, check_choice, check_level
 from partialpool.errors import ArgumentError, ConvergenceError
-from partialpool.inference.intervals.bootstrap import interval_frame, maximum_likelihood
+from partialpool.inference.intervals.bootstrap import interval_frame
 from partialpool.inference.intervals.parameters import estimates, select, undetermined
 from partialpool.inference.intervals.parameters import values as parameter_values
 from partialpool.models.parameters import Parameter, listed
@@ -125,7 +125,7 @@ def profile(
     """
     from scipy.stats import chi2
 
-    fit = maximum_likelihood(fit)
+    fit = fit.by_criterion(reml=False)
     names = check_choice(names, "names", PARAMETER_NAMES)
     known = listed(fit)
     wanted = [p for p in select(known, parm, names) if not undetermined(fit, p)]
