@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from partialpool.figures.accessor import Plots
+    from partialpool.inference.comparison.random_terms import RandomAnova
+    from partialpool.inference.fixed.anova import AnovaTable
     from partialpool.inference.fixed.kenward_roger import KenwardRoger
     from partialpool.inference.fixed.open_contrasts import OpenContrasts
     from partialpool.inference.fixed.satterthwaite import Satterthwaite
+    from partialpool.inference.fixed.tested_contrasts import ContrastTest
     from partialpool.inference.influence import Influence
     from partialpool.inference.intervals.profile import Profile
-    from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
     from partialpool.models.identification import Identification
     from partialpool.models.linear_mixed import LinearMixedModel
     from partialpool.models.summary import Summary

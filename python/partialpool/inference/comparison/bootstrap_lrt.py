@@ -136,9 +136,17 @@ class BootstrapTest:
         return "\n".join(lines + notes_of(self) + ([self.note] if self.note else []))
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import bootstrap_test_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable
 
-        return bootstrap_test_html(self)
+        header, columns = self.shown_cells()
+        cells = CellTable(tuple(self.to_frame().index), header, columns)
+        return tables_html(
+            f"Bootstrap test; samples: {self.nsim}; extremes: {self.extreme}",
+            [("", cells)],
+            lines=[("large:", self.large), ("small:", self.small)],
+            notes=[*notes_of(self), *([self.note] if self.note else [])],
+        )
 
 
 def pb_test(

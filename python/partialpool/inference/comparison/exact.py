@@ -103,9 +103,23 @@ class ExactTest:
         return "\n".join(lines + ([self.note] if self.note else []))
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import exact_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable, format_pvalue
 
-        return exact_html(self)
+        cells = CellTable(
+            (self.name,),
+            ("statistic", "p-value", "Monte Carlo std. error", "P(0)"),
+            (
+                (f"{self.statistic:.5g}",),
+                (format_pvalue(self.p_value, eps=1 / self.nsim),),
+                (f"{self.std_error:.2g}",),
+                (f"{self.prob_zero:.4g}",),
+            ),
+        )
+        notes = [f"p-value based on {self.nsim:,} simulated values (seed {self.seed})"]
+        notes += [self.note] if self.note else []
+        title = f"Simulated finite sample distribution of {self.name}"
+        return tables_html(title, [("", cells)], lines=[("term:", self.term)], notes=notes)
 
 
 def exact_lrt(

@@ -228,9 +228,17 @@ class Bootstrap:
         return "\n".join(lines + notes_of(self))
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import bootstrap_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable
 
-        return bootstrap_html(self)
+        columns = [
+            [f"{v:.5g}" for v in part] for part in (self.estimate, self.bias, self.std_error)
+        ]
+        cells = CellTable(
+            tuple(self.names), ("original", "bias", "std. error"), tuple(map(tuple, columns))
+        )
+        title = f"Parametric bootstrap, {self.nsim:,} replicates (seed {self.seed})"
+        return tables_html(title, [("", cells)], notes=notes_of(self))
 
 
 def failure_lines(failures: Mapping[str, int]) -> list[str]:

@@ -94,9 +94,18 @@ class Profile:
         return f"Profile of {', '.join(self.names)}{said}\n{self.confint()}"
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import profile_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable
 
-        return profile_html(self)
+        table = self.confint()
+        columns = [
+            tuple("–" if np.isnan(v) else f"{v:.6g}" for v in table[name].tolist())
+            for name in table
+        ]
+        cells = CellTable(tuple(map(str, table.index)), tuple(map(str, table)), tuple(columns))
+        lines = [("Formula:", self.fit.formula)]
+        notes = [self.interrupted] if self.interrupted else []
+        return tables_html("Profile likelihood intervals", [("", cells)], lines=lines, notes=notes)
 
 
 def profile(
