@@ -1,6 +1,5 @@
 """Intervals against lme4's, and what they must satisfy by definition."""
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, norm
 
 from tests.references import read_reference as reference
+from tests.references import reference_fit as fit_of
 
-DATA = {
-    "sleepstudy.csv": "sleepstudy",
-    "irrigation.csv": "irrigation",
-    "dragons.csv": "dragons",
-    "solutions.csv": "solutions",
-    "faraway_pulp.csv": "pulp",
-    "faraway_penicillin.csv": "penicillin",
-    "Pastes.csv": "pastes",
-    "Penicillin.csv": "penicillin_assay",
-    "Dyestuff.csv": "dyestuff",
-    "cake.csv": "cake",
-}
 MODELS = (
     "sleep_intercept",
     "sleep_slope",
@@ -44,16 +32,6 @@ MODELS = (
     "dyestuff",
     "cake",
 )
-
-
-@cache
-def fit_of(name: str) -> pp.LinearMixedModel:
-    model = reference(name)
-    data = pp.load_dataset(DATA[model["data"]])
-    if "temperature" in data and name == "cake":
-        data["temperature"] = data["temperature"].astype(str)
-    contrasts = {k: v.removeprefix("contr.") for k, v in (model["contrasts"] or {}).items()}
-    return pp.lmer(model["formula"], data, reml=model["reml"], contrasts=contrasts or None)
 
 
 def r_table(rows: list[dict[str, Any]]) -> np.ndarray:
