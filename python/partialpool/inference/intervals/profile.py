@@ -22,6 +22,7 @@ from partialpool.inference.intervals.parameters import values as parameter_value
 from partialpool.models.parameters import Parameter, listed
 from partialpool.progress.bar import progress
 from partialpool.progress.interruption import interruption, marked
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +39,8 @@ ALPHA_MAX = 0.01
 STEPS = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Profile:
+@dataclass(frozen=True, eq=False, repr=False)
+class Profile(Printed):
     """Signed roots ζ of the profiled deviance's rise above its minimum.
 
     Attributes
