@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.bayes.estimators import array_stats
 from partialpool.bayes.likelihood import (
     levels_without_effects,
     observed,
@@ -170,8 +170,7 @@ class Elpd(Printed):
 def loo(post: Posterior, by: str | None) -> Elpd:
     """See `Posterior.loo`."""
     _check(post, "loo")
-    # ArviZ makes this object when its module is loaded, out of a type checker's sight.
-    estimators: Any = import_module("arviz_stats.base").array_stats
+    estimators = array_stats()
     size, blocks, labels = _units(post, by)
     elpd, k, p = np.empty(size), np.empty(size), np.empty(size)
     r_eff = relative_efficiency(post, estimators)

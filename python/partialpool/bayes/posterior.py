@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.arguments import PosteriorNewLevels, PredictionKind
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.views import PosteriorViews
 from partialpool.cached import cached_property
 from partialpool.errors import ArgumentError
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import MixedFit
+from partialpool.models.parameters import Parameters
 
 if TYPE_CHECKING:
     from partialpool.bayes.diagnostics import Diagnostics
@@ -65,7 +65,7 @@ class Posterior(PosteriorViews):
 
     def __init__(
         self,
-        fit: LinearMixedModel,
+        fit: MixedFit,
         native: _core.LogPosterior,
         priors: PriorTable,
         settings: Settings,
@@ -91,7 +91,7 @@ class Posterior(PosteriorViews):
     @cached_property
     def parameters(self) -> Parameters:
         """Names and places of the parameters."""
-        return Parameters.of(self.fit)
+        return self.fit.parameters
 
     @property
     def formula(self) -> str:

@@ -183,11 +183,11 @@ def effects(
     """What `plot_caterpillar` draws."""
     from scipy.stats import norm
 
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     level, most = check_level(level), check_count(max_levels, "max_levels")
     factor = fit.design.factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     columns = list(range(len(names))) if column is None else [column_index(fit, index, column)]
     modes = fit.random_effects[index][:, columns]
     order = np.argsort(modes[:, 0], kind="stable")

@@ -22,6 +22,7 @@ from partialpool.figures.style import (
     short,
     wrapped,
 )
+from partialpool.inference.comparison.comparable import is_least_squares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,16 +134,14 @@ def _panel(ax: Axes, names: list[str], rows: list[Interval | None]) -> None:
 
 def intervals(name: str, fit: Any, level: float) -> dict[str, Interval]:
     """Estimate and interval of each fixed effect."""
-    from partialpool.models.baseline import LinearModel
-
-    if isinstance(fit, LinearModel):
+    if is_least_squares(fit):
         from scipy.stats import t
 
-        table = fit.coefficients()
-        half = t.ppf((1 + level) / 2, table["df"]) * table["std_error"]
-        ends = (table["estimate"], table["estimate"] - half, table["estimate"] + half)
-        rows = zip(*(np.asarray(e, dtype=float).tolist() for e in ends), strict=True)
-        return dict(zip(table["term"], rows, strict=True))
+        df = fit.nobs - len(fit.beta)
+        half = t.ppf((1 + level) / 2, df) * np.sqrt(np.diag(fit.covariance))
+        ends = (fit.beta, fit.beta - half, fit.beta + half)
+        rows = zip(*(e.tolist() for e in ends), strict=True)
+        return dict(zip(fit.fixed_names, rows, strict=True))
     if not callable(getattr(fit, "tidy", None)):
         raise ArgumentError(
             f"fits[{name!r}] has no estimates to draw: it is a {type(fit).__name__}, not a fit"

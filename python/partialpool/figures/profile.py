@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.figures.labels import coefficient_unit, in_unit
+from partialpool.figures.labels import parameter_label
 from partialpool.figures.style import (
     BLACK,
     BLUE,
@@ -20,7 +20,6 @@ from partialpool.figures.style import (
     new_figure,
     put_labels,
     put_title,
-    short,
     wrapped,
 )
 from partialpool.inference.intervals.parameters import select
@@ -170,26 +169,13 @@ def _profile(fit: Any, parm: Any) -> tuple[Profile, Sequence[str]]:
             not isinstance(parm, str | int | list | tuple) or parm in ([], ())
         ):
             raise ArgumentError(f"parm must name parameters of the fit, not {parm!r}")
-        made = fit.profile(parm, oldnames=False)
+        made = fit.profile(parm)
         return made, made.names
-    chosen = select(fit.parameters, parm)
-    return fit, [p.old_name if fit.oldnames else p.name for p in chosen]
+    return fit, [p.called(fit.style) for p in select(fit.parameters, parm, fit.style)]
 
 
 def _label(profile: Profile, name: str, width: int = 60) -> str:
-    """A parameter's name and, where the data say it, its unit."""
-    parameter = profile.parameter(name)
-    design, kind = profile.fit.design, parameter.kind
-    if kind == "cor":
-        return short(name, width)
-    column = "Intercept"
-    if kind == "fixed":
-        column = profile.fit.fixed_names[parameter.at[0]]
-    if kind == "sd":
-        factor, place = parameter.at
-        column = design.factors[factor].names[place]
-    unit = coefficient_unit(design.source, design.formula.response_name, column)
-    return in_unit(short(name, width), unit)
+    return parameter_label(profile.fit, profile.parameter(name).name, width, shown=name)
 
 
 def _trace(profile: Profile, name: str) -> tuple[Vector, Vector]:

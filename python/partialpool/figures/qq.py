@@ -111,7 +111,7 @@ def plot_qq(
 
 def _samples(fit: MixedFit, of: str | None, column: str | None) -> list[tuple[Vector, str, str]]:
     """Values, title and label of each panel."""
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     out: list[tuple[Vector, str, str]] = []
     check_fit(fit)
@@ -125,7 +125,7 @@ def _samples(fit: MixedFit, of: str | None, column: str | None) -> list[tuple[Ve
     indices = list(dict.fromkeys(t.index for t in fit.terms))
     for index in indices if of is None else [factor_index(fit, of)]:
         factor = fit.design.factors[index]
-        for j, name in enumerate(unique_names(factor.names)):
+        for j, name in enumerate(column_names(factor)):
             if column is None or j == column_index(fit, index, column):
                 response = fit.design.formula.response_name
                 unit = coefficient_unit(fit.design.source, response, name)

@@ -24,6 +24,7 @@ from partialpool.figures.style import (
     put_labels,
     put_legend,
     put_title,
+    triangle,
     wrapped,
 )
 
@@ -66,11 +67,11 @@ def plot_random_effects_pairs(
     ArgumentError
         If there is no such group or random effect, or fewer than two.
     """
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     index = paired_factor(fit, group)
     factor = fit.design.factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     if isinstance(columns, str):
         raise ArgumentError(f"columns must be a list of names, not {columns!r}")
     columns = names if columns is None else check_names(columns, "columns")
@@ -100,19 +101,15 @@ def _matrix(
 ) -> Figure:
     k = len(labels)
     figure = new_figure(2.3 * k + 0.8, 2.1 * k + 1.1)
-    axes = figure.subplots(k, k, squeeze=False, sharex="col")
-    said, lines = "", []
-    for i in range(k):
-        for j in range(k):
-            ax = axes[i, j]
-            if j > i:
-                ax.set_visible(False)
-                continue
-            if i == j:
-                _share(ax, modes[:, i], float(np.sqrt(covariance[i, i])))
-            else:
-                said, lines = _pair(ax, modes, covariance, j, i)
-            put_labels(ax, labels[j] if i == k - 1 else "", labels[i] if j == 0 and i else "")
+    axes, said, lines = triangle(
+        figure,
+        k,
+        lambda ax, i: _share(ax, modes[:, i], float(np.sqrt(covariance[i, i]))),
+        lambda ax, x, y: _pair(ax, modes, covariance, x, y),
+    )
+    for i, j in zip(*np.tril_indices(k), strict=True):
+        x, y = labels[j] if i == k - 1 else "", labels[i] if j == 0 and i else ""
+        put_labels(axes[i, j], x, y)
     if total > k:
         heading += f"; the first {k} of {total} effects"
     if said:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.design.columns import take
+from partialpool.design.columns import dense, take
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import ArgumentError
@@ -198,9 +198,7 @@ class FitRows:
             return None
         design = self._fit.design
         factor = design.factors[index]
-        own = [np.broadcast_to(np.asarray(c, float), (design.n,))[rows] for c in design.x]
-        own += [np.broadcast_to(np.asarray(c, float), (design.n,))[rows] for c in factor.columns]
-        x = np.column_stack(own)
+        x = dense((*design.x, *factor.columns), design.n, rows)
         weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
         root = np.sqrt(weights / weights.mean())[:, None]
         scale = np.linalg.norm(x, axis=0)
@@ -212,8 +210,7 @@ class FitRows:
             return None
         frame = Frame(settings.at(grid))
         moved = [*design.fixed.of(frame), *(c for t in factor.terms for c in t.encoder.of(frame))]
-        wide = [np.broadcast_to(np.asarray(c, float), (frame.length,)) for c in moved]
-        heights = np.column_stack(wide) @ (beta / scale)
+        heights = dense(moved, frame.length) @ (beta / scale)
         if design.offset is not None:
             heights = heights + float(np.mean(design.offset[rows]))
         return heights.reshape(len(grid), -1) @ settings.share

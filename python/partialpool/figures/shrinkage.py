@@ -242,13 +242,13 @@ def shrinkage_data(
     fit: MixedFit, group: str | None, columns: Sequence[str] | None, max_groups: int
 ) -> Shrinkage:
     """What `plot_shrinkage` draws."""
+    from partialpool.design.names import column_names
     from partialpool.inference.shrinkage import level_least_squares, level_products
-    from partialpool.models.random_effects import unique_names
 
     check_count(max_groups, "max_groups")
     index = factor_index(fit, group)
     factor = fit.design.with_rows().factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     wanted = names[:2] if columns is None else check_names(columns, "columns")
     if not 1 <= len(wanted) <= 2 or len(set(wanted)) < len(wanted):
         raise ArgumentError(f"columns must name one or two random effects, not {wanted!r}")

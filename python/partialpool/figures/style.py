@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -246,6 +246,34 @@ def running_mean(x: Vector, y: Vector, order: Indices | None = None) -> tuple[Ve
     return mean_x + centre_x, mean_y + centre_y
 
 
+def triangle(
+    figure: Figure,
+    size: int,
+    diagonal: Callable[[Axes, int], None],
+    below: Callable[[Axes, int, int], tuple[str, list[Any]]],
+) -> tuple[Any, str, list[Any]]:
+    """A figure's axes (size, size), drawn on and below the diagonal; what `below` last returned.
+
+    Parameters
+    ----------
+    figure, size
+    diagonal
+        Draws variable i.
+    below
+        Draws variables x and y against each other; gives a note and what a legend shows.
+    """
+    axes: Any = figure.subplots(size, size, squeeze=False, sharex="col")
+    note, handles = "", []
+    for i, j in np.ndindex(size, size):
+        if j > i:
+            axes[i, j].set_visible(False)
+        elif i == j:
+            diagonal(axes[i, j], i)
+        else:
+            note, handles = below(axes[i, j], j, i)
+    return axes, note, handles
+
+
 def factor_index(fit: MixedFit, group: str | None) -> int:
     """Place in the design of the grouping factor named; by default that with most levels."""
     names = {f.name: i for i, f in enumerate(check_fit(fit).design.factors)}
@@ -260,10 +288,10 @@ def factor_index(fit: MixedFit, group: str | None) -> int:
 
 def column_index(fit: MixedFit, index: int, column: str) -> int:
     """Place of a random effect among those of its factor."""
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     factor = fit.design.factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     if column not in names:
         raise ArgumentError(
             f"{factor.name!r} has no random effect {column!r}; it has {', '.join(names)}"

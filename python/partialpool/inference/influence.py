@@ -144,7 +144,7 @@ def influence(fit: MixedFit, by: str, refit: bool) -> Influence:
     return Influence(
         by=by,
         labels=labels,
-        names=fit.fixed_names,
+        names=fit.parameters.coefficients,
         refitted=refit,
         leverage=leverage,
         dfbeta=found.dfbeta,

@@ -236,10 +236,10 @@ class LinearMixedModel(MixedFit, CopiedFits):
         return refit(self, y)
 
     def by_criterion(self, reml: bool) -> LinearMixedModel:
-        """The same rows by REML or by ML; their cross-products are at hand."""
+        """The same rows by REML or by ML, the fit itself where it is; no row is read again."""
         from partialpool.models.refitting import by_criterion
 
-        return by_criterion(self, reml)
+        return self if self.reml is reml else by_criterion(self, reml)
 
     def update(
         self,

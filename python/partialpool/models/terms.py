@@ -57,15 +57,6 @@ class FittedTerm:
         """Free entries of `lam`, column by column."""
         return [float(self.lam[i, j]) for i, j in self.free_entries]
 
-    @property
-    def theta_names(self) -> list[str]:
-        """lme4's names: "Subject.Days.Intercept" is the entry of Days on Intercept."""
-        group = self.factor.name
-        return [
-            f"{group}.{self.names[i]}" if i == j else f"{group}.{self.names[i]}.{self.names[j]}"
-            for i, j in self.free_entries
-        ]
-
 
 def fitted_terms(
     design: Design, relative_factors: Sequence[NDArray[np.float64]]

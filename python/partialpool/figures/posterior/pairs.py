@@ -28,6 +28,7 @@ from partialpool.figures.style import (
     put_legend,
     put_title,
     spread,
+    triangle,
     wrapped,
 )
 
@@ -80,25 +81,21 @@ def plot_pairs(
         return ax
     k = len(names)
     figure = new_figure(max(5.2, 1.75 * k + 0.8), 1.6 * k + 1.1)
-    axes = figure.subplots(k, k, squeeze=False, sharex="col")
-    said, marks = "", []
-    for i in range(k):
-        for j in range(k):
-            panel = axes[i, j]
-            if j > i:
-                panel.set_visible(False)
-                continue
-            if i == j:
-                _share(panel, post, names[i])
-            else:
-                said, marks = _pair(panel, post, names[j], names[i])
-            put_labels(panel, "", "")
-            if i == k - 1:
-                panel.set_xlabel(broken(names[j]), fontsize=8, parse_math=False)
-            if j == 0 and i:
-                panel.set_ylabel(broken(names[i]), fontsize=8, parse_math=False)
-            panel.tick_params(labelsize=7, labelleft=j == 0 and i > 0)
-            panel.locator_params(nbins=4)
+    axes, said, marks = triangle(
+        figure,
+        k,
+        lambda panel, i: _share(panel, post, names[i]),
+        lambda panel, x, y: _pair(panel, post, names[x], names[y]),
+    )
+    for i, j in zip(*np.tril_indices(k), strict=True):
+        panel = axes[i, j]
+        put_labels(panel, "", "")
+        if i == k - 1:
+            panel.set_xlabel(broken(names[j]), fontsize=8, parse_math=False)
+        if j == 0 and i:
+            panel.set_ylabel(broken(names[i]), fontsize=8, parse_math=False)
+        panel.tick_params(labelsize=7, labelleft=bool(j == 0 and i > 0))
+        panel.locator_params(nbins=4)
     parts = [fewer, said, "" if diverged else "no divergences"]
     heading += "".join(f"; {part}" for part in parts if part)
     figure.suptitle(wrapped(heading, figure.get_size_inches()[0]), fontsize=9, parse_math=False)

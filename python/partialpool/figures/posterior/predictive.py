@@ -9,6 +9,7 @@ import numpy as np
 from partialpool.arguments import check_count, check_seed
 from partialpool.bayes.likelihood import observed
 from partialpool.bayes.prediction import own_rows, spread_draws
+from partialpool.bayes.streams import Stream, stream
 from partialpool.figures.labels import with_unit
 from partialpool.figures.posterior.panels import density, kind_of, reach
 from partialpool.figures.style import (
@@ -101,7 +102,7 @@ def replicated(
     if weights is not None:
         scale = scale / np.sqrt(weights if rows is None else weights[rows])
     own = post.settings.seed if seed is None else check_seed(seed)
-    rng = np.random.default_rng([own, 3])
+    rng = stream(own, Stream.REPLICATES)
     y = observed(post)
     means += scale * rng.standard_normal(means.shape)
     return (y if rows is None else y[rows]), means

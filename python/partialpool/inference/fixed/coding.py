@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Frame
+from partialpool.design.columns import dense
 from partialpool.design.encoder import Encoder
 from partialpool.errors import PartialPoolError
 from partialpool.formula import Expr, Name, variables
@@ -158,8 +159,7 @@ class Coding:
             new = np.array([place.get(level, -1) for level in (*coded.levels, None)])
             codes[f] = new[coded.codes if rows is None else coded.codes[rows]]
         values = {
-            f: np.column_stack([np.broadcast_to(c, (n,)) for c in e.of(frame, rows)])
-            / (1.0 if units is None else units[f])
+            f: dense(e.of(frame, rows), n) / (1.0 if units is None else units[f])
             for f, e in self.covariates.items()
         }
         own = [np.broadcast_to(c, (n,)) for c in self.encoder.of(frame, rows)]

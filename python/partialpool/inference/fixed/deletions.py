@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.design.columns import dense
 from partialpool.errors import DataError
 from partialpool.formula import to_text
 from partialpool.inference.fixed.coding import Coding, compress, sizes
@@ -123,14 +124,8 @@ def _columns_without(fit: MixedFit, terms: FixedTerms, gone: int) -> tuple[Array
     stay = [j for j, t in enumerate(encoder.term_of) if t != first + gone]
     chosen = [*stay, *fit.kept]
 
-    def block(rows: slice) -> Array:
-        length = len(range(*rows.indices(design.n)))
-        parts = [design.x[j] for j in chosen]
-        return np.column_stack(
-            [c[rows] if isinstance(c, np.ndarray) else np.full(length, c) for c in parts]
-        )
-
-    both = compress(block, design.n)
+    parts = [design.x[j] for j in chosen]
+    both = compress(lambda rows: dense(parts, design.n, rows), design.n)
     return both[:, : len(stay)], both[:, len(stay) :]
 
 

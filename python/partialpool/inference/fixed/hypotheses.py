@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.cached import cached_property
+from partialpool.design.columns import dense
 from partialpool.errors import DataError
 from partialpool.formula import Expr
 from partialpool.formula.expressions import Call
@@ -181,16 +182,8 @@ def _root(fit: MixedFit) -> Array:
     if fit.design.weights is None:
         p = len(fit.beta)
         return _core.fixed_root(fit.optimum).reshape(p, p)
-    design = fit.design.with_rows()
-    n = design.n
-
-    def block(rows: slice) -> Array:
-        length = len(range(*rows.indices(n)))
-        columns = fit.fixed_columns
-        parts = [c[rows] if isinstance(c, np.ndarray) else np.full(length, c) for c in columns]
-        return np.column_stack(parts)
-
-    return compress(block, n)
+    columns = fit.fixed_columns
+    return compress(lambda rows: dense(columns, fit.nobs, rows), fit.nobs)
 
 
 def functions_of_cells(fit: MixedFit, terms: FixedTerms) -> Hypotheses:

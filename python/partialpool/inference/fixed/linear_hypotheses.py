@@ -15,8 +15,8 @@ from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.coefficient_names import NUMBER, CoefficientNames, NameFound
 from partialpool.inference.fixed.hypotheses import fixed_terms
 from partialpool.inference.fixed.independence import independent_rows
+from partialpool.inference.fixed.tested_contrasts import ContrastTest
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test, t_rows
-from partialpool.inference.results import ContrastTest
 
 if TYPE_CHECKING:
     from partialpool.models.fit import MixedFit

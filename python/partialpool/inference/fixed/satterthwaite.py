@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from partialpool import _core
+from partialpool.inference.fixed.f_statistic import FTest
 from partialpool.inference.fixed.open_contrasts import OpenContrasts
 from partialpool.inference.fixed.tails import f_tail
 from partialpool.inference.fixed.units import Contrasts, Units, quadratic_forms
-from partialpool.inference.results import FTest
 
 #: lmerTest drops directions whose curvature is below this, in its parametrisation.
 EIGENVALUE_TOLERANCE = 1e-8
