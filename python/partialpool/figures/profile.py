@@ -8,20 +8,22 @@ import numpy as np
 
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import coefficient_unit, in_unit
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
     BLUE,
     GREY,
     ORANGE,
     Vector,
-    check_axes,
     check_fit,
+    check_page,
     grid_of,
+    ink,
     new_figure,
+    paper,
+    put_heading,
     put_labels,
     put_title,
     short,
-    wrapped,
 )
 from partialpool.inference.intervals.parameters import select
 
@@ -44,6 +46,8 @@ def plot_profile(
     fit: MixedFit | Profile,
     *,
     parm: str | int | Sequence[str | int] | None = None,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Profile ζ of each parameter: a straight line where the estimate is normal.
@@ -56,6 +60,10 @@ def plot_profile(
         A fit, refitted by ML if need be, or its ``profile()``, which saves making it again.
     parm
         Parameters, as for `LinearMixedModel.profile`; default all.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; one parameter must be named.
 
@@ -68,17 +76,17 @@ def plot_profile(
     ArgumentError
         If there is no such parameter.
     """
-    if ax is not None:
-        check_axes(ax)
+    page = check_page(ax, figsize, ncol)
     profile, names = _profile(fit, parm)
     if ax is not None:
         if len(names) > 1:
             raise ArgumentError(f"one Axes holds one parameter; name it: parm={names[0]!r}")
         _zeta(ax, profile, names[0])
         put_labels(ax, _label(profile, names[0]), "ζ")
+        put_scales([ax])
         return ax
-    down, across = grid_of(len(names), 4)
-    figure = new_figure(max(4.2, 2.7 * across + 0.4), 2.5 * down + 0.5)
+    down, across = grid_of(len(names), 4, ncol)
+    figure = new_figure(max(4.2, 2.7 * across + 0.4), 2.5 * down + 0.5, figsize=page)
     axes = figure.subplots(down, across, sharey=True, squeeze=False)
     for i, name in enumerate(names):
         panel = axes.flat[i]
@@ -88,8 +96,8 @@ def plot_profile(
     for panel in axes.flat[len(names) :]:
         panel.set_visible(False)
     heading = f"{profile.fit.formula}, ML; profile ζ with 50, 80 and 95% intervals"
-    width = figure.get_size_inches()[0]
-    figure.suptitle(wrapped(heading, width), fontsize=9, parse_math=False)
+    put_scales(axes.flat[: len(names)])
+    put_heading(figure, heading)
     return figure
 
 
@@ -97,6 +105,7 @@ def plot_profile_pairs(
     fit: MixedFit | Profile,
     *,
     parm: str | int | Sequence[str | int] | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Contours of the profiled likelihood of each pair of parameters, with the profiles' traces.
@@ -113,6 +122,8 @@ def plot_profile_pairs(
     parm
         Parameters, two or more; default all, of more than seven the first seven, and the title
         says so.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; two parameters must be named.
 
@@ -125,8 +136,7 @@ def plot_profile_pairs(
     ArgumentError
         If there are no such parameters, or fewer than two.
     """
-    if ax is not None:
-        check_axes(ax)
+    page = check_page(ax, figsize)
     profile, names = _profile(fit, parm)
     if len(names) < 2:
         raise ArgumentError("a pair needs two parameters; for one see fit.plot.profile()")
@@ -135,10 +145,11 @@ def plot_profile_pairs(
             raise ArgumentError(f"one Axes holds one pair; name it: parm={list(names[:2])!r}")
         _pair(ax, profile, names[0], names[1])
         put_labels(ax, _label(profile, names[0]), _label(profile, names[1]))
+        put_scales([ax])
         put_title(ax, "contours: joint 50, 80 and 95%; lines: profile traces")
         return ax
     k = min(len(names), MOST)
-    figure = new_figure(1.9 * k + 0.4, 1.7 * k + 0.6)
+    figure = new_figure(1.9 * k + 0.4, 1.7 * k + 0.6, figsize=page)
     grid = figure.add_gridspec(k - 1, k - 1)
     columns: dict[int, Axes] = {}
     for i in range(1, k):
@@ -157,7 +168,8 @@ def plot_profile_pairs(
     heading = "profile pairs, ML; contours: joint 50, 80 and 95%; lines: profile traces"
     if k < len(names):
         heading += f" (the first {k} of {len(names)} parameters)"
-    figure.suptitle(wrapped(heading, figure.get_size_inches()[0]), fontsize=9)
+    put_scales(figure.axes)
+    put_heading(figure, heading)
     return figure
 
 
@@ -230,7 +242,7 @@ def _pair(ax: Axes, profile: Profile, x: str, y: str) -> None:
         own = points[points["parameter"] == name]
         ax.plot(own[x], own[y], color=ORANGE, lw=1, ls=style, zorder=3)
     at = points.loc[points["zeta"] == 0.0, [x, y]].iloc[0]
-    ax.plot(at[x], at[y], "P", ms=6, color=BLACK, mec="white", zorder=4)
+    ax.plot(at[x], at[y], "P", ms=6, color=ink(), mec=paper(), zorder=4)
 
 
 def contour(profile: Profile, x: str, y: str, level: float) -> Vector:

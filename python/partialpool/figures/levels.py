@@ -1,0 +1,65 @@
+"""Names of levels along an axis: all of them, or as many as can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from partialpool.figures.style import (
+    SMALL,
+    TEXT,
+    height_of,
+    points,
+    room_for_text,
+    short,
+    short_all,
+    width_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+#: Levels above which none is named.
+NAMED = 60
+#: Size of many names; how far lines of text are apart, as a multiple of their size.
+DENSE, LINE = 0.6, 1.25
+
+
+def put_levels(
+    ax: Axes, axis: str, levels: Iterable[Any], name: str, inches: float | None = None
+) -> float:
+    """Levels at 0, 1, …: all named where there is room, else some, and the label says how many.
+
+    `inches` is the length of the axis, where that is known. Returns the inches that the names take
+    beside the axis, about.
+    """
+    texts = short_all(list(levels), 24)
+    count, along_x = len(texts), axis == "x"
+    set_ticks = ax.set_xticks if along_x else ax.set_yticks
+    label: Any = ax.set_xlabel if along_x else ax.set_ylabel
+    if count > NAMED:
+        set_ticks([])
+        said = f"{short(name, 40)}: {count} levels, not named"
+        label(said, fontsize=points(TEXT), parse_math=False)
+        return 0.0
+    if inches is None:
+        inches = width_of(ax) if along_x else height_of(ax)
+    across = along_x and sum(map(len, texts)) + count <= room_for_text(inches, SMALL, 1)
+    size = points(SMALL if count <= 30 else DENSE)
+    step = 1
+    if not across:
+        fit = [int(72 * inches / (LINE * points(share))) for share in (SMALL, DENSE)]
+        size = points(SMALL if count <= fit[0] else DENSE)
+        step = -(-count // max(1, fit[1]))
+    places = list(range(0, count, step))
+    named = [texts[i] for i in places]
+    turned = 90 if along_x and not across else 0
+    set_ticks(places, named, fontsize=size, rotation=turned)
+    ticks: list[Text] = (ax.get_xticklabels if along_x else ax.get_yticklabels)()
+    for tick in ticks:
+        tick.set_parse_math(False)
+    said = short(name, 60) if step == 1 else f"{short(name, 40)}: {len(named)} of {count} named"
+    label(said, fontsize=points(TEXT), parse_math=False)
+    longest = max(map(len, named)) if turned or not along_x else 1
+    return 0.6 * size * longest / 72
