@@ -146,7 +146,7 @@ def plot_fits(
     )
     count = len(facets)
     rows, columns = facet_grid(count, ncol)
-    width, height = max(PANEL[0] * columns + 0.8, 4.2), PANEL[1] * rows + 0.6
+    width, height = max(PANEL[0] * columns + 0.8, 4.2), PANEL[1] * rows + 0.6 * magnified()
     width = width if page is None else page[0]
     unwanted = {"population": population, "separate": separate, "complete": complete}
     drawn = [(v, label, look(v)) for v, label in LINES.items() if unwanted.get(v, True)]

@@ -20,6 +20,7 @@ from partialpool.figures.style import (
     mark_size,
     new_figure,
     points,
+    put_label,
     put_labels,
     short,
     short_all,
@@ -83,7 +84,7 @@ def plot_means(
     if "contrast" in means.labels:
         ax.axvline(0, color=GREY, lw=1, ls="--", zorder=1)
     put_labels(ax, "", "")
-    ax.set_xlabel(_quantity(means), fontsize=points(TEXT), parse_math=False)
+    put_label(ax.xaxis, _quantity(means))
     _name_rows(ax, means, at, named)
     ax.set_ylim(-0.7, size - 0.3)
     put_scales([ax])

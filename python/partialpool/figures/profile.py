@@ -206,12 +206,52 @@ def _label(profile: Profile, name: str, width: int = 60) -> str:
 
 def _trace(profile: Profile, name: str) -> tuple[Vector, Vector]:
     """ζ, strictly ascending, and the parameter's value at each."""
-    values, zeta = profile.zeta(name)
+    own = _points(profile, name)
+    values, zeta = own[name].to_numpy(dtype=float), own["zeta"].to_numpy(dtype=float)
     # Where a likelihood is flat two points may share a ζ but for rounding.
     order = np.argsort(zeta, kind="stable")
     values, zeta = values[order], zeta[order]
     kept = np.concatenate([[True], np.diff(zeta) > 1e-9])
     return zeta[kept], values[kept]
+
+
+def _points(profile: Profile, name: str) -> Any:
+    """The points profiled along a parameter, by ζ, those of a correlation without a fold."""
+    points: Any = profile.points
+    own = points[points["parameter"] == name].sort_values("zeta", kind="stable")
+    if profile.parameter(name).kind != "cor":
+        return own
+    return own[_unfolded(own[name].to_numpy(dtype=float), own["zeta"].to_numpy(dtype=float))[1]]
+
+
+def _unfolded(values: Vector, zeta: Vector) -> tuple[Vector, Any]:
+    """ζ of a correlation's values, none beyond what is found farther out, and which are minima.
+
+    Where a standard deviation is zero its correlations are free: the deviance of ±1 reached there
+    is one that every value can have.
+    """
+    size, capped, kept = np.abs(zeta), zeta.copy(), zeta == 0
+    # The search ends at ±1 but for rounding.
+    away = np.round(np.abs(values - values[np.argmin(size)]), 6)
+    farthest = np.lexsort((size, -away))
+    for side in (-1.0, 1.0):
+        at = farthest[np.sign(zeta[farthest]) == side]
+        least = np.minimum.accumulate(size[at])
+        capped[at] = side * least
+        kept[at] = size[at] < np.concatenate([[np.inf], least])[:-1]
+    return capped, kept
+
+
+def _level_ends(values: Vector, zeta: Vector) -> tuple[Vector, Vector]:
+    """A line through ζ by value, level where a correlation is free."""
+    from scipy.interpolate import PchipInterpolator
+
+    capped, _ = _unfolded(values, zeta)
+    order = np.lexsort((np.abs(capped), np.round(values, 6)))
+    first = np.concatenate([[True], np.diff(values[order]) > 1e-6])
+    curve = PchipInterpolator(values[order][first], capped[order][first])
+    at = np.linspace(float(values.min()), float(values.max()), 241)
+    return at, curve(at)
 
 
 def _zeta(ax: Axes, profile: Profile, name: str) -> None:
@@ -222,7 +262,10 @@ def _zeta(ax: Axes, profile: Profile, name: str) -> None:
     if len(zeta) > 1:
         at = np.linspace(zeta[0], zeta[-1], 121)
         curve = PchipInterpolator(zeta, values)
-        ax.plot(curve(at), at, color=BLUE, lw=1.5, zorder=3)
+        line = curve(at), at
+        if profile.parameter(name).kind == "cor":
+            line = _level_ends(*profile.zeta(name))
+        ax.plot(*line, color=BLUE, lw=1.5, zorder=3)
         for level in LEVELS:
             z = float(norm.ppf((1 + level) / 2))
             # A side that ends at the parameter's bound ends its intervals too.
@@ -239,7 +282,7 @@ def _pair(ax: Axes, profile: Profile, x: str, y: str) -> None:
         ax.plot(*contour(profile, x, y, level), color=BLUE, lw=1.2, ls=style, zorder=2)
     points: Any = profile.points
     for name, style in ((x, "-"), (y, "--")):
-        own = points[points["parameter"] == name]
+        own = _points(profile, name)
         ax.plot(own[x], own[y], color=ORANGE, lw=1, ls=style, zorder=3)
     at = points.loc[points["zeta"] == 0.0, [x, y]].iloc[0]
     ax.plot(at[x], at[y], "P", ms=6, color=ink(), mec=paper(), zorder=4)
@@ -257,8 +300,7 @@ def contour(profile: Profile, x: str, y: str, level: float) -> Vector:
     (zx, vx), (zy, vy) = _trace(profile, x), _trace(profile, y)
     if min(len(zx), len(zy)) < 3:
         return np.full((2, 1), np.nan)
-    points: Any = profile.points
-    own = {n: points[points["parameter"] == n].sort_values("zeta") for n in (x, y)}
+    own = {n: _points(profile, n) for n in (x, y)}
     to_zeta = {x: _inverse(vx, zx), y: _inverse(vy, zy)}
 
     def other(along: str, across: str, at: float) -> float:

@@ -265,9 +265,8 @@ def draw_facets(
     """A panel a group."""
     count = len(chosen)
     down, across = facet_grid(count, ncol)
-    width, height = max(PANEL[0] * across + 0.8, 4.2), PANEL[1] * down + 1.0
-    width, height = (width, height) if page is None else page
-    figure = new_figure(width, height, None)
+    width = max(PANEL[0] * across + 0.8, 4.2) if page is None else page[0]
+    figure = new_figure(width, PANEL[1] * down + 1.0, None, figsize=page)
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     panel = (width - magnified() * LEFT) / across
     names = short_all([read.levels[i] for i in chosen], room_for_text(panel - 0.1, SMALL, 6))
@@ -294,16 +293,18 @@ def draw_facets(
         _put_facet_hues(figure, read, kind)
         bottom = 0.28 * magnified()
         below += 0.28
-    size: Any = {"fontsize": points(TEXT), "parse_math": False}
-    figure.supxlabel(f"{x_label} {on_x}".strip(), y=(bottom + 0.06) / height, **size)
-    figure.supylabel(f"{read.y_label} {on_y}".strip(), **size)
     thinned = kind != "box" and max(len(read.rows[i]) for i in chosen) > POINTS
     fewer = f"at most {POINTS} random points a group" if thinned else ""
     relation = "against" if kind == "facets" else "by"
     text = f"{read.y_name} {relation} {read.x_name}, by {read.group}"
     text = headed(width, text, *what, fewer, *_said(read, chosen))
-    put_heading(figure, text, y=1 - 0.08 / height)
     above = magnified() * (0.3 + 0.17 * (1 + text.count("\n"))) + 0.06
+    height = PANEL[1] * down + above + magnified() * below if page is None else page[1]
+    figure.set_size_inches(width, height)
+    size: Any = {"fontsize": points(TEXT), "parse_math": False}
+    figure.supxlabel(f"{x_label} {on_x}".strip(), y=(bottom + 0.06) / height, **size)
+    figure.supylabel(f"{read.y_label} {on_y}".strip(), **size)
+    put_heading(figure, text, y=1 - 0.08 / height)
     facet_margins(figure, width, height, above=above, down=down, below=below)
     return figure
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from partialpool.figures.style import put_label
+
 #: What matplotlib's formatter writes above an axis: a power of ten, a constant, or both.
 OFFSET = re.compile(r"(?:1?e(?P<order>-?[0-9]+))?(?P<constant>[+-].+)?")
 
@@ -19,8 +21,7 @@ def put_scales(axes: Iterable[Any]) -> None:
         for axis, side in ((ax.xaxis, "labelbottom"), (ax.yaxis, "labelleft")):
             said = scale_of(axis)
             if said and axis.get_tick_params().get(side, True):
-                label = axis.label
-                label.set_text(f"{label.get_text()} {said}".strip())
+                put_label(axis, f"{axis.label.get_text()} {said}".strip())
 
 
 def shared_scales(axes: Iterable[Any]) -> tuple[str, str]:

@@ -240,10 +240,21 @@ def grid_of(count: int, most: int, ncol: int | None = None) -> tuple[int, int]:
 
 def put_labels(ax: Axes, x: str, y: str) -> None:
     """Names of the axes, and no frame on top and right."""
-    ax.set_xlabel(short(x, 60), fontsize=points(TEXT), parse_math=False)
-    ax.set_ylabel(short(y, 60), fontsize=points(TEXT), parse_math=False)
+    put_label(ax.xaxis, short(x, 60))
+    put_label(ax.yaxis, short(y, 60))
     ax.tick_params(labelsize=points(SMALL))
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def put_label(axis: Any, text: str) -> None:
+    """The name of an axis, in lines that fit beside it."""
+    if text:
+        inches = width_of(axis.axes) if axis.axis_name == "x" else height_of(axis.axes)
+        lines = textwrap.wrap(
+            text, room_for_text(inches + 0.4), break_long_words=False, break_on_hyphens=False
+        )
+        text = "\n".join(lines)
+    axis.set_label_text(text, fontsize=points(TEXT), parse_math=False)
 
 
 def put_legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> Any:
