@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / "python" / "partialpool"
 
 PACKAGES = (
-    *("cached", "errors", "arguments", "limits", "files", "typing", "progress", "tables"),
+    *("cached", "errors", "hints", "arguments", "limits", "files", "typing", "progress", "tables"),
     *("families", "formula", "design", "crossproducts", "models", "inference", "bayes", "frames"),
     *("simulate", "figures", "report", "datasets", "cli", "__main__"),
 )

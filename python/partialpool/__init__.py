@@ -67,7 +67,9 @@ __all__ = sorted([*_HOME, "__version__"])  # pyright: ignore[reportUnsupportedDu
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
-        raise AttributeError(f"partialpool has no {name!r}")
+        from partialpool.hints import OF_THE_PACKAGE, missing_attribute
+
+        raise missing_attribute("partialpool", name, OF_THE_PACKAGE)
     module = import_module(home)
     value = module if name == "errors" else getattr(module, name)
     globals()[name] = value

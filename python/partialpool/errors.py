@@ -1,5 +1,8 @@
 """What partialpool raises: one line saying what is wrong, what it concerns and what to do."""
 
+import sys
+import warnings
+
 __all__ = [
     "ArgumentError",
     "ConvergenceError",
@@ -76,3 +79,15 @@ class FileError(PartialPoolError):
 
 class ConvergenceWarning(UserWarning):
     """A fit was returned, but its convergence checks were not all passed."""
+
+
+def warn(message: str, category: type[Warning] = ConvergenceWarning) -> None:
+    """Warn at the line of the user's that called us, however deep in the package it is found."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "partialpool"

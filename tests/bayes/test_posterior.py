@@ -113,9 +113,13 @@ def test_hypotheses_on_coefficients_with_brackets():
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("Days", "inequality"),
-        ("Days = 0", "inequality"),
-        ("0 < Days < 3", "inequality"),
+        ("Days", "one of < > ="),
+        ("Days >= 0", "one of < > ="),
+        ("0 < Days < 3", "one of < > ="),
+        ("Days = sigma", "one parameter to a number"),
+        ("2 * Days = 3", "one parameter to a number"),
+        ("sigma = 0", "at an end"),
+        ("cor_Subject__Intercept__Days = 2", "at an end"),
         ("Day > 0", "'Day'"),
         ("Days.real > 0", "Days.real > 0"),
         ("__import__('os') > 0", "holds more than"),

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import partialpool as pp
 import pytest
-from partialpool.cli.posterior import read_prior, read_priors
+from partialpool.bayes.prior_text import read_prior
+from partialpool.cli.posterior import read_priors
 from partialpool.cli.simulate import values_of
 from partialpool.errors import ArgumentError
 

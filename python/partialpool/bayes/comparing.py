@@ -15,13 +15,16 @@ from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.models.fit import MixedFit
 from partialpool.models.random_effects import by_group
+from partialpool.tables.html import tables_html
+from partialpool.tables.printed import Printed
+from partialpool.tables.rformat import CellTable
 
 #: Rows of random effects printed for each group.
 SHOWN = 40
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Printed):
     """What two ways of fitting say.
 
     Attributes
@@ -44,6 +47,21 @@ class Comparison:
             if len(lines) > SHOWN + 1:
                 parts.append(f"({len(lines) - SHOWN - 1} more in .random[{group!r}])")
         return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        tables = [("Parameters", _cells(self.parameters))]
+        tables += [(f"Random effects of {g}", _cells(t)) for g, t in self.random.items()]
+        return tables_html("Likelihood fit and posterior", tables)
+
+
+def _cells(table: Any) -> CellTable:
+    """A frame as a table in text, all of its rows up to `SHOWN`."""
+    columns = nw.from_native(table, eager_only=True).to_dict(as_series=False)
+    names, *values = columns.values()
+    header = tuple(list(columns)[1:])
+    texts = tuple(tuple(_text(v) for v in column[:SHOWN]) for column in values)
+    names = tuple(str(name) for name in names[:SHOWN])
+    return CellTable(names, header, texts)
 
 
 def table_lines(table: Any) -> list[str]:

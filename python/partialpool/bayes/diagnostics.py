@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partialpool.bayes.summaries import FEWEST_DRAWS, mixing
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -18,8 +19,8 @@ ESS_PER_CHAIN = 100
 EBFMI_LIMIT = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostics:
+@dataclass(frozen=True, slots=True, repr=False)
+class Diagnostics(Printed):
     """Diagnostics of a run.
 
     Attributes

@@ -1,4 +1,4 @@
-"""Inequalities between parameters and their posterior probability."""
+"""Inequalities between parameters, and point hypotheses, and their posterior probability."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partialpool.bayes.savage_dickey import savage_dickey
 from partialpool.bayes.summaries import location_and_spread
 from partialpool.errors import ArgumentError
+from partialpool.inference.fixed.coefficient_names import CoefficientNames
+from partialpool.inference.fixed.linear_hypotheses import without_inner_backticks
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -27,6 +31,7 @@ OPERATORS = {
 }
 NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?")
 WORD = re.compile(rf"{NUMBER.pattern}|\w+")
+QUOTED = re.compile(r"`([^`]*)`")
 
 
 #: Characters, and levels of a side's tree, that are read.
@@ -34,20 +39,26 @@ MAX_LENGTH = 10_000
 MAX_DEPTH = 150
 
 
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """An inequality and what the posterior says of it.
+@dataclass(frozen=True, slots=True, repr=False)
+class Hypothesis(Printed):
+    """A hypothesis and what the posterior says of it.
 
     Attributes
     ----------
     hypothesis
         As written.
     estimate, sd, q5, q95
-        Of the difference between its sides, left less right.
+        Posterior mean, standard deviation and quantiles of the left side less the right.
     probability
-        Share of the draws for which it holds.
+        Share of the draws for which an inequality holds; for an equation, its posterior
+        probability where it and its contrary are given equal ones before.
     evidence_ratio
-        probability / (1 - probability).
+        Odds: probability / (1 - probability), infinite if every draw agrees; for an equation the
+        Savage-Dickey ratio.
+    draws
+        Their number.
+    note
+        What is to be known of an equation's ratio.
     """
 
     hypothesis: str
@@ -56,25 +67,30 @@ class Hypothesis:
     q5: float
     q95: float
     probability: float
-
-    @property
-    def evidence_ratio(self) -> float:
-        """Odds of the hypothesis; infinite if every draw agrees."""
-        against = 1.0 - self.probability
-        return self.probability / against if against > 0 else float("inf")
+    evidence_ratio: float
+    draws: int
+    note: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"{self.hypothesis}: posterior probability {self.probability:.4g}, evidence ratio"
-            f" {self.evidence_ratio:.4g}\n"
+        every, digits = self.draws, 10.0 ** -np.ceil(np.log10(self.draws))
+        if self.probability == 1.0:
+            said = f"> {1 - digits:.10g} (all {every:,} draws)"
+            odds = f"> {every - 1:,}"
+        elif self.probability == 0.0:
+            said, odds = f"< {digits:.10g} (none of {every:,} draws)", f"< {1 / every:.2g}"
+        else:
+            said, odds = f"{self.probability:.4g}", f"{self.evidence_ratio:.4g}"
+        lines = [
+            f"{self.hypothesis}: posterior probability {said}, evidence ratio {odds}",
             f"  difference {self.estimate:.4g}, sd {self.sd:.4g},"
-            f" 5% to 95%: {self.q5:.4g} to {self.q95:.4g}"
-        )
+            f" 5% to 95%: {self.q5:.4g} to {self.q95:.4g}",
+        ]
+        return "\n".join([*lines, f"  {self.note}"] if self.note else lines)
 
 
 def hypothesis(post: Posterior, text: str) -> Hypothesis:
     """See `Posterior.hypothesis`."""
-    wanted = f"a hypothesis is an inequality with one < or >, as 'Days > 0', not {text!r}"
+    wanted = f"a hypothesis has one of < > =, as 'Days > 0' or 'Days = 0', not {text!r}"
     if not isinstance(text, str):
         raise ArgumentError(wanted)
     if len(text) > MAX_LENGTH:
@@ -89,11 +105,11 @@ def hypothesis(post: Posterior, text: str) -> Hypothesis:
 
 
 def _tested(post: Posterior, text: str, wanted: str) -> Hypothesis:
-    plain, names = _without_names(text, post.variables, text)
-    if len(re.findall(r"[<>]", plain)) != 1 or "=" in plain:
+    plain, names = _without_names(without_inner_backticks(text), post.variables, text)
+    signs = re.findall(r"==?|[<>]=?", plain)
+    if len(signs) != 1 or signs[0] in {"<=", ">="}:
         raise ArgumentError(wanted)
-    sign = 1.0 if ">" in plain else -1.0
-    left, right = (_tree(side, text) for side in re.split(r"[<>]", plain))
+    left, right = (_tree(side, text) for side in plain.split(signs[0]))
     with np.errstate(all="ignore"):
         try:
             difference = _evaluate(post, left, names, text) - _evaluate(post, right, names, text)
@@ -102,6 +118,12 @@ def _tested(post: Posterior, text: str, wanted: str) -> Hypothesis:
     difference = np.broadcast_to(np.asarray(difference, dtype=float), post.values.shape[:2])
     if not np.isfinite(difference).all():
         raise ArgumentError(f"{text!r} is not a finite number for every draw")
+    if "=" in signs[0]:
+        ratio, note = savage_dickey(post, *_point(left, right, names, text, difference, post))
+        probability = ratio / (1.0 + ratio)
+    else:
+        probability = float(np.mean(difference > 0 if signs[0] == ">" else difference < 0))
+        ratio, note = _odds(probability), ""
     numbers = location_and_spread(difference)
     return Hypothesis(
         hypothesis=text.strip(),
@@ -109,8 +131,37 @@ def _tested(post: Posterior, text: str, wanted: str) -> Hypothesis:
         sd=numbers["sd"],
         q5=numbers["q5"],
         q95=numbers["q95"],
-        probability=float(np.mean(sign * difference > 0)),
+        probability=probability,
+        evidence_ratio=ratio,
+        draws=difference.size,
+        note=note,
     )
+
+
+def _odds(probability: float) -> float:
+    against = 1.0 - probability
+    return probability / against if against > 0 else float("inf")
+
+
+def _point(
+    left: ast.expr,
+    right: ast.expr,
+    names: dict[str, str],
+    text: str,
+    difference: Any,
+    post: Posterior,
+) -> tuple[str, float, Any]:
+    """The parameter of an equation, the number that it is set to, and its draws."""
+    sides = (left, right) if isinstance(left, ast.Name) else (right, left)
+    words = {node.id for side in sides for node in ast.walk(side) if isinstance(node, ast.Name)}
+    if not isinstance(sides[0], ast.Name) or words != {sides[0].id}:
+        raise ArgumentError(
+            f"an equation sets one parameter to a number, as 'Days = 0', not {text!r}"
+        )
+    name = names[sides[0].id]
+    draws = post.draws(name)
+    offset = difference if sides[0] is left else -difference
+    return name, float((draws - offset).flat[0]), draws
 
 
 def _without_names(text: str, variables: Sequence[str], whole: str) -> tuple[str, dict[str, str]]:
@@ -119,28 +170,28 @@ def _without_names(text: str, variables: Sequence[str], whole: str) -> tuple[str
     Names may hold any characters: the longest that stands somewhere is meant, or what is in
     backticks. One that could be read as arithmetic too, as `log(x)` beside `x`, needs them.
     """
-    # One that is called by a number needs backticks.
-    plain = (v for v in variables if not NUMBER.fullmatch(v))
-    by_length = sorted(plain, key=len, reverse=True)
+    known = CoefficientNames(variables)
     out, names, at = "", {}, 0
     while at < len(text):
-        quoted = re.compile(r"`([^`]*)`").match(text, at)
-        if quoted is not None:
-            name, end = quoted[1].strip(), quoted.end()
-        else:
-            name, end = _name_at(text, at, by_length)
-            if name is not None and _is_arithmetic(name, variables):
+        found = None
+        if not (at and (text[at - 1].isalnum() or text[at - 1] in "_.")):
+            found = known.at(text, at, lambda name: _is_arithmetic(name, variables))
+        name, end = None, at + 1
+        if found is not None and (found.quoted or not _is_call(text, text[at : found.end], at)):
+            name, end = known.names[found.place], found.end
+            if not found.quoted and _is_arithmetic(name, variables):
                 raise ArgumentError(
                     f"{name!r} in {whole!r} is a variable and can be read as arithmetic; write"
                     f" `{name}` in backticks for the variable"
                 )
-        other = WORD.match(text, at)
-        if name is None and other is not None:
+        quoted, other = QUOTED.match(text, at), WORD.match(text, at)
+        if name is None and quoted is not None:
+            name, end = quoted[1].strip(), quoted.end()  # which will be refused as no variable
+        elif name is None and other is not None:
             # A number, one of our functions, or a word that will be refused as no variable.
             word, end = other[0], other.end()
-            own = word[0].isdigit() or _is_call(text, word, at) or iskeyword(word)
-            out, at = (out + word, end) if own else (out, at)
-            if own:
+            if word[0].isdigit() or _is_call(text, word, at) or iskeyword(word):
+                out, at = out + word, end
                 continue
             name = word
         if name is None:
@@ -149,18 +200,6 @@ def _without_names(text: str, variables: Sequence[str], whole: str) -> tuple[str
         names[f"v{len(names)}"] = name
         out, at = f"{out} v{len(names) - 1} ", end
     return out, names
-
-
-def _name_at(text: str, at: int, by_length: Sequence[str]) -> tuple[str | None, int]:
-    """The longest variable that stands at a place as a whole word, and where it ends."""
-    if at and (text[at - 1].isalnum() or text[at - 1] in "_."):
-        return None, at
-    for name in by_length:
-        end = at + len(name)
-        inside = end < len(text) and (text[end].isalnum() or text[end] in "_[:")
-        if text.startswith(name, at) and not inside and not _is_call(text, name, at):
-            return name, end
-    return None, at
 
 
 def _is_call(text: str, word: str, at: int) -> bool:
@@ -175,7 +214,7 @@ def _is_arithmetic(name: str, variables: Sequence[str]) -> bool:
     try:
         variables = [v for v in variables if v != name]
         plain, words = _without_names(name, variables, name)
-        for side in re.split(r"[<>]", plain):
+        for side in re.split(r"[<>=]+", plain):
             _check(_tree(side, name), words, variables, name)
     except ArgumentError:
         return False

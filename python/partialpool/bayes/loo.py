@@ -20,6 +20,7 @@ from partialpool.cached import cached_property
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
 from partialpool.progress.bar import progress
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -29,8 +30,8 @@ Vector = NDArray[np.float64]
 WAIC_LIMIT = 0.4
 
 
-@dataclass(frozen=True, eq=False)
-class Elpd:
+@dataclass(frozen=True, eq=False, repr=False)
+class Elpd(Printed):
     """Expected log predictive density of new data of the same kind.
 
     Attributes

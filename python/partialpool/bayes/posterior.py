@@ -143,13 +143,14 @@ class Posterior(PosteriorViews):
         return diagnose(self)
 
     def hypothesis(self, text: str) -> Hypothesis:
-        """Posterior probability of an inequality between parameters.
+        """Posterior probability of an inequality between parameters, or of a point.
 
         Parameters
         ----------
         text
             As "Days > 0" or "sd_Subject__Days < 0.5 * sigma": names, numbers, ``+ - * / **``,
-            parentheses, exp, log, sqrt, abs, and one ``<`` or ``>``.
+            parentheses, exp, log, sqrt, abs, and one ``<`` or ``>``. "Days = 0" sets one parameter
+            with a proper prior to a number: the Savage-Dickey ratio.
         """
         from partialpool.bayes.hypotheses import hypothesis
 
@@ -267,6 +268,11 @@ class Posterior(PosteriorViews):
         from partialpool.bayes.storage import save
 
         save(self, path)
+
+    def _repr_html_(self) -> str:
+        from partialpool.bayes.summaries import html
+
+        return html(self)
 
     def __str__(self) -> str:
         from partialpool.bayes.summaries import text

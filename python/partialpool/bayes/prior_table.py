@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from partialpool.bayes.parameters import Parameters
+from partialpool.bayes.prior_text import read_prior
 from partialpool.bayes.priors import Prior, half_student_t, lkj, normal
 from partialpool.design import Design
 from partialpool.errors import ArgumentError
+from partialpool.tables.html import tables_html
+from partialpool.tables.printed import Printed
+from partialpool.tables.rformat import CellTable
 
 
-@dataclass(frozen=True, slots=True)
-class PriorTable:
+@dataclass(frozen=True, slots=True, repr=False)
+class PriorTable(Printed):
     """Prior of every parameter; correlations of one covariance block share theirs.
 
     Attributes
@@ -39,6 +43,12 @@ class PriorTable:
             f"{name:<{width}}  {prior!s:<{middle}}  {'given' if name in self.given else 'default'}"
             for name, prior in self.priors.items()
         )
+
+    def _repr_html_(self) -> str:
+        texts = tuple(str(prior) for prior in self.priors.values())
+        whose = tuple("user" if name in self.given else "default" for name in self.priors)
+        cells = CellTable(tuple(self.priors), ("Prior", "Given by"), (texts, whose))
+        return tables_html("Priors", [("", cells)], left=2)
 
     def native(self, parameters: Parameters) -> tuple[Any, Any, Any, Any]:
         """Arguments of the native module: fixed effects, σ, deviations, LKJ's η by block."""
@@ -101,12 +111,13 @@ def defaults(design: Design, kept: list[int], parameters: Parameters) -> dict[st
 
 
 def resolve(
-    given: Mapping[str, Prior] | None, base: dict[str, Prior], parameters: Parameters
+    given: Mapping[str, Prior | str] | None, base: dict[str, Prior], parameters: Parameters
 ) -> PriorTable:
     """Put the user's priors in the place of the defaults, the most particular key last.
 
     Keys: "Intercept", "b" (every other fixed effect), a coefficient's name, "sd", "sd_<group>",
-    "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma". A coefficient that is called like
+    "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma"; a prior is an object or its text,
+    "half_normal(5)". A coefficient that is called like
     one of these, as "sigma", is "b_sigma" (see `Parameters`).
 
     Raises
@@ -128,6 +139,7 @@ def resolve(
         kind, names = targets[key]
         if not names:
             raise ArgumentError(f"the model has no correlations, so that {key!r} needs no prior")
+        prior = read_prior(prior) if isinstance(prior, str) else prior
         _check(key, kind, prior)
         for name in names:
             out[name] = prior
@@ -157,7 +169,9 @@ def _targets(parameters: Parameters) -> dict[str, tuple[str, list[str]]]:
 
 def _check(key: str, kind: str, prior: Any) -> None:
     if not isinstance(prior, Prior):
-        raise ArgumentError(f"the prior of {key!r} must be one of pp.normal, …, not {prior!r}")
+        raise ArgumentError(
+            f"the prior of {key!r} must be one of pp.normal, … or its text, not {prior!r}"
+        )
     is_correlation = kind == "cor"
     if is_correlation != (prior.name == "lkj"):
         what = "a correlation takes pp.lkj" if is_correlation else "pp.lkj is for correlations"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.errors import ArgumentError
+from partialpool.tables.printed import Printed
 
 __all__ = [
     "Prior",
@@ -32,8 +33,8 @@ __all__ = [
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
+@dataclass(frozen=True, slots=True, repr=False)
+class Prior(Printed):
     """A prior density of one parameter, or (LKJ) of a correlation matrix.
 
     Attributes

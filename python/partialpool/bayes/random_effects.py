@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import to_native
-from partialpool.models.random_effects import beside, by_group
+from partialpool.models.random_effects import GroupFrames, beside, by_group
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -19,7 +19,7 @@ SPREAD = ("sd", "q5", "q95")
 
 def ranef(post: Posterior, spread: bool, *, fixed: bool) -> dict[str, Any]:
     """See `Posterior.ranef` and `Posterior.coef`."""
-    out = {}
+    out = GroupFrames()
     for group, index in by_group(post.fit).items():
         factor = post.parameters.factors[index]
         effects = post.random_draws[index]

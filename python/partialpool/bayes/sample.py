@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -30,7 +29,8 @@ from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
-from partialpool.errors import ArgumentError, ConvergenceError, ConvergenceWarning, DesignError
+from partialpool.errors import ArgumentError, ConvergenceError, DesignError, warn
+from partialpool.hints import knows_foreign_arguments
 from partialpool.limits import require_memory
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
@@ -55,11 +55,12 @@ STATS = (
 )
 
 
+@knows_foreign_arguments
 def sample(
     formula: str,
     data: Any,
     *,
-    priors: Mapping[str, Prior] | None = None,
+    priors: Mapping[str, Prior | str] | None = None,
     chains: int = 4,
     warmup: int = 1000,
     draws: int = 2000,
@@ -92,7 +93,8 @@ def sample(
         By parameter: "Intercept", "b", a coefficient's name, "sd", "sd_<group>",
         "sd_<group>__<coefficient>", "cor", "cor_<group>", "sigma"; the others keep those of
         `default_priors`. The intercept's prior is that of the raw one, where all columns are 0.
-        A fixed effect that is called like one of these, as "sigma", is "b_sigma".
+        A fixed effect that is called like one of these, as "sigma", is "b_sigma". A prior is an
+        object, `pp.half_normal(5)`, or its text, "half_normal(5)".
     chains, warmup, draws
         Chains; tuning draws of each, not kept; draws of each that are kept.
     seed
@@ -190,7 +192,7 @@ def sample(
     values, stats = _together(result, len(parameters.names), draws, interrupted)
     post = Posterior(fit, native, table, settings, values, stats)
     if post.interrupted:
-        warnings.warn(f"sampling was {post.interrupted}", ConvergenceWarning, stacklevel=2)
+        warn(f"sampling was {post.interrupted}")
     return post
 
 

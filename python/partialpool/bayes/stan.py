@@ -55,7 +55,7 @@ class Block:
 def stan_code(
     formula: str,
     data: Any,
-    priors: Mapping[str, Prior] | None = None,
+    priors: Mapping[str, Prior | str] | None = None,
     *,
     weights: Any = None,
     offset: Any = None,

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design.frame import to_native
+from partialpool.tables.html import tables_html
+from partialpool.tables.rformat import CellTable
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -106,6 +108,28 @@ def text(post: Posterior) -> str:
             "",
             post.diagnostics.verdict,
         ]
+    )
+
+
+def html(post: Posterior) -> str:
+    """The table of `text`, its notes and the priors."""
+    table = rows(post)
+    columns = tuple(tuple(_cell(c, v).strip() for v in table[c]) for c in COLUMNS)
+    chains, draws, _ = post.values.shape
+    what = "Prior" if post.settings.prior_only else "Posterior"
+    title = f"{what}: {chains} chains of {draws:,} draws after {post.settings.warmup:,} of warm-up"
+    names = post.parameters.renamed.items()
+    notes = [f"{new} is the fixed effect of {old}" for old, new in names]
+    priors = CellTable(
+        tuple(post.priors.priors),
+        ("Prior",),
+        (tuple(str(prior) for prior in post.priors.priors.values()),),
+    )
+    return tables_html(
+        title,
+        [("", CellTable(tuple(table["variable"]), COLUMNS, columns)), ("Priors", priors)],
+        lines=[("Formula:", post.formula)],
+        notes=[*([post.interrupted] if post.interrupted else []), *notes, post.diagnostics.verdict],
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
     from partialpool.bayes.priors import Prior
     from partialpool.cli.request import ModelRequest
-
-CALL = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,8 @@ class Sampling:
 
 def read_priors(texts: Sequence[str]) -> dict[str, Prior]:
     """Priors by name from "NAME=FAMILY(numbers)"; read as text, never evaluated."""
+    from partialpool.bayes.prior_text import read_prior
+
     out: dict[str, Prior] = {}
     for text in texts:
         name, equals, call = text.rpartition("=")
@@ -58,35 +56,6 @@ def read_priors(texts: Sequence[str]) -> dict[str, Prior]:
             raise errors.ArgumentError(f"--prior gives {name.strip()!r} two priors")
         out[name.strip()] = read_prior(call)
     return out
-
-
-def read_prior(text: str) -> Prior:
-    """A prior from "half_normal(5)": a family's name and numbers."""
-    from partialpool.bayes.priors import FAMILIES
-
-    found = CALL.fullmatch(text)
-    if found is None:
-        raise errors.ArgumentError(
-            f"the prior {text.strip()!r} must be a family with numbers, as 'half_normal(5)'"
-        )
-    family, inner = found.groups()
-    make = FAMILIES.get(family)
-    if make is None:
-        raise errors.ArgumentError(
-            f"there is no prior {family!r}; choose among {', '.join(FAMILIES)}"
-        )
-    wanted = list(inspect.signature(make).parameters)
-    words = [word.strip() for word in inner.split(",")] if inner.strip() else []
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        raise errors.ArgumentError(f"the prior {text.strip()!r} takes numbers only") from None
-    if len(numbers) != len(wanted):
-        raise errors.ArgumentError(
-            f"the prior {family} takes {len(wanted)} numbers ({', '.join(wanted)}), not"
-            f" {len(numbers)}: {text.strip()!r}"
-        )
-    return make(*numbers)
 
 
 def sample_and_print(

@@ -72,18 +72,21 @@ STDIN = "-"
 
 def is_table(source: str) -> bool:
     """Whether a text names data: a shipped set, standard input, or a file with their endings."""
-    from partialpool.datasets import DATASETS
+    from partialpool.datasets import shipped_name
 
-    return source == STDIN or source in DATASETS or _ending(Path(source))[0] in READERS
+    return (
+        source == STDIN or shipped_name(source) is not None or _ending(Path(source))[0] in READERS
+    )
 
 
 def read_table(source: str, text: TextFormat = CSV) -> tuple[Any, str]:
     """A shipped data set, or a CSV, Parquet or Arrow (Feather) file; and what to call it."""
-    from partialpool.datasets import DATASETS, load_dataset
+    from partialpool.datasets import DATASETS, load_dataset, shipped_name
 
-    if source in DATASETS:
+    shipped = shipped_name(source)
+    if shipped is not None and not os.path.isfile(source):
         _refuse_format(text, source)
-        return load_dataset(source), source
+        return load_dataset(shipped), shipped
     if source == STDIN:
         return _parsed(lambda: text.frame(_standard_input()), "standard input", ".csv"), "stdin"
     path = Path(source)

@@ -85,13 +85,13 @@ class ModelRequest:
     def fit(self) -> LinearMixedModel:
         """The fit to the data, or the stored fit."""
         if self.formula is None and not is_table(self.data):
-            return self._stored()
+            return self._loaded()
         table, name = self.table()
         model = self.lmer(table)
         model.data_name = name
         return model
 
-    def _stored(self) -> LinearMixedModel:
+    def _loaded(self) -> LinearMixedModel:
         from partialpool.models.storage import load
 
         if self.chosen:

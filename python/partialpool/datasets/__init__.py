@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -124,8 +125,18 @@ def list_datasets() -> dict[str, str]:
     return {name: entry.about for name, entry in DATASETS.items()}
 
 
+def shipped_name(name: object) -> str | None:
+    """The name of a shipped data set, whatever the case it is written in; None if it is none."""
+    return next((own for own in DATASETS if own == str(name).lower()), None)
+
+
 def load_dataset(name: str) -> pd.DataFrame:
     """A shipped data set as a pandas frame, factors as categoricals.
+
+    Parameters
+    ----------
+    name
+        As `list_datasets` has it; case does not matter.
 
     Raises
     ------
@@ -134,9 +145,11 @@ def load_dataset(name: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    entry = DATASETS.get(name)
+    entry = DATASETS.get(shipped_name(name) or "")
     if entry is None:
-        raise FileError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
+        near = get_close_matches(str(name).lower(), DATASETS, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise FileError(f"there is no data set {name!r}; {meant}There are {', '.join(DATASETS)}")
     with as_file(files("partialpool.datasets") / "data" / entry.file) as path:
         frame = pd.read_csv(path)
     for column in frame.columns:

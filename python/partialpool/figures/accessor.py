@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from partialpool.arguments import Pooling, ResidualFigure
 from partialpool.figures.caterpillar import plot_caterpillar
 from partialpool.figures.cells import plot_cells
-from partialpool.figures.documented import documented_by
+from partialpool.figures.documented import documented_by, offered
 from partialpool.figures.fits import plot_fits
 from partialpool.figures.lines import plot_lines
 from partialpool.figures.profile import plot_profile, plot_profile_pairs
@@ -33,6 +33,9 @@ class Plots:
 
     def __init__(self, fit: MixedFit) -> None:
         self._fit = fit
+
+    def __repr__(self) -> str:
+        return offered(type(self))
 
     @documented_by(plot_fits)
     def fits(

@@ -16,3 +16,14 @@ def documented_by(function: Callable[..., Any]) -> Callable[[Method], Method]:
         return method
 
     return same
+
+
+def offered(accessor: type) -> str:
+    """What an accessor can draw, a line each: the call and its first sentence."""
+    methods = {n: m for n, m in vars(accessor).items() if not n.startswith("_")}
+    width = max(map(len, methods)) + 2
+    lines = (
+        f"  .{name + '()':<{width}}  {(method.__doc__ or '').partition('.')[0].strip()}"
+        for name, method in methods.items()
+    )
+    return "\n".join(["Figures:", *lines])

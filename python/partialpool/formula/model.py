@@ -25,7 +25,7 @@ from partialpool.formula.terms import ExpandedTerms, Signed, expand
 from partialpool.formula.transforms import check_elementwise, check_factor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Formula:
     """A mixed model's formula.
 
@@ -61,6 +61,9 @@ class Formula:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"Formula({self.text!r})"
 
 
 @dataclass(frozen=True, slots=True)

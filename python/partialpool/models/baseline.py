@@ -16,6 +16,7 @@ from partialpool.design.frame import to_native
 from partialpool.errors import DesignError, FormulaError
 from partialpool.formula import parse_formula
 from partialpool.formula.model import parse_grouped
+from partialpool.hints import knows_foreign_arguments
 from partialpool.models.fit import Fit
 from partialpool.models.least_squares import LeastSquares, solve
 from partialpool.models.new_rows import fixed_rows
@@ -184,6 +185,7 @@ class LinearModel(Fit):
         return lm_html(self)
 
 
+@knows_foreign_arguments
 def lm(
     formula: str,
     data: Any,
@@ -270,6 +272,7 @@ class LinearModelList:
         return lm_list_html(self)
 
 
+@knows_foreign_arguments
 def lm_list(formula: str, data: Any, *, na_action: NaAction = "drop") -> LinearModelList:
     """No pooling: a separate regression in each group, ``"Reaction ~ Days | Subject"``.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.design import Design
 from partialpool.models.identification import Identification, listed, lower_factor
+from partialpool.tables.printed import Printed
 
 #: Norm of the exact gradient over the criterion's size above which a fit has not converged.
 GRADIENT_TOLERANCE = 1e-6
@@ -20,8 +21,8 @@ CURVATURE_TOLERANCE = -1e-5
 SINGULAR_TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
-class Convergence:
+@dataclass(frozen=True, slots=True, repr=False)
+class Convergence(Printed):
     """Checks of the optimum.
 
     Attributes
@@ -47,6 +48,10 @@ class Convergence:
     evaluations: int
     message: str
     identified: bool = True
+
+    def __str__(self) -> str:
+        low = f"smallest Hessian eigenvalue {self.min_eigenvalue:.3g}"
+        return f"{self.message[:1].upper()}{self.message[1:]}; {low}."
 
 
 def read_convergence(native: _core.Fit, undetermined: Sequence[str] = ()) -> Convergence:

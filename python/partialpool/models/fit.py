@@ -21,6 +21,7 @@ from partialpool.arguments import (
 )
 from partialpool.cached import cached_property
 from partialpool.design import Design
+from partialpool.hints import Hinted
 from partialpool.models.doors import InferenceDoors, ViewDoors
 from partialpool.models.terms import FittedTerm, fitted_terms
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 
-class Fit(ABC):
+class Fit(Hinted, ABC):
     """A model at its estimates.
 
     Attributes

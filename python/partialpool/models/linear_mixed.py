@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
@@ -19,7 +18,7 @@ from partialpool.arguments import (
 )
 from partialpool.cached import cached_property
 from partialpool.design import Design
-from partialpool.errors import ArgumentError, ConvergenceWarning
+from partialpool.errors import ArgumentError, warn
 from partialpool.models.convergence import Convergence, read_convergence, singular_sentences
 from partialpool.models.copies import CopiedFits
 from partialpool.models.fit import MixedFit
@@ -209,7 +208,7 @@ class LinearMixedModel(MixedFit, CopiedFits):
         """Give a ConvergenceWarning if a check of the optimum failed."""
         verdict = self.convergence
         if not verdict.converged:
-            warnings.warn(verdict.message, ConvergenceWarning, stacklevel=4)
+            warn(verdict.message)
 
     # ---- rows ------------------------------------------------------------------------------
 

@@ -12,12 +12,14 @@ from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, build_design
 from partialpool.errors import DesignError
 from partialpool.formula import parse_formula, require_random
+from partialpool.hints import knows_foreign_arguments
 from partialpool.models.identification import identification, settled
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.models.representable import check_variances
 
 
+@knows_foreign_arguments
 def lmer(
     formula: str,
     data: Any,
@@ -105,6 +107,8 @@ def fit_design(
 def _caller_name(data: Any) -> str | None:
     """What the caller calls the data, for the summary's `Data:` line."""
     frame = sys._getframe(2)
+    while frame.f_globals.get("__name__") == "partialpool.hints" and frame.f_back is not None:
+        frame = frame.f_back
     for names in (frame.f_locals, frame.f_globals):
         for name, value in names.items():
             if value is data and not name.startswith("_"):

@@ -9,6 +9,8 @@ import numpy as np
 
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
+from partialpool.tables.html import frames_html
+from partialpool.tables.printed import cut
 
 if TYPE_CHECKING:
     from partialpool.models.fit import MixedFit
@@ -53,10 +55,20 @@ def by_group(fit: MixedFit) -> dict[str, int]:
     return {t.factor.name: t.index for t in fit.terms}
 
 
+class GroupFrames(dict[str, Any]):
+    """Frames by grouping factor, {group: frame}, each shown under its name."""
+
+    def __repr__(self) -> str:
+        return cut("\n\n".join(f"{group}:\n{frame}" for group, frame in self.items()))
+
+    def _repr_html_(self) -> str:
+        return frames_html(self.items())
+
+
 def ranef(fit: MixedFit, *, condsd: bool) -> dict[str, Any]:
     """See `MixedFit.ranef`."""
     sds = fit.conditional_sds() if condsd else None
-    out = {}
+    out = GroupFrames()
     for name, index in by_group(fit).items():
         factor = fit.design.factors[index]
         names = unique_names(factor.names)
@@ -72,7 +84,7 @@ def ranef(fit: MixedFit, *, condsd: bool) -> dict[str, Any]:
 def coef(fit: MixedFit) -> dict[str, Any]:
     """See `MixedFit.coef`."""
     fixed = dict(zip(fit.fixed_names, fit.beta.tolist(), strict=True))
-    out = {}
+    out = GroupFrames()
     for name, index in by_group(fit).items():
         factor = fit.design.factors[index]
         size = len(factor.levels)

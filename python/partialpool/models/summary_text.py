@@ -5,6 +5,7 @@ Layout and digits are those of ``print(summary(fit))`` with lme4 and lmerTest.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 DIGITS = 4
 CORRELATION_LIMIT = 12  # lme4's option lme4.summary.cor.max
+#: Contrasts of a factor as coefficients show them: what R writes as the level alone.
+INDICATOR = re.compile(r"\[(?:[A-Z]+\.)?([^\[\]]*)\]")
 QUANTILE_NAMES = ("Min", "1Q", "Median", "3Q", "Max")
 
 
@@ -107,6 +110,7 @@ def correlation_table(summary: Summary) -> CellTable | None:
     columns = tuple(
         tuple(texts[i * p + j] if i > j else "" for i in range(1, p)) for j in range(p - 1)
     )
+    names = [INDICATOR.sub(r"\1", name) for name in names]
     return CellTable(tuple(abbreviate(names, 11)[1:]), tuple(abbreviate(names, 6)[:-1]), columns)
 
 

@@ -38,6 +38,7 @@ from partialpool.progress.bar import in_slices
 from partialpool.progress.interruption import interruption, marked
 from partialpool.simulate.lmm import response_free_design
 from partialpool.simulate.parameters import read_beta, read_roots, read_sigma
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +51,8 @@ PARTS = ("beta", "sd", "cor", "sigma")
 REFERENCE = 2**62
 
 
-@dataclass(frozen=True, eq=False)
-class Power:
+@dataclass(frozen=True, eq=False, repr=False)
+class Power(Printed):
     """Share of simulated data sets in which a test rejects.
 
     Attributes

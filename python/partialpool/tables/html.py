@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,23 @@ TABLES_TEMPLATE = """\
 </div>
 """
 
+FRAMES_TEMPLATE = """\
+<div class="partialpool-summary">
+{{ style }}
+{%- for name, text, is_markup in parts %}
+<p class="pp-title">{{ name }}</p>
+{% if is_markup %}{{ text }}{% else %}<pre>{{ text }}</pre>{% endif %}
+{%- endfor %}
+</div>
+"""
+
+TEXT_TEMPLATE = """\
+<div class="partialpool-summary">
+{{ style }}
+<pre>{{ text }}</pre>
+</div>
+"""
+
 TEMPLATES = {"grid": GRID_MACRO}
 
 
@@ -95,6 +112,23 @@ def render(source: str, **values: Any) -> str:
 
     # The style sheet is ours: as markup, it is not escaped.
     return _template(source).render(style=Markup(STYLE), **values)
+
+
+def text_html(text: str) -> str:
+    """A text as it is printed, as an HTML fragment."""
+    return render(TEXT_TEMPLATE, text=text)
+
+
+def frames_html(frames: Iterable[tuple[str, Any]]) -> str:
+    """Frames as they show themselves in a notebook, each under its name."""
+    from markupsafe import Markup
+
+    parts = []
+    for name, frame in frames:
+        own = getattr(frame, "_repr_html_", None)
+        # A frame's own HTML is markup, its names escaped by its library.
+        parts.append((name, str(frame) if own is None else Markup(own()), own is not None))
+    return render(FRAMES_TEMPLATE, parts=parts)
 
 
 def tables_html(

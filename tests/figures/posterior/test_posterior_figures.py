@@ -4,9 +4,9 @@ import numpy as np
 import partialpool as pp
 import pytest
 from matplotlib.figure import Figure
+from partialpool.bayes.prior_density import prior_density
 from partialpool.errors import ArgumentError
 from partialpool.figures.caterpillar import posterior_effects
-from partialpool.figures.posterior.densities import prior_density
 from partialpool.figures.posterior.predictive import replicated
 from scipy import integrate
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from partialpool.figures.caterpillar import plot_posterior_caterpillar
-from partialpool.figures.documented import documented_by
+from partialpool.figures.documented import documented_by, offered
 from partialpool.figures.posterior.densities import plot_densities
 from partialpool.figures.posterior.pairs import plot_pairs
 from partialpool.figures.posterior.predictive import plot_predictive
@@ -28,6 +28,9 @@ class PosteriorPlots:
 
     def __init__(self, post: Posterior) -> None:
         self._post = post
+
+    def __repr__(self) -> str:
+        return offered(type(self))
 
     @documented_by(plot_densities)
     def densities(

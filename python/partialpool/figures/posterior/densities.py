@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.arguments import check_level
-from partialpool.bayes.priors import Prior, lkj
+from partialpool.bayes.prior_density import prior_density
 from partialpool.figures.posterior.panels import (
     chosen_variables,
     density,
@@ -23,7 +23,6 @@ from partialpool.figures.style import (
     BLUE,
     ORANGE,
     SKY,
-    Vector,
     check_page,
     grid_of,
     ink,
@@ -133,46 +132,3 @@ def _panel(
     ax.set_yticks([])
     ax.locator_params(axis="x", nbins=5)
     return handles, labels
-
-
-def prior_density(post: Posterior, name: str, points: Vector) -> Vector:
-    """Prior density of one parameter: of σ and deviations cut off at zero, of a correlation its
-    marginal under LKJ.
-    """
-    prior = post.priors[name]
-    for factor in post.parameters.factors:
-        names = post.parameters.correlations(factor)
-        if name in names:
-            size = _block_size(factor.blocks, names.index(name))
-            # Marginal of one correlation of a k x k matrix: (1 - r²) ** (η + k/2 - 2).
-            return np.exp(lkj(prior.parameters[0] + size / 2 - 1).log_density(points))
-    positive = name == "sigma" or any(
-        name in post.parameters.deviations(f) for f in post.parameters.factors
-    )
-    height = np.exp(prior.log_density(points))
-    return np.where(points < 0, 0.0, height) / _share_above_zero(prior) if positive else height
-
-
-def _block_size(blocks: Sequence[int], place: int) -> int:
-    """Size of the covariance block that holds a factor's correlation of this place."""
-    for size in blocks:
-        place -= size * (size - 1) // 2
-        if place < 0:
-            return size
-    return 2
-
-
-def _share_above_zero(prior: Prior) -> float:
-    """What a cut at zero leaves of a prior of a standard deviation."""
-    from scipy import stats
-
-    p = prior.parameters
-    if prior.name == "normal":
-        return float(stats.norm.sf(0, p[0], p[1]))
-    if prior.name == "student_t":
-        return float(stats.t.sf(0, p[0], p[1], p[2]))
-    if prior.name == "cauchy":
-        return float(stats.cauchy.sf(0, p[0], p[1]))
-    if prior.name == "uniform":
-        return p[1] / (p[1] - p[0]) if p[0] < 0 else 1.0
-    return 1.0

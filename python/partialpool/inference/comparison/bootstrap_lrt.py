@@ -24,6 +24,7 @@ from partialpool.inference.intervals.bootstrap import (
 )
 from partialpool.models.fit import Fit, MixedFit
 from partialpool.progress.interruption import marked
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +36,8 @@ Vector = NDArray[np.float64]
 ROUNDING = 1e-8
 
 
-@dataclass(frozen=True, eq=False)
-class BootstrapTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class BootstrapTest(Printed):
     """Likelihood-ratio test against its simulated null law.
 
     Attributes
@@ -132,7 +133,7 @@ class BootstrapTest:
             f"Bootstrap test; samples: {self.nsim}; extremes: {self.extreme};",
             f"large : {self.large}",
             f"small : {self.small}",
-            *matrix_lines(list(self.to_frame().index), header, cells, right=True),
+            *matrix_lines(list(self.to_frame().index), header, cells, right=True, width=None),
         ]
         return "\n".join(lines + notes_of(self) + ([self.note] if self.note else []))
 

@@ -21,6 +21,7 @@ from partialpool.inference.comparison.nesting import require_nested, same_fixed_
 from partialpool.inference.intervals.bootstrap import maximum_likelihood
 from partialpool.limits import require_memory
 from partialpool.models.baseline import LinearModel
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 MOST_DRAWS = 1_000_000_000
 
 
-@dataclass(frozen=True, eq=False)
-class ExactTest:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExactTest(Printed):
     """A test of a zero variance against its finite-sample null law.
 
     Attributes

@@ -43,7 +43,10 @@ def anova(*models: Model, refit: bool = True) -> ModelComparison:
     if len(models) == 1 and isinstance(models[0], list | tuple):
         raise ArgumentError("pp.anova takes the fits one after another: pp.anova(small, large)")
     if len(models) < 2:
-        raise ArgumentError("pp.anova compares at least two fits; for one, use fit.anova()")
+        raise ArgumentError(
+            "pp.anova compares at least two fits; the terms of one are tested by fit.anova() (lmer)"
+            " or pp.aov(formula, data) (least squares)"
+        )
     for model in models:
         if not isinstance(model, Fit):
             raise ArgumentError(

@@ -30,6 +30,7 @@ from partialpool.models.fit import Fit, MixedFit
 from partialpool.models.simulation import law_of_fit
 from partialpool.progress.bar import in_slices
 from partialpool.progress.interruption import interruption, marked
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,8 +151,8 @@ def refit_simulated(
 # ---- the bootstrap of a fit ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Bootstrap:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bootstrap(Printed):
     """A statistic's values in responses drawn from a fit.
 
     Attributes

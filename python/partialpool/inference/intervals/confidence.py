@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from partialpool.arguments import (
     check_level,
     check_nsim,
 )
-from partialpool.errors import ArgumentError, ConvergenceWarning
+from partialpool.errors import ArgumentError, warn
 from partialpool.inference.intervals.bootstrap import (
     bootstrap,
     interval_frame,
@@ -67,7 +66,7 @@ def _warn_if_interrupted(table: pd.DataFrame) -> None:
     """Also where only the numbers are taken from the table."""
     said = table.attrs.get("interrupted")
     if said:
-        warnings.warn(f"the intervals were {said}", ConvergenceWarning, stacklevel=3)
+        warn(f"the intervals were {said}")
 
 
 def _wald(fit: MixedFit, wanted: Sequence[Parameter], level: float, oldnames: bool) -> pd.DataFrame:

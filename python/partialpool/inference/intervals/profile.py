@@ -28,6 +28,7 @@ from partialpool.inference.intervals.parameters import values as parameter_value
 from partialpool.models.random_effects import told_apart
 from partialpool.progress.bar import progress
 from partialpool.progress.interruption import interruption, marked
+from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,8 @@ STEPS = 8
 OTHER_COLUMNS = ("parameter", "zeta")
 
 
-@dataclass(frozen=True, eq=False)
-class Profile:
+@dataclass(frozen=True, eq=False, repr=False)
+class Profile(Printed):
     """Signed roots ζ of the profiled deviance's rise above its minimum.
 
     Attributes

@@ -71,7 +71,7 @@ def _block(cells: dict[str, list[str]], rows: Sequence[int], left: Sequence[str]
         else:
             header.append(name)
             columns.append([texts[i] for i in rows])
-    return matrix_lines([""] * len(rows), header, columns, right=True)
+    return matrix_lines([""] * len(rows), header, columns, right=True, width=None)
 
 
 def means_messages(means: MarginalMeans) -> list[str]:
