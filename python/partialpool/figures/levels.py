@@ -33,8 +33,8 @@ def put_levels(
 ) -> float:
     """Levels at 0, 1, …: all named where there is room, else some, and the label says how many.
 
-    `inches` is the length of the axis, where that is known. Returns the inches that the names take
-    beside the axis, about.
+    `inches` is the length of the axis, where the caller makes room for the names beside it: about
+    as many inches as are returned.
     """
     texts = short_all(levels, 24)
     count, along_x = len(texts), axis == "x"
@@ -45,6 +45,7 @@ def put_levels(
         said = f"{short(name, 40)}: {count} levels, not named"
         label(said, fontsize=points(TEXT), parse_math=False)
         return 0.0
+    own_room = inches is not None
     if inches is None:
         inches = width_of(ax) if along_x else height_of(ax)
     across = along_x and sum(map(len, texts)) + count <= room_for_text(inches, SMALL, 1)
@@ -55,7 +56,7 @@ def put_levels(
         size = points(SMALL if count <= fit[0] else DENSE)
         step = -(-count // max(1, fit[1]))
     turned = 90 if along_x and not across else 0
-    if turned:
+    if turned and not own_room:
         # Names that stand upright take their length from the panel.
         length = int(72 * SHARE * height_of(ax) / (WIDTH * size))
         texts = short_all(levels, min(24, max(10, length)))
