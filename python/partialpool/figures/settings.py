@@ -51,6 +51,10 @@ class Settings:
         """Of `at`."""
         return len(grid) * len(self.share)
 
+    def averaged(self) -> tuple[str, ...]:
+        """Predictors that take several values."""
+        return tuple(k for k, v in self.table.items() if len(np.unique(v)) > 1)
+
     def at(self, grid: Vector) -> dict[str, Any]:
         """Every setting at every grid point, settings varying fastest."""
         out = {name: np.tile(values, len(grid)) for name, values in self.table.items()}
@@ -191,11 +195,9 @@ class FitRows:
     ) -> Vector | None:
         """Least squares of the group's rows on the model's columns, along the grid.
 
-        The columns are those of the fixed part and of the factor's terms. None where x does not
-        vary in the group, or no column does.
+        The columns are those of the fixed part and of the factor's terms. None where no column
+        varies in the group.
         """
-        if not grid[0] < grid[-1]:
-            return None
         design = self._fit.design
         factor = design.factors[index]
         x = dense((*design.x, *factor.columns), design.n, rows)

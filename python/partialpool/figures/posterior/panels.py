@@ -10,7 +10,7 @@ import numpy as np
 from partialpool.bayes.estimators import array_stats
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import parameter_label
-from partialpool.figures.style import TEXT, Vector, short, width_of
+from partialpool.figures.style import TEXT, Vector, points, room_for_text, short, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,9 +64,9 @@ def label_of(post: Posterior, name: str) -> str:
 def put_name(ax: Axes, post: Posterior, name: str) -> None:
     """A panel's heading: the variable, broken at its double underscores where it is too long."""
     text = label_of(post, name)
-    if len(text) > 13 * width_of(ax):
+    if len(text) > room_for_text(width_of(ax)):
         text = broken(text)
-    ax.set_title(text, fontsize=TEXT, parse_math=False)
+    ax.set_title(text, fontsize=points(TEXT), parse_math=False)
 
 
 def broken(name: str) -> str:
