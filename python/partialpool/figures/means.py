@@ -9,7 +9,7 @@ import numpy as np
 
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import coefficient_unit, in_unit
-from partialpool.figures.scales import put_scales
+from partialpool.figures.scales import scale_of
 from partialpool.figures.style import (
     BLUE,
     GREY,
@@ -24,6 +24,7 @@ from partialpool.figures.style import (
     put_labels,
     short,
     short_all,
+    width_of,
 )
 
 if TYPE_CHECKING:
@@ -84,10 +85,11 @@ def plot_means(
     if "contrast" in means.labels:
         ax.axvline(0, color=GREY, lw=1, ls="--", zorder=1)
     put_labels(ax, "", "")
-    put_label(ax.xaxis, _quantity(means))
     _name_rows(ax, means, at, named)
     ax.set_ylim(-0.7, size - 0.3)
-    put_scales([ax])
+    longest = max((len(line) for name in named for line in name.split("\n")), default=0)
+    room = max(1.0, width_of(ax) - 0.6 * points(SMALL) * longest / 72)
+    put_label(ax.xaxis, f"{_quantity(means)} {scale_of(ax.xaxis)}".strip(), room)
     return ax if figure is None else figure
 
 

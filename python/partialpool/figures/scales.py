@@ -33,7 +33,7 @@ def shared_scales(axes: Iterable[Any]) -> tuple[str, str]:
 
 
 def scale_of(axis: Any) -> str:
-    """As in "(× 1e8)"; the axis keeps to it, and does not write it."""
+    """As in "(×1e8)"; the axis keeps to it, and does not write it."""
     from matplotlib.ticker import ScalarFormatter
 
     form = axis.get_major_formatter()
@@ -49,9 +49,9 @@ def scale_of(axis: Any) -> str:
     if found["order"]:
         order = int(found["order"])
         form.set_powerlimits((order, order))
-        said.append(f"× 1e{order}")
+        said.append(f"×1e{order}")
     if found["constant"]:
         constant = float(found["constant"])
         form.set_useOffset(constant)
-        said.append(f"{'+' if constant > 0 else '−'} {abs(constant):.12g}")
+        said.append(f"{'+' if constant > 0 else '−'}{abs(constant):.12g}")
     return f"({' '.join(said)})" if said else ""

@@ -246,10 +246,11 @@ def put_labels(ax: Axes, x: str, y: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def put_label(axis: Any, text: str) -> None:
-    """The name of an axis, in lines that fit beside it."""
-    if text:
+def put_label(axis: Any, text: str, inches: float | None = None) -> None:
+    """The name of an axis, in lines that fit beside it; `inches` is its length, where known."""
+    if text and inches is None:
         inches = width_of(axis.axes) if axis.axis_name == "x" else height_of(axis.axes)
+    if inches is not None:
         lines = textwrap.wrap(
             text, room_for_text(inches + 0.4), break_long_words=False, break_on_hyphens=False
         )
