@@ -264,7 +264,7 @@ def test_profile_of_a_correlation_does_not_fold_back():
     b = rng.normal(size=(12, 2)) * [2, 0.12]
     y = 3 + b[g, 0] + (1 + b[g, 1]) * x + rng.normal(size=96)
     fit = pp.lmer("y ~ x + (x | g)", {"y": y, "x": x, "g": g})
-    profile = fit.profile(oldnames=False)
+    profile = fit.profile()
     (name,) = (n for n in profile.names if n.startswith("cor"))
     values, zeta = profile.zeta(name)
     assert (np.diff(zeta[np.argsort(values)]) < -0.1).any()  # the slope's sd reaches zero
