@@ -1,4 +1,4 @@
-"""Do 95% intervals hold the truth 95% of the time, and do 5% tests reject 5% of the time?
+"""Do 95% intervals cover the truth 95% of the time, and do 5% tests reject 5% of the time?
 
     python benchmarks/coverage.py [--quick] [--replicates N] [--minutes M] [--processes N]
 
@@ -250,7 +250,7 @@ def share(hits: int, tries: int) -> str:
 
 
 def coverage_table(counts: Counts) -> str:
-    """A row a kind of interval, a column a parameter."""
+    """One row per kind of interval, one column per parameter."""
     kinds = list(dict.fromkeys(kind for _, kind in counts))
     heads = [f"`{name}` = {value:g}" for name, value in TRUTH.items()]
     lines = [
@@ -265,7 +265,7 @@ def coverage_table(counts: Counts) -> str:
 
 
 def size_table(counts: Counts) -> str:
-    """A row a test."""
+    """One row per test."""
     lines = ["| null hypothesis | test | replicates | rejected, % |", "|---|---|---:|---:|"]
     for (null, test), (hits, tries) in counts.items():
         lines.append(f"| {null} | {test} | {tries:,} | {share(hits, tries)} |")

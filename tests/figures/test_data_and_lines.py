@@ -65,7 +65,7 @@ def test_many_groups_rows_and_missing_values_are_said(written):
     data.loc[:2, "y"] = np.nan
     text = written(pp.plot_data("y ~ 1 | g", data, max_groups=50))
     assert "50 of 300 groups" in text
-    assert f"at most {POINTS} random points a group, means of all" in text
+    assert f"at most {POINTS} random points per group, means of all" in text
     assert "3 rows with missing values left out" in text
     assert "36 of 300 groups" in written(pp.plot_data("y ~ x | g", data))
     assert "89,997 points in hexagons" in written(pp.plot_data("y ~ x | g", data, kind="pooled"))

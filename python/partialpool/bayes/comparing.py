@@ -89,9 +89,9 @@ def compare(fit: MixedFit, post: Posterior) -> Comparison:
     Parameters
     ----------
     fit
-        Of `lmer`.
+        A fit by `lmer`.
     post
-        Of `sample`, with the same formula and data.
+        A posterior by `sample`, with the same formula and data.
 
     Raises
     ------

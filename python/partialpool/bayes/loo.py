@@ -41,18 +41,18 @@ class Elpd(Printed):
     unit
         What is left out: "observation", or the grouping factor whose levels are.
     labels
-        Of the units; None for observations.
+        Labels of the units; None for observations.
     elpd_i, p_i
-        Of each unit: its log predictive density, and its share of the effective number of
+        Each unit's log predictive density, and its share of the effective number of
         parameters.
     pareto_k
-        Of each unit the shape of its importance weights' tail; None of WAIC.
+        Shape of the tail of each unit's importance weights; None for WAIC.
     draws
         Used.
     observed
         The response, to tell whether two are of the same data.
     frame_kind
-        Of the table that came in.
+        Kind of the table that came in.
     """
 
     kind: str

@@ -53,13 +53,13 @@ class Posterior(PosteriorViews):
     fit
         The likelihood fit of the same design, where the chains started.
     priors
-        Of every parameter.
+        The prior of every parameter.
     settings
         What was asked of the sampler.
     values
         Draws, shape (chains, draws, parameters), in the order of `parameters.names`.
     stats
-        Of the sampler, each of shape (chains, draws): lp (log-density on the unconstrained
+        The sampler's statistics, each (chains, draws): lp (log-density on the unconstrained
         scale), energy, tree_depth, reached_max_treedepth, diverging, step_size.
     """
 
@@ -239,7 +239,7 @@ class Posterior(PosteriorViews):
             True: return the draws instead, an array of shape (chains * draws, rows); a number: of
             so many of them, evenly spread.
         seed
-            Of residuals and of levels never seen; None: that of the sampler.
+            Seed of the residuals and of unseen levels; None: the sampler's.
 
         Returns
         -------

@@ -229,7 +229,7 @@ def _unseen_effects(
 def covariance_factors(post: Posterior, factor: Any, flat: Vector) -> Vector:
     """Lower root of the covariance of a level's random effects for each draw, (draws, k, k).
 
-    That of the correlations, with rows as large as the deviations: nothing is squared.
+    That of the correlations, with rows as large as the standard deviations: nothing is squared.
     """
     parameters = post.parameters
     sd = flat[:, [parameters.index[name] for name in parameters.deviations(factor)]]

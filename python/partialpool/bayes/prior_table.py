@@ -52,7 +52,7 @@ class PriorTable(Printed):
         return tables_html("Priors", [("", cells)], left=2)
 
     def native(self, parameters: Parameters) -> tuple[Any, Any, Any, Any]:
-        """Arguments of the native module: fixed effects, σ, deviations, LKJ's η by block."""
+        """Arguments of the native module: fixed effects, σ, sds, LKJ's η by block."""
 
         def one(name: str) -> tuple[str, list[float]]:
             prior = self.priors[name]

@@ -81,7 +81,7 @@ def sample(
 
     The random effects are integrated out exactly, so that NUTS moves in the fixed effects, the
     standard deviations and the correlations only, started at the posterior's mode and in its
-    metric; the random effects are then drawn exactly from their normal law given each draw.
+    metric; the random effects are then drawn from their exact normal distribution in each draw.
     Where that is expensive (crossed factors with many levels), the random effects of all grouping
     factors but the largest are sampled by NUTS too. The posterior is the same.
 

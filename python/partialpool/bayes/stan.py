@@ -168,7 +168,7 @@ def program(
         ]
         deviations = Parameters.deviations(block.factor)
         own = [table[deviations[j]] for j in block.columns]
-        declared.append(f"vector{_bounds(own, 0.0)}[M_{r}] sd_{r};  // deviations of {group}")
+        declared.append(f"vector{_bounds(own, 0.0)}[M_{r}] sd_{r};  // sds of {group}")
         scale = f"sd_{r}"
         prior += _statements(f"sd_{r}", own, names)
         if block.correlated:
@@ -237,7 +237,7 @@ def _stan(prior: Prior) -> str:
 
 
 def _statements(name: str, priors: Sequence[Prior], labels: Sequence[str]) -> list[str]:
-    """One statement a parameter, or one for all where they agree; flat priors need none."""
+    """One statement per parameter, or one for all where they agree; flat priors need none."""
     if len(set(priors)) == 1:
         if priors[0].name == "flat":
             return [f"// {name}: flat"]

@@ -97,7 +97,7 @@ def _clash(name: str, what: str, variables: Iterable[str]) -> DataError:
 
 
 def refuse_same_names(encoder: Encoder) -> None:
-    """Refuse coefficients or terms of one name, as of a column `f[T.b]` beside the factor f."""
+    """Refuse coefficients or terms of one name, such as a column `f[T.b]` beside the factor f."""
     for what, names in (("coefficients", encoder.names), ("terms", encoder.term_names)):
         if len(set(names)) < len(names):
             twice = next(n for i, n in enumerate(names) if n in names[:i])

@@ -46,7 +46,7 @@ class Effects:
     ----------
     group
     names
-        Of the k random effects.
+        Names of the k random effects.
     levels
         Those shown, s of them.
     estimate, low, high
@@ -87,9 +87,9 @@ def plot_caterpillar(
     group
         Grouping factor; default the one with most levels.
     column
-        One random effect; default all of the factor, a panel each.
+        One random effect; default all of the factor, one panel each.
     level
-        Of the intervals: normal quantiles, fixed effects and variances taken as known.
+        Level of the intervals: normal quantiles, fixed effects and variances taken as known.
     max_levels
         With more levels, this many spread evenly over their order are shown, and the title says
         so.
@@ -132,7 +132,7 @@ def plot_posterior_caterpillar(
     group, column, max_levels, ncol, figsize, ax
         As in `plot_caterpillar`.
     level
-        Of the intervals, the uncertainty of variances and fixed effects included.
+        Level of the intervals, which include the uncertainty of variances and fixed effects.
 
     Returns
     -------

@@ -56,9 +56,9 @@ class Cells:
     x_levels, by_levels, levels
         `by_levels` is (None,) without facets.
     x_code, by_code, code
-        Of each mean.
+        Codes of each mean's cell.
     observed, predicted
-        Of each mean: the response, and the model with its random effects.
+        Mean of the response, and of the model with its random effects.
     fixed
         (by, x): the model without random effects, over the cell's rows; NaN where there are none.
     rows

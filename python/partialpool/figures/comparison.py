@@ -49,7 +49,7 @@ def plot_compare(
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
-    """A forest of several fits: each fixed effect in a panel with its own scale, a row a fit.
+    """A forest of several fits: each fixed effect in a panel with its own scale, one row per fit.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def plot_compare(
         Fixed effects to show; default all that any of the fits has, at most 24, and the title says
         so.
     level
-        Of the intervals: t quantiles for likelihood fits (Satterthwaite's df for `lmer`),
+        Level of the intervals: t quantiles for likelihood fits (Satterthwaite's df for `lmer`),
         credible intervals for posteriors.
     ncol
         Panels beside each other; default by how many there are.

@@ -218,7 +218,7 @@ def _heading(fit: MixedFit, facets: list[GroupLines], name: str, total: int, wid
     """Formula, group and what was left out, in lines that fit the figure."""
     some = f"{len(facets)} of {total:,} levels" if len(facets) < total else ""
     thinned = any(len(f.x) > POINTS for f in facets)
-    fewer = f"at most {POINTS} points a group drawn" if thinned else ""
+    fewer = f"at most {POINTS} points per group drawn" if thinned else ""
     return headed(width, f"{fit.formula}, by {name}", averages(facets), some, fewer)
 
 

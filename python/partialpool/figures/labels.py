@@ -32,7 +32,7 @@ def unit_of(source: Any, column: str) -> str | None:
 def coefficient_unit(source: Any, response: str, name: str) -> str | None:
     """The unit of a coefficient: the response's for an intercept or a contrast of levels.
 
-    Of a slope it is the response's over the column's; None where the response has none, or the
+    A slope's is the response's over the column's; None where the response has none, or the
     term is a transform or a product.
     """
     unit = unit_of(source, response)

@@ -50,7 +50,7 @@ class NormalQuantiles:
     lower, upper
         Where each lies with probability 95% if the sample is normal.
     centre, scale
-        Of the line: through the quartiles, as R's ``qqline``.
+        Intercept and slope of the line through the quartiles, as R's ``qqline``.
     total
         Values that there are.
     """

@@ -59,7 +59,7 @@ class GroupedRows:
     x
         (n,); of a factor, its codes.
     x_levels
-        Of a factor, else None.
+        Levels of a factor, else None.
     hue
         The second predictor, if there is one.
     rows
@@ -114,7 +114,7 @@ def plot_data(
         With more groups, this many spread evenly over the levels are shown, and the title says
         so: default 36 facets, else 120. "pooled" shows all rows.
     seed
-        Of the jitter, and of the points drawn where there are more than 200 a group.
+        Seed of the jitter, and of the points drawn where a group has more than 200.
     ncol
         Facets beside each other; default by how many there are.
     figsize

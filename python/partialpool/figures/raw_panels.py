@@ -201,7 +201,7 @@ def _places(
         half = 0.5 * width + 0.06
         ax.hlines(means, middle - half, middle + half, color=bar, lw=2, zorder=3)
     fewer = max(len(rows) for rows, _, _ in cells) > most
-    said = f"at most {most} random points a group, means of all" if fewer else ""
+    said = f"at most {most} random points per group, means of all" if fewer else ""
     return ["bar: mean", said]
 
 

@@ -113,7 +113,7 @@ def plot_residuals(
 
 
 def _names(fit: MixedFit) -> tuple[str, str]:
-    """Of the fitted values and of the residuals, with the response's unit."""
+    """Labels of the fitted values and of the residuals, with the response's unit."""
     source, response = fit.design.source, fit.design.formula.response_name
     weighted = fit.design.weights is not None
     residual = "residual × √weight" if weighted else "residual"

@@ -48,7 +48,7 @@ class Settings:
     offset: float
 
     def rows(self, grid: Vector) -> int:
-        """Of `at`."""
+        """Values given by `at`."""
         return len(grid) * len(self.share)
 
     def averaged(self) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ class FitRows:
         return np.array(labels, dtype=np.int64 if whole else object)[used]
 
     def settings(self, rows: Any, moved: str, most: int) -> Settings:
-        """Of a group's rows; where more than `most` differ, as many rows spread over them."""
+        """A group's rows; where more than `most` differ, that many spread over them."""
         offset = 0.0 if self._given_offset is None else float(np.mean(self._given_offset[rows]))
         table: dict[str, Any] = {}
         for name in self._names:

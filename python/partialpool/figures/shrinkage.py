@@ -53,7 +53,7 @@ class Shrinkage:
     ----------
     group
     names
-        Of the one or two coefficients.
+        Names of the one or two coefficients.
     levels
         Those shown, s of them.
     separate, partial

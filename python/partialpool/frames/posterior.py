@@ -96,7 +96,7 @@ def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[
 
 
 def _numbers(draws: Vector, level: float, robust: bool) -> dict[str, Vector]:
-    """Of draws (chains, draws, size) by column of the frame, (size,) each."""
+    """Summaries of draws (chains, draws, size) by column of the frame, (size,) each."""
     flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     low, high = np.quantile(flat, [(1 - level) / 2, (1 + level) / 2], axis=0)
     if robust:

@@ -24,7 +24,7 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class AovTable:
-    """Sequential sums of squares, a row for each term and the residuals last.
+    """Sequential sums of squares, one row for each term, the residuals last.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ RANK_TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """Deletion diagnostics, a row for each observation or group.
+    """Deletion diagnostics, one row for each observation or group.
 
     Attributes
     ----------

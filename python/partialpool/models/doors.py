@@ -194,7 +194,7 @@ class InferenceDoors:
         level
             Coverage aimed at.
         nsim, seed
-            Of the bootstrap; failed refits are counted in the result's ``attrs``.
+            Replicates and seed; failed refits are counted in the result's ``attrs``.
         parm
             Names (ours or lme4's), positions, ``"theta_"`` or ``"beta_"``; default all.
         boot_type
@@ -281,7 +281,7 @@ class ViewDoors:
             estimates are not normal; "profile" or "boot": of both, as `confint`. Of random effects
             always by the conditional SD.
         nsim, seed
-            Of the bootstrap.
+            Replicates and seed of the bootstrap.
         ddf
             As `summary`.
         exponentiate
@@ -331,7 +331,7 @@ class ViewDoors:
         return augment(as_fit(self), new, new_levels, prefix)
 
     def shrinkage(self) -> Any:
-        """How far partial pooling draws each level's effects to zero, a row for each.
+        """How far partial pooling draws each level's effects to zero, one row per level.
 
         Returns
         -------
@@ -380,7 +380,7 @@ class ViewDoors:
         Parameters
         ----------
         path
-            Of the page.
+            Where the page is written.
         ddf
             As `summary`; also of the F tests.
         command

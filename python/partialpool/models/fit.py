@@ -396,7 +396,7 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
             None; "confidence" for the mean, with the random effects included predicted from the
             data; "prediction" for a new observation, residual and unseen levels' variance added.
         level
-            Of the interval; normal quantiles, variances taken as known.
+            Level of the interval; normal quantiles, variances taken as known.
 
         Returns
         -------

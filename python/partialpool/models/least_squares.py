@@ -84,7 +84,7 @@ def solve(design: Design) -> LeastSquares:
 
 
 def _exponents(values: Vector) -> NDArray[np.int64]:
-    """Of two, of the largest value in each column (or of all values)."""
+    """Power of two of the largest value in each column (or of all values)."""
     return np.frexp(np.abs(values).max(axis=0, initial=0.0))[1].astype(np.int64)
 
 

@@ -53,7 +53,7 @@ def told_apart(fixed: Sequence[str], others: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Names and places: fixed effects, σ, then each factor's deviations and correlations.
+    """Names and places: fixed effects, σ, each factor's sds and correlations.
 
     Attributes
     ----------

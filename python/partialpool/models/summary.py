@@ -72,7 +72,7 @@ class Summary:
     statistic_name : str
         ``"t value"`` or ``"z value"``.
     correlation : ndarray, shape (p, p)
-        Of the fixed effects.
+        Correlation of the fixed effects.
     notes : tuple of str
         A sentence each: dropped columns, a singular fit, convergence.
     """

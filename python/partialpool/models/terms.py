@@ -21,7 +21,7 @@ class FittedTerm:
     factor
         Its grouping factor.
     index
-        Of the factor in the design.
+        Place of the factor in the design.
     text
         As reported: "(Days | Subject)".
     names

@@ -62,7 +62,7 @@ class Power(Printed):
     method
         The test.
     hypotheses
-        What is tested, one text a row.
+        What is tested, one text per row.
     power
         rejections / nsim.
     conf_low, conf_high
@@ -160,7 +160,7 @@ def power(
     formula
         The model that is simulated and fitted.
     design
-        Its predictors and groups, a row an observation (see `make_design`); no response is needed.
+        Its predictors and groups, one row per observation (see `make_design`).
     effects
         ``{"beta": …, "sd": …, "cor": …, "sigma": …}`` as in `simulate_lmm`, or a fit of `lmer`
         with the same fixed effects and random terms (of a pilot study, say).
@@ -271,7 +271,7 @@ def _native_p_values(
 
 
 def _law(design: Design, effects: Any) -> tuple[Vector, Law]:
-    """β and the law that the effects give."""
+    """β and the distribution that the effects give."""
     if isinstance(effects, MixedFit) and effects.family == "gaussian":
         beta, roots, sigma = _of_pilot(design, effects)
     elif isinstance(effects, Mapping):

@@ -63,7 +63,7 @@ class PosteriorPlots:
         figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
-        """Draws in their order, a line a chain; divergent ones are marked below."""
+        """Draws in their order, one line per chain; divergent ones are marked below."""
         return plot_traces(self._post, variables=variables, ncol=ncol, figsize=figsize, ax=ax)
 
     @documented_by(plot_ranks)

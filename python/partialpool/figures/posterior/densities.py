@@ -58,7 +58,7 @@ def plot_densities(
     prior
         Draw the priors, over the range of the posterior only.
     level
-        Of the bars: quantiles that leave out equal tails.
+        Level of the bars: quantiles that leave out equal tails.
     ncol
         Panels beside each other; default by how many there are.
     figsize

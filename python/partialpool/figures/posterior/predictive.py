@@ -48,9 +48,9 @@ def plot_predictive(
     draws
         Replicates, each of one draw, evenly spread over the chains.
     max_rows
-        Of more rows so many, evenly spread, are used of both, and the title says so.
+        Where there are more rows, this many, evenly spread, are used; the title says so.
     seed
-        Of the residuals; None: that of the sampler.
+        Seed of the residuals; None: the sampler's.
     figsize
         Width and height of the new figure in inches; default by what it holds.
     ax

@@ -50,7 +50,7 @@ def plot_traces(
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
-    """Draws in their order, a line a chain; divergent ones are marked below.
+    """Draws in their order, one line per chain; divergent ones are marked below.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def plot_traces(
     said = [
         f"{kind_of(post)} draws of {chains} chain{'s' * (chains > 1)}",
         fewer,
-        f"{LINE:,} of {draws:,} draws a chain" if draws > LINE else "",
+        f"{LINE:,} of {draws:,} draws per chain" if draws > LINE else "",
         f"marks below: {diverged:,} divergences" if diverged else "no divergences",
     ]
     return _figure(post, names, said, ax, page, ncol, _trace, "draw")

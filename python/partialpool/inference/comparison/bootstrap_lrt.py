@@ -37,7 +37,7 @@ ROUNDING = 1e-8
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BootstrapTest(Printed):
-    """Likelihood-ratio test against its simulated null law.
+    """Likelihood-ratio test against its simulated null distribution.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ def pb_test(
     nsim: int = 1000,
     seed: int | None = None,
 ) -> BootstrapTest:
-    """Compare nested models by the likelihood ratio's law, simulated under the small model.
+    """Compare nested models by the likelihood ratio, simulated under the small model.
 
     Parameters
     ----------
@@ -206,7 +206,9 @@ def pb_test(
     failures |= {f"small model: {cause}": n for cause, n in of_small.failures.items()}
     if good.sum() < 2:
         why = ", ".join(failures) or "too few replicates were done"
-        raise ConvergenceError(f"no null law could be simulated ({why}); rescale the columns")
+        raise ConvergenceError(
+            f"the null distribution was not simulated ({why}); rescale the columns"
+        )
     sample = (of_small.criterion - of_large.criterion)[good]
     sample[sample < ROUNDING] = 0.0
     # With a statistic of zero every replicate is as extreme.

@@ -37,7 +37,7 @@ MOST_DRAWS = 1_000_000_000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ExactTest(Printed):
-    """A test of a zero variance against its finite-sample null law.
+    """A test of a zero variance against its finite-sample null distribution.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class ExactTest(Printed):
     seed
         Gives the same sample again.
     df, failures
-        None and empty: the law has no degrees of freedom, and its simulation cannot fail.
+        None and empty: the distribution has no degrees of freedom, and its simulation cannot fail.
     note
         What the reader should know: models refitted by another criterion.
     """
@@ -140,7 +140,7 @@ def exact_lrt(
         Fit of `pp.lm` where there is no other random effect; it may leave fixed effects out as
         well, which are then tested jointly. With others ``[full, null]``, as in `exact_rlrt`.
     nsim
-        Values drawn from the null law.
+        Values drawn from the null distribution.
     seed
         The same seed gives the same values, whatever the number of threads.
 
@@ -159,9 +159,9 @@ def exact_lrt(
 
     Notes
     -----
-    The law is exact for ``y ~ … + (1 | g)`` against `pp.lm`. With other random effects it is that
-    of the model with the tested term alone, as if the others' were known: Greven, Crainiceanu,
-    Küchenhoff & Peters (2008), JCGS 17(4). `exact_rlrt` keeps its level better there: with 8
+    The distribution is exact for ``y ~ … + (1 | g)`` against `pp.lm`. With other random effects it
+    is that of the model with the tested term alone, as if the others' were known: Greven,
+    Crainiceanu, Küchenhoff & Peters (2008), JCGS 17(4). `exact_rlrt` keeps its level better there: with 8
     groups crossed with 12, 5% tests rejected 6.2% (SE 1.0) and this one 7.8% (SE 1.1).
     """
     require_mixed(fit, "the model")
@@ -243,8 +243,8 @@ def _between(fit: MixedFit, full: MixedFit, null: MixedFit, *, reml: bool) -> tu
     if null.is_singular:
         raise DesignError(
             f"the null model `{null.formula}` is singular"
-            f" ({'; '.join(null.singular_directions)}); its law assumes that the other"
-            " variances are positive: leave that term out of both models"
+            f" ({'; '.join(null.singular_directions)}); its null distribution assumes that the"
+            " other variances are positive: leave that term out of both models"
         )
     return max(0.0, 2 * (full.loglik - null.loglik)), note
 

@@ -39,7 +39,7 @@ class ModelComparison:
     models, formulas
         Names and formulas, fewest parameters first.
     npar, aic, bic, loglik, deviance
-        Of each model.
+        Figures of each model.
     statistic, df, p_value
         Against the model before; NaN in the first row.
     data_name
@@ -190,7 +190,7 @@ def _check_restricted(models: Sequence[Model], restricted: Sequence[bool]) -> No
 
 
 def _check_nested(large: Model, small: Model) -> None:
-    """Refuse pairs whose likelihood ratio has no χ² law."""
+    """Refuse pairs whose likelihood ratio has no χ² distribution."""
     check_random_nested(large, small)
     restriction(large, small)
 

@@ -35,7 +35,7 @@ class Reduced:
     label: str
     criterion: float
     npar: int
-    #: Of these, how many the data do not determine.
+    #: How many of these the data do not determine.
     open: int = 0
 
 
@@ -51,7 +51,7 @@ class RandomAnova:
     terms
         ``<none>`` for the fit itself, then what was taken out.
     npar, loglik, aic
-        Of the fit, then of each reduced model; restricted for a REML fit.
+        Figures of the fit, then of each reduced model; restricted for a REML fit.
     statistic, df, p_value
         Against the fit; NaN in the first row.
     """
@@ -201,7 +201,7 @@ def _fit_without(
 
 
 def _criterion(design: Design, fit: MixedFit) -> tuple[float, int]:
-    """Of a smaller model, and how many of its parameters the data do not determine."""
+    """A smaller model's likelihood, and how many of its parameters the data do not determine."""
     products = cross_products(design)
     native = fit_native(products, fit.reml, response=design.formula.response_name)
     found = identification(products, design)

@@ -36,13 +36,13 @@ class AnovaTable:
     method
         First line of the print.
     terms
-        Names, one a row.
+        Names, one per row.
     tests
-        One a row.
+        One per row.
     sigma2
         Residual variance: a mean square is F (without scaling) times it, as in lmerTest.
     contrasts
-        Of each row the hypothesis L β = 0 that it tests, (q, p).
+        The hypothesis L β = 0 that each row tests, (q, p).
     model
         Formula printed under the heading, if any.
     notes
@@ -74,7 +74,7 @@ class AnovaTable:
 
     @property
     def p_value(self) -> Array:
-        """One a row."""
+        """One per row."""
         return np.array([t.p_value for t in self.tests])
 
     def to_frame(self) -> pd.DataFrame:

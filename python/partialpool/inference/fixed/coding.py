@@ -1,4 +1,4 @@
-"""Columns of a fixed part under treatment coding, and one indicator a cell, for type III tests."""
+"""Columns of a fixed part under treatment coding, and an indicator per cell, for type III tests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _triangle(rows: Array) -> Array:
 
 
 def sizes(columns: Array) -> Array:
-    """Of each column the power of two next to its largest value; 1 of a column of zeros."""
+    """Power of two next to the largest value of each column; 1 for a column of zeros."""
     largest = np.abs(columns).max(axis=0, initial=0.0)
     return np.where(largest > 0.0, np.ldexp(1.0, np.frexp(largest)[1] - 1), 1.0)
 
@@ -54,7 +54,7 @@ class Coding:
     ----------
     terms
     encoder
-        Of the fit: its own columns.
+        Encoder of the fit's own columns.
     kept
         Which of these the fit kept.
     covariates
@@ -62,10 +62,10 @@ class Coding:
     source, rows
         The data, where they are at hand, and their rows used.
     term_of, cell_of
-        Of each column under treatment coding, its term (-1 for the intercept) and its place among
+        For each column under treatment coding, its term (-1 for the intercept) and its place among
         the cells' indicators.
     cells
-        Of each term the places of its levels (0 for a covariate of one column), a tuple a cell.
+        For each term, the places of its levels in each cell (0 for a covariate of one column).
     """
 
     terms: FixedTerms
@@ -184,7 +184,7 @@ def _cells(
     encoder: Encoder,
     covariates: Mapping[Expr, Encoder],
 ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """Of a term the cells that have a column under R's treatment coding, and all cells.
+    """Cells of a term that have a column under R's treatment coding, and all its cells.
 
     A factor is coded by contrasts if the term without it is in the model too, else by all its
     levels; without an intercept the first factor that stands alone has all its levels.

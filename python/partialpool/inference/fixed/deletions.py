@@ -34,7 +34,7 @@ SAME = 1e-7
 
 
 def deletions(fit: MixedFit) -> Hypotheses:
-    """Of each term that is part of no other, L with L β = 0 where the model can do without it.
+    """For each term that is part of no other, L with L β = 0 where the model can do without it.
 
     Its own coefficients, unless columns were dropped: then what the columns of the smaller model
     cannot give (no row where these give everything: R's NA). Where this is the term's hypothesis

@@ -108,7 +108,7 @@ class Satterthwaite:
         rows, difference, exponents = contrasts.rows, contrasts.difference, contrasts.exponents
         found: list[tuple[NDArray[np.float64], float]] = []
         while len(rows):
-            # Of rows within a pass, nothing is lost that counts beside the largest.
+            # Within a pass, nothing is lost that counts beside the largest row.
             relative = np.ldexp(1.0, np.maximum(exponents - exponents.max(), -500))
             sized, values_of = rows * relative[:, None], difference * relative
             values, vectors = np.linalg.eigh(sized @ self.vcov @ sized.T)

@@ -23,11 +23,11 @@ class ContrastTest:
     ----------
     method
     statistic, ndf, ddf, p_value
-        Of the joint F test (scaled, with Kenward-Roger).
+        The joint F test (scaled, with Kenward-Roger).
     f_scaling
         Kenward-Roger's factor, 1 for other methods.
     hypotheses
-        One text a row.
+        One text per row.
     contrasts, rhs
         L, (k, p), and c, (k,).
     rows

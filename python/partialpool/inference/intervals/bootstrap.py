@@ -122,7 +122,7 @@ def refit_simulated(
 ) -> list[Refits]:
     """Draw responses from `null` and fit each of the models to every one of them.
 
-    `null` is a fit, or a law for the native module.
+    `null` is a fit, or a distribution for the native module.
 
     Interrupted by Ctrl-C, the replicates done so far are returned and say so.
     """
@@ -157,9 +157,9 @@ class Bootstrap(Printed):
     Attributes
     ----------
     names
-        Of the statistic's parts.
+        Names of the statistic's parts.
     estimate
-        Of the fit itself, (s,).
+        The statistic of the fit itself, (s,).
     replicates
         (nsim, s); NaN where a refit failed.
     nsim
@@ -212,7 +212,7 @@ class Bootstrap(Printed):
         return marked(interval_frame(self.names, ends, level), self.interrupted)
 
     def to_frame(self) -> pd.DataFrame:
-        """The replicates: a row each, a column a part of the statistic."""
+        """The replicates: one row each, one column for each part of the statistic."""
         import pandas as pd
 
         frame = pd.DataFrame(self.replicates, columns=list(self.names))

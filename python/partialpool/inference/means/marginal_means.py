@@ -52,7 +52,7 @@ class MarginalMeans:
     name
         What is estimated: "emmean", "x.trend" or "estimate".
     level
-        Of the intervals.
+        Level of the intervals.
     adjust, family, pairwise
         Adjustment for several comparisons, the number of means compared in each family, and
         whether the rows are all their pairwise differences.
