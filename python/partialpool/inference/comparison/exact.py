@@ -161,8 +161,8 @@ def exact_lrt(
     -----
     The distribution is exact for ``y ~ … + (1 | g)`` against `pp.lm`. With other random effects it
     is that of the model with the tested term alone, as if the others' were known: Greven,
-    Crainiceanu, Küchenhoff & Peters (2008), JCGS 17(4). `exact_rlrt` keeps its level better there: with 8
-    groups crossed with 12, 5% tests rejected 6.2% (SE 1.0) and this one 7.8% (SE 1.1).
+    Crainiceanu, Küchenhoff & Peters (2008), JCGS 17(4). `exact_rlrt` keeps its level better there:
+    with 8 groups crossed with 12, 5% tests rejected 6.2% (SE 1.0) and this one 7.8% (SE 1.1).
     """
     require_mixed(fit, "the model")
     nsim, seed = check_nsim(nsim, MOST_DRAWS), check_seed(seed)
