@@ -71,7 +71,7 @@ def child(name: str) -> dict[str, float]:
 
 
 def measure(options: Options) -> list[Row]:
-    """One row a model: the ratio, with the sizes in its note."""
+    """One row per model: the ratio, with the sizes in its note."""
     rows: list[Row] = []
     for name in list(MODELS)[:2] if options.quick else MODELS:
         command = [sys.executable, __file__, "--child", name]

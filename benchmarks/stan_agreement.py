@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import partialpool as pp
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.stan import covariance_blocks
+from partialpool.models.parameters import Parameters
 
 MEAN_LIMIT, SD_LIMIT = 4.0, 0.05
 

@@ -45,10 +45,14 @@ suppress_warnings = ["mystnb.mime_priority"]
 PROFILE = HERE / "_build" / "ipython" / "profile_default"
 PROFILE.mkdir(parents=True, exist_ok=True)
 (PROFILE / "ipython_kernel_config.py").write_text(
-    """c.InlineBackend.figure_formats = {"svg"}
+    """SVG = "get_ipython().display_formatter.formatters['image/svg+xml']"
+DRAWN = "lambda f: __import__('IPython.core.pylabtools').core.pylabtools.print_figure(f, 'svg')"
+SHOWN = f"{SVG}.for_type_by_name('partialpool.figures.shown', 'ShownFigure', {DRAWN})"
+c.InlineBackend.figure_formats = {"svg"}
 c.HistoryManager.enabled = False
 c.IPKernelApp.log_level = 40
-c.IPKernelApp.exec_lines = ["import rich.console", "rich.console._is_jupyter = lambda: False"]
+QUIET = "rich.console._is_jupyter = lambda: False"
+c.IPKernelApp.exec_lines = [SHOWN, "import rich.console", QUIET]
 """,
     "utf-8",
 )

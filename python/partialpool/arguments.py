@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from numbers import Real
 from typing import Literal, TypeVar, get_args
@@ -15,6 +15,8 @@ from partialpool.errors import ArgumentError
 SEEDS = 2**64
 #: Refits that one bootstrap, test or power study may ask for.
 MOST_SIMULATIONS = 100_000_000
+#: Width and height that a figure may have.
+MOST_INCHES = 600
 #: R's spellings, folded, of what is called otherwise here.
 SPELLINGS = {
     "kr": "kenwardroger",
@@ -38,6 +40,8 @@ Effect = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 ConfintMethod = Literal["wald", "profile", "boot"]
 CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)
+ParameterNames = Literal["canonical", "lme4", "lme4-long"]
+PARAMETER_NAMES: tuple[ParameterNames, ...] = get_args(ParameterNames)
 BootstrapInterval = Literal["percentile", "basic", "normal"]
 BOOTSTRAP_INTERVALS: tuple[BootstrapInterval, ...] = get_args(BootstrapInterval)
 ResidualKind = Literal["response", "pearson", "scaled"]
@@ -136,6 +140,21 @@ def check_flag(value: object, name: str) -> bool:
     if not isinstance(value, bool) and type(value).__name__ not in {"bool", "bool_"}:
         raise ArgumentError(f"{name} must be True or False, not {value!r}")
     return bool(value)
+
+
+def check_figsize(value: object) -> tuple[float, float] | None:
+    """Width and height in inches, or None."""
+    if value is None:
+        return None
+    sides = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else []
+    numbers = [isinstance(v, Real) and not isinstance(v, bool) for v in sides]
+    inches = [float(v) for v in sides] if all(numbers) else []
+    if len(inches) != 2 or not all(0 < v <= MOST_INCHES for v in inches):
+        raise ArgumentError(
+            "figsize must be the width and the height in inches, two numbers above 0 and up to"
+            f" {MOST_INCHES}, not {value!r}"
+        )
+    return inches[0], inches[1]
 
 
 def check_choice(

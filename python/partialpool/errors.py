@@ -21,12 +21,15 @@ LONGEST_MESSAGE = 2_000
 LONGEST_PIECE = 200
 
 
-def shortened(text: str, most: int = LONGEST_PIECE) -> str:
-    """Text of at most `most` characters: the middle of a longer one gives way to "…"."""
+def shortened(text: str, most: int = LONGEST_PIECE, tail: int | None = None) -> str:
+    """Text of at most `most` characters: the middle of a longer one gives way to "…".
+
+    `tail` characters of its end are kept, by default a quarter.
+    """
     if len(text) <= most:
         return text
-    tail = most // 4
-    return f"{text[: most - tail - 1]}…{text[-tail:]}"
+    tail = most // 4 if tail is None else tail
+    return f"{text[: most - tail - 1]}…{text[len(text) - tail :]}"
 
 
 class PartialPoolError(Exception):

@@ -5,8 +5,8 @@ import pandas as pd
 import partialpool as pp
 import polars as pl
 import pytest
+from partialpool.design.names import unique_names
 from partialpool.errors import ArgumentError, PartialPoolError
-from partialpool.models.random_effects import unique_names
 
 CLASHES = {
     "y ~ x + (1 | f:g) + (1 | `f:g`)": "f:g",
@@ -55,10 +55,9 @@ def test_awkward_names_alone_are_what_they_are(table: pd.DataFrame) -> None:
 
 def test_a_coefficient_called_as_a_parameter_is_told_apart(table: pd.DataFrame) -> None:
     fit = pp.lmer("y ~ sigma + zeta + (1 | g)", awkward(table))
-    assert fit.confint(parm=".sigma").index.tolist() == [".sigma"]
-    with pytest.raises(ArgumentError, match="which two parameters are called"):
-        fit.confint(parm="sigma")
-    assert fit.confint(method="boot", nsim=20, oldnames=False, seed=1).index.is_unique
+    assert fit.confint(parm=".sigma", names="lme4").index.tolist() == [".sigma"]
+    assert fit.confint(parm=["sigma", "b_sigma"]).index.tolist() == ["sigma", "b_sigma"]
+    assert fit.confint(method="boot", nsim=20, seed=1).index.is_unique
 
 
 def test_columns_of_two_terms_on_a_factor_have_their_own_names() -> None:

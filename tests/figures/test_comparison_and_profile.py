@@ -28,7 +28,7 @@ class Posterior:
 
 @pytest.fixture(scope="module")
 def profile(sleep):
-    return sleep.profile(oldnames=False)
+    return sleep.profile()
 
 
 def test_the_forest_holds_estimates_and_intervals_of_each_fit(sleep):
@@ -80,8 +80,8 @@ def test_no_text_overlaps_another(sleep, irrigation, no_overlap):
 def test_zeta_of_the_figure_is_that_of_the_profile(sleep, profile):
     figure = sleep.plot.profile()
     axes = [ax for ax in figure.axes if ax.get_visible()]
-    units = {"cor_Days.(Intercept)|Subject": ""}
-    units |= dict.fromkeys(["sd_(Intercept)|Subject", "sigma", "Intercept"], " (ms)")
+    units = {"cor_Subject__Intercept__Days": ""}
+    units |= dict.fromkeys(["sd_Subject__Intercept", "sigma", "Intercept"], " (ms)")
     slope = " (ms per unit)"
     labels = [name + units.get(name, slope) for name in profile.names]
     assert [ax.get_xlabel() for ax in axes] == labels
@@ -139,15 +139,15 @@ def test_pairs_of_the_profile_have_a_panel_each(profile, no_overlap):
 
 
 def test_contours_stop_at_the_bound_of_a_variance(pulp):
-    held = pulp.profile(oldnames=False)
-    line = contour(held, "sd_(Intercept)|operator", "sigma", 0.95)
+    held = pulp.profile()
+    line = contour(held, "sd_operator__Intercept", "sigma", 0.95)
     known = np.isfinite(line).all(axis=0)
     assert 0 < known.sum() < line.shape[1]
     assert (line[:, known] >= 0).all()
 
 
 def test_names_of_lme4_work_too(sleep):
-    held = sleep.profile([".sig01", ".sigma"])
+    held = sleep.profile([".sig01", ".sigma"], names="lme4")
     ax = Figure().subplots()
     assert plot_profile_pairs(held, ax=ax) is ax
     assert (ax.get_xlabel(), ax.get_ylabel()) == (".sig01 (ms)", ".sigma (ms)")

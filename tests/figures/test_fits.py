@@ -40,7 +40,7 @@ def test_lines_of_no_pooling_are_the_regressions_of_lm_list(sleep):
     separate = pp.lm_list("Reaction ~ Days | Subject", pp.load_dataset("sleepstudy")).coef()
     for facet in lines_of(sleep):
         intercept, slope = separate.loc[facet.level]
-        np.testing.assert_allclose(facet.separate, intercept + slope * facet.own_grid, rtol=1e-9)
+        np.testing.assert_allclose(facet.separate, intercept + slope * facet.grid, rtol=1e-9)
 
 
 def test_partial_pooling_lies_between_group_and_population_on_average(sleep):
@@ -197,7 +197,7 @@ def test_own_regressions_are_weighted_and_curved_as_the_model():
     fit = pp.lmer("y ~ x + I(x ** 2) + (1 | g)", data, weights="w")
     for facet in lines_of(fit):
         own = pp.lm("y ~ x + I(x ** 2)", data[data.g == facet.level], weights="w")
-        expected = own.predict({"x": facet.own_grid})
+        expected = own.predict({"x": facet.grid})
         np.testing.assert_allclose(facet.separate, expected, rtol=1e-9)
 
 

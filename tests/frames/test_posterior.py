@@ -133,7 +133,7 @@ def test_wrong_arguments_are_named(post):
 )
 def test_tidy_has_profile_intervals_of_the_right_parameters(name, formula):
     fit = pp.lmer(formula, pp.load_dataset(name))
-    exact = fit.confint("profile", oldnames=False)
+    exact = fit.confint("profile")
     table = fit.tidy(conf_int=True, conf_method="profile")
     sds = exact[[n.startswith("sd_") or n == "sigma" for n in exact.index]].to_numpy()
     found = table[[t.startswith("sd__") for t in table["term"]]]

@@ -23,7 +23,7 @@ def fit() -> Any:
         (lambda f: f.test(None), "not NoneType"),
         (lambda f: f.test(3), "not int"),
         (lambda f: f.test(np.zeros((2, 2, 6))), "not ndarray of shape (2, 2, 6)"),
-        (lambda f: f.test([1, 0]), "2 numbers a row, but there are 6"),
+        (lambda f: f.test([1, 0]), "2 numbers per row, but there are 6"),
         (lambda f: pp.kr_test(f, None), "NoneType"),
         (lambda f: f.anova(ddf=["a"]), "ddf must be one of"),
         (lambda f: pp.variance_components("angle ~ 1 + (1 | recipe)", DATA, method=[1]), "[1]"),

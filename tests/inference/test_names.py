@@ -9,6 +9,7 @@ import pandas as pd
 import partialpool as pp
 import polars as pl
 import pytest
+from partialpool.arguments import PARAMETER_NAMES
 from partialpool.errors import ArgumentError
 
 matplotlib.use("agg")
@@ -51,20 +52,15 @@ def plain() -> pp.LinearMixedModel:
 def test_the_numbers_are_those_of_plain_names(names, plain, tmp_path) -> None:
     fit = fitted(names)
     assert fit.criterion == plain.criterion
-    for oldnames in (True, False):
+    for style in PARAMETER_NAMES:
         for how in ({"method": "wald"}, {"method": "boot", "nsim": 5, "seed": 1}):
-            a, b = (f.confint(oldnames=oldnames, **how) for f in (fit, plain))
+            a, b = (f.confint(names=style, **how) for f in (fit, plain))
             assert a.index.is_unique
             np.testing.assert_array_equal(a, b)
-        # A name of the table is taken for its parameter; one that two have is refused.
-        others = {True: fit.confint(oldnames=False).index, False: fit.confint().index}[oldnames]
+        # A name of the table is taken for its parameter.
         for i, name in enumerate(a.index):
-            if name in others and list(others).index(name) != i:
-                with pytest.raises(ArgumentError, match="which two parameters are called; say"):
-                    fit.confint(parm=name)
-            else:
-                own = fit.confint("boot", nsim=5, seed=1, parm=name, oldnames=oldnames)
-                np.testing.assert_array_equal(own, a.iloc[[i]])
+            own = fit.confint("boot", nsim=5, seed=1, parm=name, names=style)
+            np.testing.assert_array_equal(own, a.iloc[[i]])
     assert fit.theta.index.is_unique
     np.testing.assert_array_equal(fit.theta, plain.theta)
     for effects in ("fixed", "ran_pars", "ran_vals", "ran_coefs"):
@@ -83,8 +79,8 @@ def test_the_numbers_are_those_of_plain_names(names, plain, tmp_path) -> None:
 @pytest.mark.parametrize("names", [NAMES[0], NAMES[4]], ids=" ".join)
 def test_profiles_of_such_models(names, plain) -> None:
     fit = fitted(names)
-    for oldnames in (True, False):
-        a, b = (f.profile([0, 4, 5], oldnames=oldnames) for f in (fit, plain))
+    for style in PARAMETER_NAMES:
+        a, b = (f.profile([0, 4, 5], names=style) for f in (fit, plain))
         assert a.points.columns.is_unique
         np.testing.assert_array_equal(a.points.iloc[:, 1:], b.points.iloc[:, 1:])
         for mine, theirs in zip(a.names, b.names, strict=True):
@@ -94,11 +90,15 @@ def test_profiles_of_such_models(names, plain) -> None:
 
 def test_parm_tells_sigma_from_a_column_of_that_name() -> None:
     fit = fitted(("sigma", "z", "g"))
-    with pytest.raises(ArgumentError, match=r"say '\.sigma' or 'b_sigma'"):
-        fit.confint(parm="sigma")
-    shown = fit.confint(oldnames=False)
+    shown = fit.confint()
     assert list(shown.index)[3:6] == ["sigma", "Intercept", "b_sigma"]
-    assert list(fit.confint(parm=["b_sigma", ".sigma"]).index) == ["sigma", ".sigma"]
+    assert list(fit.confint(parm="sigma").index) == ["sigma"]
+    assert list(fit.confint(parm=["b_sigma", ".sigma"]).index) == ["b_sigma", "sigma"]
+    lme4s = fit.confint(parm=["b_sigma", ".sigma"], names="lme4")
+    assert list(lme4s.index) == ["sigma", ".sigma"]
+    assert list(fit.confint(parm="sigma", names="lme4").index) == ["sigma"]
+    assert fit.confint(parm="sigma", names="lme4").notna().all(axis=None)
+    assert fit.confint(parm="sigma").isna().all(axis=None)
 
 
 @pytest.mark.parametrize("kind", [lambda t: t, pl.from_pandas])

@@ -218,7 +218,7 @@ def test_no_interval_of_what_is_not_determined(name):
     assert np.isfinite(wald.loc["x"]).all()
     if name not in {"dummies", "only_dummies"}:
         profile = fit.confint(method="profile")
-        assert np.isfinite(profile.loc[[".sigma", "x"]]).all(axis=None)
+        assert np.isfinite(profile.loc[["sigma", "x"]]).all(axis=None)
         assert np.isnan(profile).any(axis=None)
 
 

@@ -144,8 +144,8 @@ def test_only_the_singular_part_of_a_double_bar_is_named(sloped: pd.DataFrame) -
     data["x"] -= data.groupby("g")["x"].transform("mean")
     fit = pp.lmer("y ~ x + (x || g)", data)
     assert fit.singular_directions == ("variance of Intercept | g is 0",)
-    assert fit.theta["g.Intercept"] == 0
-    assert fit.theta["g.x"] > 1
+    assert fit.theta["theta_g__Intercept"] == 0
+    assert fit.theta["theta_g__x"] > 1
 
 
 def test_a_regular_fit_is_not_called_singular(fit_of: Get) -> None:

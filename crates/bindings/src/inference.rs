@@ -35,7 +35,7 @@ pub fn fixed_root<'py>(py: Python<'py>, fit: &PyFit) -> PyResult<Array<'py>> {
 pub struct Undetermined {
     /// In the parameters of `kenward_roger`.
     working: Vec<f64>,
-    /// A raw `k x k` matrix a factor.
+    /// A raw `k x k` matrix per factor.
     raw: Vec<Vec<f64>>,
 }
 

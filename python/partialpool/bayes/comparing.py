@@ -8,12 +8,13 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior
 from partialpool.bayes.summaries import location_and_spread
 from partialpool.design.frame import to_native
 from partialpool.errors import ArgumentError
+from partialpool.inference.intervals.parameters import estimates
 from partialpool.models.fit import MixedFit
+from partialpool.models.parameters import listed
 from partialpool.models.random_effects import by_group
 from partialpool.tables.html import tables_html
 from partialpool.tables.printed import Printed
@@ -88,9 +89,9 @@ def compare(fit: MixedFit, post: Posterior) -> Comparison:
     Parameters
     ----------
     fit
-        Of `lmer`.
+        A fit by `lmer`.
     post
-        Of `sample`, with the same formula and data.
+        A posterior by `sample`, with the same formula and data.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def compare(fit: MixedFit, post: Posterior) -> Comparison:
         raise ArgumentError(f"the first of compare's arguments is a fit of pp.lmer, not {fit!r}")
     if not isinstance(post, Posterior):
         raise ArgumentError(f"the second of compare's arguments is of pp.sample, not {post!r}")
-    own = Parameters.of(fit)
+    own = fit.parameters
     levels = [f.levels for f in own.factors]
     if own.names != post.parameters.names or levels != [f.levels for f in post.parameters.factors]:
         raise ArgumentError(
@@ -112,7 +113,9 @@ def compare(fit: MixedFit, post: Posterior) -> Comparison:
         raise ArgumentError(
             f"the fit is of {fit.nobs} rows, the posterior of {post.fit.nobs}; use the same data"
         )
-    estimates = _estimates(fit, own)
+    known = listed(fit)
+    values = estimates(fit, known).tolist()
+    at_hand = {p.name: value for p, value in zip(known, values, strict=True)}
     errors = dict(zip(own.coefficients, np.sqrt(np.diag(fit.covariance)).tolist(), strict=True))
     table: dict[str, list[Any]] = {
         name: [] for name in ("variable", "estimate", "std_error", "mean", "sd", "difference")
@@ -121,11 +124,11 @@ def compare(fit: MixedFit, post: Posterior) -> Comparison:
         numbers = location_and_spread(post.draws(name))
         row = {
             "variable": name,
-            "estimate": estimates[name],
+            "estimate": at_hand[name],
             "std_error": errors.get(name, float("nan")),
             "mean": numbers["mean"],
             "sd": numbers["sd"],
-            "difference": numbers["mean"] - estimates[name],
+            "difference": numbers["mean"] - at_hand[name],
         }
         for column, value in row.items():
             table[column].append(value)
@@ -146,18 +149,3 @@ def compare(fit: MixedFit, post: Posterior) -> Comparison:
             fit.design.kind,
         )
     return Comparison(to_native(table, fit.design.kind), random)
-
-
-def _estimates(fit: MixedFit, parameters: Parameters) -> dict[str, float]:
-    """Likelihood estimates by the posterior's names; a correlation with a zero variance is NaN."""
-    out = dict(zip(parameters.coefficients, fit.beta.tolist(), strict=True)) | {"sigma": fit.sigma}
-    for factor, lam in zip(parameters.factors, fit.relative_factors, strict=True):
-        covariance = lam @ lam.T
-        sd = np.sqrt(np.diag(covariance))
-        out |= dict(zip(parameters.deviations(factor), (fit.sigma * sd).tolist(), strict=True))
-        for (i, j), name in zip(
-            parameters.pairs(factor), parameters.correlations(factor), strict=True
-        ):
-            product = sd[i] * sd[j]
-            out[name] = float(covariance[i, j] / product) if product > 0 else float("nan")
-    return out

@@ -103,7 +103,7 @@ def diagnose(post: Posterior) -> Diagnostics:
             f" {post.settings.max_depth}; raise max_depth"
         )
     if draws < FEWEST_DRAWS:
-        problems.append(f"{draws} draws a chain are too few to judge the mixing")
+        problems.append(f"{draws} draws per chain are too few to judge the mixing")
     else:
         if not rhat[0] <= RHAT_LIMIT:
             problems.append(

@@ -64,7 +64,7 @@ def levels_without_effects(post: Posterior, group: str) -> Iterator[tuple[slice,
     assert codes is not None  # with_rows() has seen to it
     n, levels, k = fit.nobs, len(factor.levels), len(factor.names)
     flat = post.values.reshape(-1, post.values.shape[-1])
-    # The response in units of its residual deviation, a power of two: squares are ordinary numbers.
+    # The response in units of its residual sd, a power of two: squares are ordinary numbers.
     unit = float(np.ldexp(1.0, np.frexp(post.fit.sigma)[1]))
     beta = flat[:, : len(post.parameters.fixed)] / unit
     centre = beta.mean(axis=0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.bayes.estimators import array_stats
 from partialpool.bayes.likelihood import (
     levels_without_effects,
     observed,
@@ -41,18 +41,18 @@ class Elpd(Printed):
     unit
         What is left out: "observation", or the grouping factor whose levels are.
     labels
-        Of the units; None for observations.
+        Labels of the units; None for observations.
     elpd_i, p_i
-        Of each unit: its log predictive density, and its share of the effective number of
+        Each unit's log predictive density, and its share of the effective number of
         parameters.
     pareto_k
-        Of each unit the shape of its importance weights' tail; None of WAIC.
+        Shape of the tail of each unit's importance weights; None for WAIC.
     draws
         Used.
     observed
         The response, to tell whether two are of the same data.
     frame_kind
-        Of the table that came in.
+        Kind of the table that came in.
     """
 
     kind: str
@@ -170,8 +170,7 @@ class Elpd(Printed):
 def loo(post: Posterior, by: str | None) -> Elpd:
     """See `Posterior.loo`."""
     _check(post, "loo")
-    # ArviZ makes this object when its module is loaded, out of a type checker's sight.
-    estimators: Any = import_module("arviz_stats.base").array_stats
+    estimators = array_stats()
     size, blocks, labels = _units(post, by)
     elpd, k, p = np.empty(size), np.empty(size), np.empty(size)
     r_eff = relative_efficiency(post, estimators)

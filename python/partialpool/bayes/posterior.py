@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.arguments import PosteriorNewLevels, PredictionKind
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable
 from partialpool.bayes.views import PosteriorViews
 from partialpool.cached import cached_property
 from partialpool.errors import ArgumentError
-from partialpool.models.linear_mixed import LinearMixedModel
+from partialpool.models.fit import MixedFit
+from partialpool.models.parameters import Parameters
 
 if TYPE_CHECKING:
     from partialpool.bayes.diagnostics import Diagnostics
@@ -53,19 +53,19 @@ class Posterior(PosteriorViews):
     fit
         The likelihood fit of the same design, where the chains started.
     priors
-        Of every parameter.
+        The prior of every parameter.
     settings
         What was asked of the sampler.
     values
         Draws, shape (chains, draws, parameters), in the order of `parameters.names`.
     stats
-        Of the sampler, each of shape (chains, draws): lp (log-density on the unconstrained
+        The sampler's statistics, each (chains, draws): lp (log-density on the unconstrained
         scale), energy, tree_depth, reached_max_treedepth, diverging, step_size.
     """
 
     def __init__(
         self,
-        fit: LinearMixedModel,
+        fit: MixedFit,
         native: _core.LogPosterior,
         priors: PriorTable,
         settings: Settings,
@@ -91,7 +91,7 @@ class Posterior(PosteriorViews):
     @cached_property
     def parameters(self) -> Parameters:
         """Names and places of the parameters."""
-        return Parameters.of(self.fit)
+        return self.fit.parameters
 
     @property
     def formula(self) -> str:
@@ -239,7 +239,7 @@ class Posterior(PosteriorViews):
             True: return the draws instead, an array of shape (chains * draws, rows); a number: of
             so many of them, evenly spread.
         seed
-            Of residuals and of levels never seen; None: that of the sampler.
+            Seed of the residuals and of unseen levels; None: the sampler's.
 
         Returns
         -------

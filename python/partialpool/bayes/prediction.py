@@ -18,7 +18,8 @@ from partialpool.arguments import (
     check_count,
     check_seed,
 )
-from partialpool.design.columns import take
+from partialpool.bayes.streams import Stream, stream
+from partialpool.design.columns import dense, take
 from partialpool.design.design import group_labels
 from partialpool.design.frame import Frame, to_native
 from partialpool.models.native import UNSEEN
@@ -152,7 +153,7 @@ def predict(
         blocks = RowBlocks(
             rows_read.x, factors, rows_read.offset, rows_read.n, active, unseen, chosen
         )
-    rng = np.random.default_rng([source, 1])
+    rng = stream(source, Stream.RESIDUALS)
     sigma = post.draws("sigma").ravel()[chosen]
     out = np.empty((len(chosen), blocks.n)) if draws else None
     tables = {name: np.empty(blocks.n) for name in ("mean", "sd", "q5", "q95")}
@@ -173,17 +174,7 @@ def predict(
 
 def _matrix(columns: Any, rows: slice, n: int) -> Vector:
     """Columns (numbers or arrays of n) of some rows, shape (columns, rows)."""
-    size = rows.stop - rows.start
-    if not len(columns):
-        return np.zeros((0, size))
-    return np.stack(
-        [
-            np.broadcast_to(np.asarray(c, dtype=float), (n,))[rows]
-            if np.ndim(c) == 0
-            else np.asarray(c, dtype=float)[rows]
-            for c in columns
-        ]
-    )
+    return np.ascontiguousarray(dense(columns, n, rows).T)
 
 
 def _effects(post: Posterior, factor: int) -> Vector:
@@ -216,7 +207,7 @@ def _unseen_effects(
     seed: int,
 ) -> list[Any]:
     """For each factor the effects of levels never seen, (draws, new levels, k), and whose rows."""
-    rng = np.random.default_rng([seed, 2])
+    rng = stream(seed, Stream.NEW_LEVELS)
     flat = post.values.reshape(-1, post.values.shape[-1])[chosen]
     out: list[Any] = []
     for factor, (_, codes), label, want in zip(
@@ -238,7 +229,7 @@ def _unseen_effects(
 def covariance_factors(post: Posterior, factor: Any, flat: Vector) -> Vector:
     """Lower root of the covariance of a level's random effects for each draw, (draws, k, k).
 
-    That of the correlations, with rows as large as the deviations: nothing is squared.
+    That of the correlations, with rows as large as the standard deviations: nothing is squared.
     """
     parameters = post.parameters
     sd = flat[:, [parameters.index[name] for name in parameters.deviations(factor)]]

@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 
 
 def prior_density(post: Posterior, name: str, points: Vector) -> Vector:
-    """Prior density of one parameter: of σ and deviations cut off at zero, of a correlation its
+    """Prior density of one parameter: σ and standard deviations cut off at zero, a correlation's
     marginal under LKJ.
     """
     prior = post.priors[name]

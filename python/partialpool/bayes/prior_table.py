@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_text import read_prior
 from partialpool.bayes.priors import Prior, half_student_t, lkj, normal
 from partialpool.design import Design
 from partialpool.design.covariance import pairs_by_block
 from partialpool.errors import ArgumentError
+from partialpool.models.parameters import Parameters
 from partialpool.tables.html import tables_html
 from partialpool.tables.printed import Printed
 from partialpool.tables.rformat import CellTable
@@ -52,7 +52,7 @@ class PriorTable(Printed):
         return tables_html("Priors", [("", cells)], left=2)
 
     def native(self, parameters: Parameters) -> tuple[Any, Any, Any, Any]:
-        """Arguments of the native module: fixed effects, σ, deviations, LKJ's η by block."""
+        """Arguments of the native module: fixed effects, σ, sds, LKJ's η by block."""
 
         def one(name: str) -> tuple[str, list[float]]:
             prior = self.priors[name]
@@ -91,7 +91,13 @@ def defaults(design: Design, kept: list[int], parameters: Parameters) -> dict[st
     Slopes: normal(0, 2.5 sd(y)/sd(x)). The intercept, which is where all columns are zero and so
     may lie far from the data: as wide as the slopes make it. Standard deviations:
     half_student_t(3, 2.5 sd(y)/sd(z)). Correlations: lkj(1).
+
+    Raises
+    ------
+    DesignError
+        If two things in the posterior would have one name.
     """
+    parameters.require_apart()
     y_mean, y_sd = _spread(design.response)
     unit = 2.5 * y_sd
     out: dict[str, Prior] = {}

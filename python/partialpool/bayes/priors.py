@@ -40,7 +40,7 @@ class Prior(Printed):
     Attributes
     ----------
     name
-        Of the family: "normal", "half_student_t", "lkj", …
+        Name of the family: "normal", "half_student_t", "lkj", …
     parameters
         In the order of the function that makes it.
     """

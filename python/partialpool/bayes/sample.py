@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from partialpool.arguments import (
     check_seed,
     check_share,
 )
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, defaults, require_proper, resolve
 from partialpool.bayes.priors import Prior
@@ -35,8 +33,9 @@ from partialpool.hints import knows_foreign_arguments
 from partialpool.limits import require_memory
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
+from partialpool.models.parameters import Parameters
 from partialpool.models.representable import check_variances
-from partialpool.progress.bar import visible_console
+from partialpool.progress.bar import shown_bar
 from partialpool.progress.interruption import FEWEST
 
 #: Columns of a factor that the native kernels of the joint form are made for.
@@ -82,7 +81,7 @@ def sample(
 
     The random effects are integrated out exactly, so that NUTS moves in the fixed effects, the
     standard deviations and the correlations only, started at the posterior's mode and in its
-    metric; the random effects are then drawn exactly from their normal law given each draw.
+    metric; the random effects are then drawn from their exact normal distribution in each draw.
     Where that is expensive (crossed factors with many levels), the random effects of all grouping
     factors but the largest are sampled by NUTS too. The posterior is the same.
 
@@ -155,7 +154,7 @@ def sample(
     )
     fit = LinearMixedModel(design, products, _likelihood_fit(products, design), reml=True)
     check_variances(fit)
-    parameters = Parameters.of(fit)
+    parameters = fit.parameters
     table = resolve(priors, defaults(design, products.kept, parameters), parameters)
     if prior_only:
         require_proper(table)
@@ -174,7 +173,12 @@ def sample(
         why=why,
     )
     threads = min(chains, cores or os.cpu_count() or 1)
-    with _progress(progress, chains * (warmup + draws)) as callback:
+    with shown_bar("sampling", chains * (warmup + draws), wanted=progress, stays=True) as move:
+
+        def callback(made: int, divergences: int, step: float) -> None:
+            if move is not None:
+                move(made, f"{divergences} divergences, step {step:.2f}")
+
         try:
             result, interrupted = native.sample(
                 fit.optimum,
@@ -186,7 +190,7 @@ def sample(
                 settings.target_accept,
                 max_depth,
                 chosen == "joint",
-                callback,
+                None if move is None else callback,
             )
         except _core.CoreError as error:
             raise ConvergenceError(f"{error}; give proper priors or rescale the columns") from None
@@ -220,7 +224,7 @@ def default_priors(
     """
     design = read_design(formula, data, weights, offset, contrasts, na_action)
     kept = cross_products(design).kept
-    parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
+    parameters = Parameters.of(design, kept)
     return PriorTable(defaults(design, kept, parameters))
 
 
@@ -258,46 +262,6 @@ def _method(
 
 def _time(seconds: float) -> str:
     return f"about {seconds:.2g} s" if seconds >= 1 else f"about {1e3 * seconds:.2g} ms"
-
-
-@contextmanager
-def _progress(
-    wanted: bool | None, total: int
-) -> Iterator[Callable[[int, int, float], None] | None]:
-    """A bar in a terminal or notebook, and the function that moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = visible_console()
-    if wanted is False or (wanted is None and console is None):
-        yield None
-        return
-    console = console or Console(stderr=True)
-    if console.is_jupyter:
-        from partialpool.progress.notebook import NotebookBar
-
-        in_cell = NotebookBar("sampling", total)
-        try:
-            yield lambda made, divergences, step: in_cell.move(
-                made, f"{divergences} divergences, step {step:.2f}"
-            )
-        finally:
-            in_cell.close()
-        return
-    columns = (
-        TextColumn("sampling"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.fields[divergences]} divergences, step {task.fields[step]:.2f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("sampling", total=total, divergences=0, step=0.0)
-
-        def move(made: int, divergences: int, step: float) -> None:
-            bar.update(task, completed=made, divergences=divergences, step=step)
-
-        yield move
 
 
 def _together(

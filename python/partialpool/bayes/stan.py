@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from partialpool.arguments import Coding, NaAction
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.prior_table import PriorTable, defaults, resolve
 from partialpool.bayes.priors import Prior
 from partialpool.bayes.reading import read_design
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design, Factor
-from partialpool.design.columns import Column
+from partialpool.design.columns import dense
 from partialpool.design.covariance import parts
+from partialpool.models.parameters import Parameters
 
 #: Our families in Stan's words; halves are cut off at zero by the parameter's bound.
 STAN = {
@@ -85,7 +85,7 @@ def stan_code(
     """
     design = read_design(formula, data, weights, offset, contrasts, na_action)
     kept = cross_products(design).kept
-    parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
+    parameters = Parameters.of(design, kept)
     table = resolve(priors, defaults(design, kept, parameters), parameters)
     return program(design, kept, table)
 
@@ -113,7 +113,7 @@ def program_data(design: Design, kept: Sequence[int]) -> dict[str, Any]:
     y = design.response
     out: dict[str, Any] = {"N": design.n, "y": y}
     if kept:
-        out |= {"K": len(kept), "X": _matrix([design.x[i] for i in kept], design.n)}
+        out |= {"K": len(kept), "X": dense([design.x[i] for i in kept], design.n)}
     if design.offset is not None:
         out |= {"y": y + design.offset, "y_offset": np.ascontiguousarray(design.offset)}
     if design.weights is not None:
@@ -123,7 +123,7 @@ def program_data(design: Design, kept: Sequence[int]) -> dict[str, Any]:
         out[f"J_{r}"] = len(block.factor.levels)
         out[f"M_{r}"] = len(block.columns)
         out[f"g_{r}"] = block.factor.codes.astype(np.int64) + 1
-        out[f"Z_{r}"] = _matrix([block.factor.columns[j] for j in block.columns], design.n)
+        out[f"Z_{r}"] = dense([block.factor.columns[j] for j in block.columns], design.n)
     return out
 
 
@@ -134,7 +134,7 @@ def program(
 
     With `prior_only` the response is read but has no likelihood.
     """
-    parameters = Parameters(tuple(design.fixed.names[i] for i in kept), design.factors)
+    parameters = Parameters.of(design, kept)
     blocks = list(enumerate(covariance_blocks(design), start=1))
     data = [
         "int<lower=1> N;  // rows",
@@ -168,7 +168,7 @@ def program(
         ]
         deviations = Parameters.deviations(block.factor)
         own = [table[deviations[j]] for j in block.columns]
-        declared.append(f"vector{_bounds(own, 0.0)}[M_{r}] sd_{r};  // deviations of {group}")
+        declared.append(f"vector{_bounds(own, 0.0)}[M_{r}] sd_{r};  // sds of {group}")
         scale = f"sd_{r}"
         prior += _statements(f"sd_{r}", own, names)
         if block.correlated:
@@ -228,10 +228,6 @@ def _correlation_prior(block: Block, table: PriorTable) -> Prior:
     return table[next(n for n, (i, _) in zip(names, pairs, strict=True) if i in block.columns)]
 
 
-def _matrix(columns: Sequence[Column], n: int) -> Any:
-    return np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in columns])
-
-
 def _number(value: float) -> str:
     return repr(int(value)) if value.is_integer() and abs(value) < 1e9 else repr(float(value))
 
@@ -241,7 +237,7 @@ def _stan(prior: Prior) -> str:
 
 
 def _statements(name: str, priors: Sequence[Prior], labels: Sequence[str]) -> list[str]:
-    """One statement a parameter, or one for all where they agree; flat priors need none."""
+    """One statement per parameter, or one for all where they agree; flat priors need none."""
     if len(set(priors)) == 1:
         if priors[0].name == "flat":
             return [f"// {name}: flat"]

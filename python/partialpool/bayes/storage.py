@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool import _core
-from partialpool.bayes.parameters import Parameters
 from partialpool.bayes.posterior import Posterior, Settings
 from partialpool.bayes.prior_table import PriorTable, check_prior
 from partialpool.bayes.priors import FAMILIES, Prior
@@ -25,6 +24,7 @@ from partialpool.files.container import (
 )
 from partialpool.files.fields import Fields
 from partialpool.models import storage
+from partialpool.models.parameters import Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,8 +95,8 @@ def load_posterior(
         stored = _Stored(parts)
         fit = storage.StoredFit.read(parts)
         bare = fit.fit(None, dict.fromkeys(storage.ROW_ARGUMENTS))
-        table, native = stored.native(Parameters.of(bare), fit.products)
-        values, stats = stored.draws(Parameters.of(bare))
+        table, native = stored.native(bare.parameters, fit.products)
+        values, stats = stored.draws(bare.parameters)
     model = bare if data is None else fit.fit(data, {"weights": weights, "offset": offset})
     return Posterior(model, native, table, stored.settings, values, stats)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.bayes.estimators import array_stats
 from partialpool.design.frame import to_native
 from partialpool.tables.html import tables_html
 from partialpool.tables.rformat import CellTable
@@ -47,10 +48,7 @@ def mixing(draws: Vector) -> dict[str, float]:
     """
     if draws.shape[1] < FEWEST_DRAWS:
         return dict.fromkeys(("rhat", "ess_bulk", "ess_tail"), float("nan"))
-    from importlib import import_module
-
-    # ArviZ makes this object when its module is loaded, out of a type checker's sight.
-    estimators: Any = import_module("arviz_stats.base").array_stats
+    estimators = array_stats()
     axes = {"chain_axis": 0, "draw_axis": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a constant parameter: its numbers are NaN

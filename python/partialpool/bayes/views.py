@@ -57,19 +57,21 @@ class PosteriorViews:
         Parameters
         ----------
         effects
-            "fixed", "ran_pars", "ran_vals", "ran_coefs", or several, as of a fit.
+            "fixed", "ran_pars", "ran_vals", "ran_coefs", or several, as for a fit.
         conf_int, conf_level
             Add conf_low and conf_high: the quantiles that leave out equal tails.
         robust
             False: estimate and std_error are the posterior's mean and standard deviation; True: its
             median and mad.
         exponentiate
-            Fixed effects as exp(β), std_error by the delta method, as of a fit.
+            Fixed effects as exp(β), std_error by the delta method, as for a fit.
 
         Returns
         -------
-        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
-            The last three, which a posterior has not, are missing.
+        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value,
+        (conf_low, conf_high,) parameter``, the last the one name of each fixed effect, standard
+        deviation and correlation, missing of random effects.
+            A posterior has no statistic, df and p_value: they are missing.
         """
         from partialpool.frames.posterior import tidy
 
@@ -144,7 +146,7 @@ class PosteriorViews:
     def waic(self, by: str | None = None) -> Elpd:
         """The widely applicable information criterion, by its formula.
 
-        Of each unit the log of the mean density less the variance of the log density (ArviZ no
+        For each unit, the log of the mean density less the variance of the log density (ArviZ no
         longer offers it: `loo` says when it is not to be trusted, and is to be preferred).
 
         Parameters
@@ -163,7 +165,7 @@ class PosteriorViews:
     def stan_code(self) -> str:
         """The Stan program of exactly this model and these priors (see `partialpool.stan_code`).
 
-        Of draws with ``prior_only=True`` the program has no likelihood.
+        For draws with ``prior_only=True`` the program has no likelihood.
 
         Raises
         ------

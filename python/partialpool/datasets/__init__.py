@@ -29,7 +29,7 @@ class Dataset:
     formula
         A model that is usually fitted to it.
     units
-        Of columns; the frame has them as ``attrs["units"]``, and figures write them on axes.
+        Units of columns; the frame has them as ``attrs["units"]``, and figures write them on axes.
     """
 
     file: str

@@ -54,7 +54,7 @@ def as_column(values: Any, name: str) -> Any:
     except Exception as error:  # what an object's own conversion raises may be anything
         raise DataError(
             f"column {name!r} is no array of one dimension ({type(error).__name__} when it is"
-            " read); give one value a row"
+            " read); give one value per row"
         ) from None
     if column.ndim != 1:
         raise DataError(f"column {name!r} must have one dimension, it has {column.ndim}")

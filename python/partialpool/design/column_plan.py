@@ -63,7 +63,7 @@ class Plan:
 
     @cached_property
     def term_of(self) -> tuple[int, ...]:
-        """Of each column, the place of its term in `term_names`."""
+        """Place of each column's term in `term_names`."""
         return tuple(column.term for column in self.columns)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,20 @@ def row_slices(n: int, size: int = ROWS_AT_ONCE) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def rows_of(column: Column, rows: slice) -> Column:
+def rows_of(column: Column, rows: slice | NDArray[np.intp]) -> Column:
     """Some rows of a column; a number is itself."""
     return column[rows] if isinstance(column, np.ndarray) else column
+
+
+def dense(
+    columns: Sequence[Column], n: int, rows: slice | NDArray[np.intp] = slice(None)
+) -> NDArray[np.float64]:
+    """Columns of n rows beside each other, (rows, columns): of all rows or of some."""
+    length = len(range(n)[rows]) if isinstance(rows, slice) else len(rows)
+    own = [np.asarray(rows_of(c, rows), dtype=np.float64) for c in columns]
+    if not own:
+        return np.empty((length, 0))
+    return np.column_stack([np.broadcast_to(c, (length,)) for c in own])
 
 
 def take(values: Any, rows: Rows) -> Any:

@@ -41,9 +41,9 @@ class Coding:
     Attributes
     ----------
     labels
-        Of each column.
+        Label of each column.
     ones
-        Of each column the level that it indicates, if that is what it does.
+        The level that each column indicates, where it does.
     rest
         A level that all these columns count as -1.
     matrix

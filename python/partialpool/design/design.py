@@ -219,7 +219,7 @@ class Design:
 
     @property
     def encoders(self) -> list[Encoder]:
-        """Of the fixed part, then of each random term."""
+        """Encoder of the fixed part, then of each random term."""
         return [self.fixed, *(term.encoder for f in self.factors for term in f.terms)]
 
     @property

@@ -51,11 +51,11 @@ class Encoder:
     text
         Written out: `Formula.fixed` or `RandomTerm.lhs`.
     levels
-        Of the columns that are factors somewhere in it, in the rows of the fit.
+        Levels of the columns that are factors somewhere in it, in the rows of the fit.
     contrasts
         Full names, of factors that have none of their own in the formula.
     quantities
-        Of these columns those that are numbers too, factors only in C().
+        Those of these columns that are numbers too, factors only in C().
     plan
         The columns.
     states
@@ -87,9 +87,9 @@ class Encoder:
         numbers
             Columns of numbers, (n,).
         codes, levels
-            Of the columns that are factors.
+            Codes and levels of the columns that are factors.
         contrasts
-            Of any factors.
+            Contrasts of any factors.
         """
         states: dict[str, State] = {}
         evaluation = Evaluation(states, fitting=True)
@@ -135,7 +135,7 @@ class Encoder:
 
     @property
     def term_of(self) -> tuple[int, ...]:
-        """Of each column, the place of its term."""
+        """Place of each column's term."""
         return self.plan.term_of
 
     @property

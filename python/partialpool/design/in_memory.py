@@ -32,7 +32,7 @@ class InMemory:
     numbers
         By name, each (n,), NaN where missing.
     codes
-        Of each factor's column, (n,): places among its levels, -1 where missing.
+        Codes of each factor's column, (n,): places among its levels, -1 where missing.
     evaluation
         What transforms remember; while it is `fitting`, `numbers` are finite.
     bases
@@ -174,7 +174,7 @@ class InMemory:
         return out
 
     def _narrow(self, member: Coded) -> NDArray[np.integer]:
-        """Codes in single bytes where there are few levels: they are read once a level."""
+        """Codes in single bytes where there are few levels: they are read once per level."""
         name = member.variable
         if name not in self.narrow:
             few = len(member.levels) <= np.iinfo(np.int8).max

@@ -83,7 +83,7 @@ class Basis:
     Attributes
     ----------
     labels
-        Of its columns; with `spans_intercept` the first is left out where the model has the mean.
+        Its columns' labels; with `spans_intercept` less the first where the model has the mean.
     """
 
     name: str

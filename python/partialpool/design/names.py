@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from partialpool.design.covariance import pairs
 from partialpool.errors import DataError, DesignError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def check_names(fixed: Encoder, factors: Sequence[Factor]) -> None:
         raise DataError(
             f"a grouping factor {RESIDUAL!r} cannot be told from the residual; rename the column"
         )
-    labels = [label for factor in factors for label in set(_labels(factor))]
+    labels = [n for f in factors for n in (*deviation_names(f), *correlation_names(f))]
     twice = _first_twice(labels)
     if twice is not None:
         raise DesignError(
@@ -49,16 +50,36 @@ def check_names(fixed: Encoder, factors: Sequence[Factor]) -> None:
         )
 
 
-def _labels(factor: Factor) -> list[str]:
-    """Names of the factor's parameters, in both styles."""
-    group, names = factor.name, factor.names
-    single = [f"{group}.{n}" for n in names] + [f"sd_{group}__{n}" for n in names]
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[:i]]
-    return [
-        *single,
-        *(f"{group}.{a}.{b}" for a, b in pairs),
-        *(f"cor_{group}__{b}__{a}" for a, b in pairs),
-    ]
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names made distinct: a second `x`, of another term on the factor, is `x.1`."""
+    out: list[str] = []
+    for name in names:
+        count, new = 0, name
+        # A number is passed over where a column is called so itself.
+        while new in out or (count and new in names):
+            count += 1
+            new = f"{name}.{count}"
+        out.append(new)
+    return out
+
+
+def column_names(factor: Factor) -> tuple[str, ...]:
+    """A factor's columns, told apart where two terms have the same."""
+    return tuple(unique_names(factor.names))
+
+
+def deviation_names(factor: Factor) -> list[str]:
+    """Names of a factor's standard deviations: "sd_Subject__Days"."""
+    return [f"sd_{factor.name}__{name}" for name in column_names(factor)]
+
+
+def correlation_names(factor: Factor) -> list[str]:
+    """Names of a factor's correlations: "cor_Subject__Intercept__Days"."""
+    names = column_names(factor)
+    # Columns `a` and `b__c`, and `a__b` and `c`, would give two correlations one name.
+    return unique_names(
+        [f"cor_{factor.name}__{names[j]}__{names[i]}" for i, j in pairs(factor.blocks)]
+    )
 
 
 def _first_twice(names: Sequence[str]) -> str | None:
@@ -76,7 +97,7 @@ def _clash(name: str, what: str, variables: Iterable[str]) -> DataError:
 
 
 def refuse_same_names(encoder: Encoder) -> None:
-    """Refuse coefficients or terms of one name, as of a column `f[T.b]` beside the factor f."""
+    """Refuse coefficients or terms of one name, such as a column `f[T.b]` beside the factor f."""
     for what, names in (("coefficients", encoder.names), ("terms", encoder.term_names)):
         if len(set(names)) < len(names):
             twice = next(n for i, n in enumerate(names) if n in names[:i])

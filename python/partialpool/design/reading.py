@@ -47,7 +47,7 @@ def build_design(
     with_response
         False: the response is not read, the table need not have it, and `Design.y` is zeros.
     response
-        In the place of the table's (`Design.replaced`): one value a row of the table, NaN in rows
+        In the place of the table's (`Design.replaced`): one value per row of the table, NaN in rows
         that are then left out.
 
     Raises
@@ -366,7 +366,7 @@ def _vector(value: Any, frame: Frame, what: str) -> NDArray[np.float64] | None:
             value = in_order(value, frame.index, what, "the data")
         array = doubles_of(value, what, " or the name of a column")
     if array.shape != (frame.length,):
-        raise DataError(f"{what} must have one value a row: {frame.length}, not {array.shape}")
+        raise DataError(f"{what} must have one value per row: {frame.length}, not {array.shape}")
     if np.isinf(array).any():
         raise DataError(f"{what} are infinite in row {int(np.argmax(np.isinf(array)))}")
     return array

@@ -48,6 +48,8 @@ class Plots:
         separate: bool = True,
         complete: bool = False,
         models: Mapping[str, MixedFit] | None = None,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
     ) -> Figure:
         """Facets by group with the fitted lines."""
         return plot_fits(
@@ -59,6 +61,8 @@ class Plots:
             separate=separate,
             complete=complete,
             models=models,
+            ncol=ncol,
+            figsize=figsize,
         )
 
     @documented_by(plot_lines)
@@ -69,11 +73,20 @@ class Plots:
         group: str | None = None,
         pooling: Pooling | Sequence[Pooling] | None = None,
         max_groups: int = 100,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """The lines of all groups together."""
         return plot_lines(
-            self._fit, x=x, group=group, pooling=pooling, max_groups=max_groups, ax=ax
+            self._fit,
+            x=x,
+            group=group,
+            pooling=pooling,
+            max_groups=max_groups,
+            ncol=ncol,
+            figsize=figsize,
+            ax=ax,
         )
 
     @documented_by(plot_cells)
@@ -84,9 +97,13 @@ class Plots:
         by: str | None = None,
         group: str | None = None,
         max_points: int = 400,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
     ) -> Figure:
         """Observed beside predicted values in a design of factors."""
-        return plot_cells(self._fit, x=x, by=by, group=group, max_points=max_points)
+        return plot_cells(
+            self._fit, x=x, by=by, group=group, max_points=max_points, ncol=ncol, figsize=figsize
+        )
 
     @documented_by(plot_shrinkage)
     def shrinkage(
@@ -95,10 +112,13 @@ class Plots:
         group: str | None = None,
         columns: Sequence[str] | None = None,
         max_groups: int = 400,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """Arrows from no pooling to partial pooling."""
-        return plot_shrinkage(self._fit, group=group, columns=columns, max_groups=max_groups, ax=ax)
+        return plot_shrinkage(
+            self._fit, group=group, columns=columns, max_groups=max_groups, figsize=figsize, ax=ax
+        )
 
     @documented_by(plot_caterpillar)
     def caterpillar(
@@ -108,11 +128,20 @@ class Plots:
         column: str | None = None,
         level: float = 0.95,
         max_levels: int = 400,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """Conditional modes with intervals from their conditional standard deviations."""
         return plot_caterpillar(
-            self._fit, group=group, column=column, level=level, max_levels=max_levels, ax=ax
+            self._fit,
+            group=group,
+            column=column,
+            level=level,
+            max_levels=max_levels,
+            ncol=ncol,
+            figsize=figsize,
+            ax=ax,
         )
 
     @documented_by(plot_random_effects_pairs)
@@ -121,10 +150,13 @@ class Plots:
         *,
         group: str | None = None,
         columns: Sequence[str] | None = None,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """Conditional modes in pairs, with ellipses of the fitted covariance."""
-        return plot_random_effects_pairs(self._fit, group=group, columns=columns, ax=ax)
+        return plot_random_effects_pairs(
+            self._fit, group=group, columns=columns, figsize=figsize, ax=ax
+        )
 
     @documented_by(plot_residuals)
     def residuals(
@@ -133,28 +165,53 @@ class Plots:
         kind: ResidualFigure | None = None,
         group: str | None = None,
         max_groups: int = 400,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """Residuals against fitted values, scale-location, and residuals by group."""
-        return plot_residuals(self._fit, kind=kind, group=group, max_groups=max_groups, ax=ax)
+        return plot_residuals(
+            self._fit,
+            kind=kind,
+            group=group,
+            max_groups=max_groups,
+            ncol=ncol,
+            figsize=figsize,
+            ax=ax,
+        )
 
     @documented_by(plot_qq)
     def qq(
-        self, *, of: str | None = None, column: str | None = None, ax: Axes | None = None
+        self,
+        *,
+        of: str | None = None,
+        column: str | None = None,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
+        ax: Axes | None = None,
     ) -> Figure | Axes:
         """Normal quantile plots with a line through the quartiles and a pointwise 95% band."""
-        return plot_qq(self._fit, of=of, column=column, ax=ax)
+        return plot_qq(self._fit, of=of, column=column, ncol=ncol, figsize=figsize, ax=ax)
 
     @documented_by(plot_profile)
     def profile(
-        self, *, parm: str | int | Sequence[str | int] | None = None, ax: Axes | None = None
+        self,
+        *,
+        parm: str | int | Sequence[str | int] | None = None,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
+        ax: Axes | None = None,
     ) -> Figure | Axes:
         """Profile ζ of each parameter: a straight line where the estimate is normal."""
-        return plot_profile(self._fit, parm=parm, ax=ax)
+        return plot_profile(self._fit, parm=parm, ncol=ncol, figsize=figsize, ax=ax)
 
     @documented_by(plot_profile_pairs)
     def profile_pairs(
-        self, *, parm: str | int | Sequence[str | int] | None = None, ax: Axes | None = None
+        self,
+        *,
+        parm: str | int | Sequence[str | int] | None = None,
+        figsize: tuple[float, float] | None = None,
+        ax: Axes | None = None,
     ) -> Figure | Axes:
         """Contours of the profiled likelihood of each pair of parameters."""
-        return plot_profile_pairs(self._fit, parm=parm, ax=ax)
+        return plot_profile_pairs(self._fit, parm=parm, figsize=figsize, ax=ax)

@@ -10,21 +10,24 @@ import numpy as np
 from partialpool.arguments import check_count, check_level
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import coefficient_unit, in_unit
+from partialpool.figures.levels import put_levels
 from partialpool.figures.posterior.panels import kind_of
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
     BLUE,
     GREY,
     Vector,
-    check_axes,
+    check_page,
     column_index,
     factor_index,
+    grid_of,
+    mark_size,
     new_figure,
+    put_heading,
     put_labels,
-    put_levels,
     put_title,
     short,
     spread,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class Effects:
     ----------
     group
     names
-        Of the k random effects.
+        Names of the k random effects.
     levels
         Those shown, s of them.
     estimate, low, high
@@ -73,6 +76,8 @@ def plot_caterpillar(
     column: str | None = None,
     level: float = 0.95,
     max_levels: int = 400,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Conditional modes with intervals from their conditional standard deviations.
@@ -82,12 +87,16 @@ def plot_caterpillar(
     group
         Grouping factor; default the one with most levels.
     column
-        One random effect; default all of the factor, a panel each.
+        One random effect; default all of the factor, one panel each.
     level
-        Of the intervals: normal quantiles, fixed effects and variances taken as known.
+        Level of the intervals: normal quantiles, fixed effects and variances taken as known.
     max_levels
         With more levels, this many spread evenly over their order are shown, and the title says
         so.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there (a factor with several random effects needs `column`).
 
@@ -100,8 +109,9 @@ def plot_caterpillar(
     ArgumentError
         If there is no such group or random effect.
     """
+    page = check_page(ax, figsize, ncol)
     shown = effects(fit, factor_index(fit, group), column, level, max_levels)
-    return _draw(fit, shown, f"{100 * level:g}% intervals", ax)
+    return _draw(fit, shown, f"{100 * level:g}% intervals", ax, page, ncol)
 
 
 def plot_posterior_caterpillar(
@@ -111,16 +121,18 @@ def plot_posterior_caterpillar(
     column: str | None = None,
     level: float = 0.9,
     max_levels: int = 400,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Posterior medians of random effects with intervals that leave out equal tails.
 
     Parameters
     ----------
-    group, column, max_levels, ax
+    group, column, max_levels, ncol, figsize, ax
         As in `plot_caterpillar`.
     level
-        Of the intervals, the uncertainty of variances and fixed effects included.
+        Level of the intervals, which include the uncertainty of variances and fixed effects.
 
     Returns
     -------
@@ -131,12 +143,21 @@ def plot_posterior_caterpillar(
     ArgumentError
         If there is no such group or random effect, or random effects were not kept.
     """
+    page = check_page(ax, figsize, ncol)
     index = factor_index(post.fit, group)
     shown = posterior_effects(post, index, column, level, max_levels)
-    return _draw(post.fit, shown, f"{kind_of(post)} medians and {100 * level:g}% intervals", ax)
+    said = f"{kind_of(post)} medians and {100 * level:g}% intervals"
+    return _draw(post.fit, shown, said, ax, page, ncol)
 
 
-def _draw(fit: MixedFit, shown: Effects, said: str, ax: Axes | None) -> Figure | Axes:
+def _draw(
+    fit: MixedFit,
+    shown: Effects,
+    said: str,
+    ax: Axes | None,
+    page: tuple[float, float] | None,
+    ncol: int | None,
+) -> Figure | Axes:
     k = len(shown.names)
     if ax is not None and k > 1:
         raise ArgumentError(f"one Axes holds one random effect; name it: column={shown.names[0]!r}")
@@ -144,19 +165,25 @@ def _draw(fit: MixedFit, shown: Effects, said: str, ax: Axes | None) -> Figure |
     heading = f"random effects of {shown.group} with {said}"
     thinned = f"{len(shown.levels)} of {shown.total:,} levels" if some else ""
     if ax is not None:
-        _panel(check_axes(ax), fit, shown, 0, first=True)
+        _panel(ax, fit, shown, 0, first=True)
+        put_scales([ax])
         put_title(ax, heading, thinned)
         return ax
     height = 1.2 + 0.17 * len(shown.levels) if len(shown.levels) <= 60 else 6.5
-    figure = new_figure(max(4.8, 3.0 * k + 0.8), max(2.4, height))
-    axes = figure.subplots(1, k, sharey=True, squeeze=False)[0]
-    for j, panel in enumerate(axes):
-        _panel(panel, fit, shown, j, first=j == 0)
+    down, across = grid_of(k, k, ncol)
+    width = max(4.8, 3.0 * across + 0.8)
+    figure = new_figure(width, max(2.4, height) * down, figsize=page)
+    axes = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
+    for panel in axes[k:]:
+        panel.set_visible(False)
+    for j, panel in enumerate(axes[:k]):
+        _panel(panel, fit, shown, j, first=j % across == 0)
         if k > 1:
             put_title(panel, shown.names[j])
+    put_scales(axes[:k])
     text = f"{heading}, by {shown.names[0]}" if k > 1 else heading
     text += f" ({thinned})" if thinned else ""
-    figure.suptitle(wrapped(text, figure.get_size_inches()[0]), fontsize=9, parse_math=False)
+    put_heading(figure, text)
     return figure
 
 
@@ -166,7 +193,7 @@ def _panel(ax: Axes, fit: MixedFit, shown: Effects, j: int, *, first: bool) -> N
     few = len(at) <= 60
     ax.axvline(0, color=GREY, lw=1, ls="--", zorder=1)
     ax.hlines(at, shown.low[:, j], shown.high[:, j], color=BLUE, lw=1.4 if few else 0.5, zorder=2)
-    ax.plot(middle, at, "o", color=BLUE, ms=4 if few else 1.4, zorder=3)
+    ax.plot(middle, at, "o", color=BLUE, ms=0.85 * mark_size(len(at)) if few else 1.4, zorder=3)
     name, response = shown.names[j], fit.design.formula.response_name
     unit = coefficient_unit(fit.design.source, response, name)
     own = "" if len(shown.names) > 1 else f"{short(name, 24)}: "
@@ -183,11 +210,11 @@ def effects(
     """What `plot_caterpillar` draws."""
     from scipy.stats import norm
 
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     level, most = check_level(level), check_count(max_levels, "max_levels")
     factor = fit.design.factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     columns = list(range(len(names))) if column is None else [column_index(fit, index, column)]
     modes = fit.random_effects[index][:, columns]
     order = np.argsort(modes[:, 0], kind="stable")

@@ -13,21 +13,26 @@ from partialpool.design.frame import Frame
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import with_unit
+from partialpool.figures.levels import put_levels
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
-    BLUE,
     GREY,
-    ORANGE,
+    TEXT,
     Indices,
     Vector,
+    check_page,
     factor_index,
     grid_of,
     headed,
+    look,
+    magnified,
+    mark_size,
     new_figure,
+    points,
+    put_heading,
     put_labels,
     put_legend,
-    put_levels,
-    short,
+    short_all,
     spread,
 )
 
@@ -51,9 +56,9 @@ class Cells:
     x_levels, by_levels, levels
         `by_levels` is (None,) without facets.
     x_code, by_code, code
-        Of each mean.
+        Codes of each mean's cell.
     observed, predicted
-        Of each mean: the response, and the model with its random effects.
+        Mean of the response, and of the model with its random effects.
     fixed
         (by, x): the model without random effects, over the cell's rows; NaN where there are none.
     rows
@@ -85,6 +90,8 @@ def plot_cells(
     by: str | None = None,
     group: str | None = None,
     max_points: int = 400,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Observed beside predicted values in a design of factors.
 
@@ -101,6 +108,10 @@ def plot_cells(
         Grouping factor; default the one with most levels.
     max_points
         With more means, this many spread evenly over them are shown, and the title says so.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
 
     Returns
     -------
@@ -113,14 +124,16 @@ def plot_cells(
     DataError
         If the fit was loaded without its rows.
     """
+    page = check_page(None, figsize, ncol)
     shown = cells_data(fit, x, by, group, max_points)
     count = min(len(shown.by_levels), FACETS)
-    down, across = grid_of(count, 4)
+    down, across = grid_of(count, 4, ncol)
     panel = float(np.clip(0.5 + 0.55 * len(shown.x_levels), 2.4, 7.0))
-    figure = new_figure(max(5.0, panel * across + 0.8), 2.7 * down + 1.3)
+    figure = new_figure(max(5.0, panel * across + 0.8), 2.7 * down + 1.3, figsize=page)
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     handles: list[Any] = []
     response = with_unit(fit.design.source, fit.design.formula.response_name)
+    names = short_all([f"{shown.by}: {level}" for level in shown.by_levels], 30)
     for i in range(count):
         ax = axes.flat[i]
         handles = _panel(ax, shown, i)
@@ -131,8 +144,7 @@ def plot_cells(
             ax.set_xlabel("")
         ax.set_xlim(-0.6, len(shown.x_levels) - 0.4)
         if shown.by is not None:
-            title = f"{shown.by}: {short(shown.by_levels[i])}"
-            ax.set_title(title, fontsize=9, parse_math=False)
+            ax.set_title(names[i], fontsize=points(TEXT), parse_math=False)
     for ax in axes.flat[count:]:
         ax.set_visible(False)
     some, facets = len(shown.code) < shown.total, count < len(shown.by_levels)
@@ -144,9 +156,11 @@ def plot_cells(
         f"{len(shown.code):,} of {shown.total:,} means" if some else "",
         f"{count} of {len(shown.by_levels)} levels of {shown.by}" if facets else "",
     )
-    figure.suptitle(text, fontsize=9, parse_math=False)
-    names = ["observed", "predicted, random effects included", "fixed effects"]
-    put_legend(figure, handles, names, loc="outside lower center", ncols=3 if width > 5.5 else 2)
+    put_scales(axes.flat[:count])
+    put_heading(figure, text)
+    drawn = ["observed", "predicted, random effects included", "fixed effects"]
+    beside = 3 if width > 5.5 * magnified() else 2
+    put_legend(figure, handles, drawn, loc="outside lower center", ncols=beside)
     return figure
 
 
@@ -158,11 +172,13 @@ def _panel(ax: Any, shown: Cells, i: int) -> list[Any]:
     few = own.sum() <= 120
     observed, predicted = shown.observed[own], shown.predicted[own]
     ax.vlines(at, observed, predicted, color=GREY, lw=1 if few else 0.4, zorder=2)
-    size = 5 if few else 3
-    (a,) = ax.plot(at, observed, "o", ms=size, mfc="none", mec=ORANGE, mew=1.2, zorder=3)
-    (b,) = ax.plot(at, predicted, "D", ms=size - 0.6, color=BLUE, mec="none", zorder=4)
+    size = mark_size(int(own.sum()))
+    ring = look("observed")["color"]
+    (a,) = ax.plot(at, observed, "o", ms=size, mfc="none", mec=ring, mew=1.2, zorder=3)
+    model, fixed = look("partial")["color"], look("population", lw=1.4)
+    (b,) = ax.plot(at, predicted, "D", ms=size - 0.6, color=model, mec="none", zorder=4)
     place = np.arange(len(shown.x_levels))
-    c = ax.hlines(shown.fixed[i], place - 0.38, place + 0.38, color=BLACK, lw=1.4, zorder=1)
+    c = ax.hlines(shown.fixed[i], place - 0.38, place + 0.38, zorder=1, **fixed)
     return [a, b, c]
 
 

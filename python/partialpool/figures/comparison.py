@@ -10,18 +10,23 @@ import numpy as np
 from partialpool.arguments import check_level
 from partialpool.design.frame import Frame
 from partialpool.errors import ArgumentError
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
     GREY,
     MARKERS,
     SERIES,
-    check_axes,
+    SMALL,
+    TEXT,
     check_names,
+    check_page,
     grid_of,
     new_figure,
+    points,
+    put_heading,
     put_labels,
-    short,
-    wrapped,
+    short_all,
 )
+from partialpool.inference.comparison.comparable import is_least_squares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +45,11 @@ def plot_compare(
     *,
     terms: str | Sequence[str] | None = None,
     level: float = 0.95,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
-    """A forest of several fits: each fixed effect in a panel with its own scale, a row a fit.
+    """A forest of several fits: each fixed effect in a panel with its own scale, one row per fit.
 
     Parameters
     ----------
@@ -53,8 +60,12 @@ def plot_compare(
         Fixed effects to show; default all that any of the fits has, at most 24, and the title says
         so.
     level
-        Of the intervals: t quantiles for likelihood fits (Satterthwaite's df for `lmer`),
+        Level of the intervals: t quantiles for likelihood fits (Satterthwaite's df for `lmer`),
         credible intervals for posteriors.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; one term must be named.
 
@@ -68,6 +79,7 @@ def plot_compare(
         If there is nothing to compare, an object that has no estimates, or no such term.
     """
     level = check_level(level)
+    page = check_page(ax, figsize, ncol)
     if not isinstance(fits, Mapping) or not fits:
         raise ArgumentError("fits must be a dict of fits by name: {'slope': fit_1, 'ML': fit_2}")
     names = [str(name) for name in fits]
@@ -81,38 +93,40 @@ def plot_compare(
         raise ArgumentError("terms is empty; name a fixed effect, or leave it out for all")
     heading = f"fixed effects with {100 * level:g}% intervals"
     if ax is not None:
-        check_axes(ax)
         if len(wanted) > 1:
             raise ArgumentError(f"one Axes holds one term; name it: terms={wanted[0]!r}")
         _panel(ax, names, [t.get(wanted[0]) for t in tables])
         put_labels(ax, wanted[0], "")
         _name_rows(ax, names)
+        put_scales([ax])
         return ax
     shown = wanted[:PANELS]
     if len(shown) < len(wanted):
         heading += f" ({len(shown)} of {len(wanted)})"
-    down, across = grid_of(len(shown), 4)
-    side = 0.075 * max(len(short(n)) for n in names)
-    figure = new_figure(
-        max(4.2, 2.4 * across + side), down * (0.75 + 0.24 * max(2, len(names))) + 0.5
-    )
+    down, across = grid_of(len(shown), 4, ncol)
+    side = 0.075 * max(map(len, short_all(names)))
+    height = down * (0.75 + 0.24 * max(2, len(names))) + 0.5
+    figure = new_figure(max(4.2, 2.4 * across + side), height, figsize=page)
     axes = figure.subplots(down, across, sharey=True, squeeze=False)
+    titles = short_all(shown, 30)
     for i, term in enumerate(shown):
         panel = axes.flat[i]
         _panel(panel, names, [t.get(term) for t in tables])
         put_labels(panel, "", "")
-        panel.set_title(short(term, 30), fontsize=9, parse_math=False)
+        panel.set_title(titles[i], fontsize=points(TEXT), parse_math=False)
         panel.locator_params(axis="x", nbins=4)
     for row in axes:
         _name_rows(row[0], names)
     for panel in axes.flat[len(shown) :]:
         panel.set_visible(False)
-    figure.suptitle(wrapped(heading, figure.get_size_inches()[0]), fontsize=9)
+    put_scales(axes.flat[: len(shown)])
+    put_heading(figure, heading)
     return figure
 
 
 def _name_rows(ax: Axes, names: list[str]) -> None:
-    ax.set_yticks(range(len(names)), [short(n) for n in names], fontsize=8, parse_math=False)
+    size = points(SMALL)
+    ax.set_yticks(range(len(names)), short_all(names), fontsize=size, parse_math=False)
     ax.set_ylim(len(names) - 0.4, -0.6)
 
 
@@ -133,16 +147,14 @@ def _panel(ax: Axes, names: list[str], rows: list[Interval | None]) -> None:
 
 def intervals(name: str, fit: Any, level: float) -> dict[str, Interval]:
     """Estimate and interval of each fixed effect."""
-    from partialpool.models.baseline import LinearModel
-
-    if isinstance(fit, LinearModel):
+    if is_least_squares(fit):
         from scipy.stats import t
 
-        table = fit.coefficients()
-        half = t.ppf((1 + level) / 2, table["df"]) * table["std_error"]
-        ends = (table["estimate"], table["estimate"] - half, table["estimate"] + half)
-        rows = zip(*(np.asarray(e, dtype=float).tolist() for e in ends), strict=True)
-        return dict(zip(table["term"], rows, strict=True))
+        df = fit.nobs - len(fit.beta)
+        half = t.ppf((1 + level) / 2, df) * np.sqrt(np.diag(fit.covariance))
+        ends = (fit.beta, fit.beta - half, fit.beta + half)
+        rows = zip(*(e.tolist() for e in ends), strict=True)
+        return dict(zip(fit.fixed_names, rows, strict=True))
     if not callable(getattr(fit, "tidy", None)):
         raise ArgumentError(
             f"fits[{name!r}] has no estimates to draw: it is a {type(fit).__name__}, not a fit"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partialpool.figures.style import Vector
+from partialpool.figures.style import Vector, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +34,9 @@ def ellipse(covariance: Vector, centre: Vector, share: float) -> Vector:
     return centre[:, None] + root @ circle
 
 
-def draw_ellipses(ax: Axes, covariance: Vector, centre: Vector, color: str) -> list[Any]:
-    """One line for each of `COVERAGE`."""
+def draw_ellipses(ax: Axes, covariance: Vector, centre: Vector) -> list[Any]:
+    """One line for each of `COVERAGE`, in the colour of the population."""
+    color = look("population")["color"]
     return [
         ax.plot(*ellipse(covariance, centre, share), color=color, ls=style, lw=1.2, zorder=2)[0]
         for share, style in COVERAGE

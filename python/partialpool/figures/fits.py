@@ -11,22 +11,27 @@ from numpy.typing import NDArray
 
 from partialpool.arguments import check_count
 from partialpool.errors import ArgumentError
+from partialpool.figures.facets import LEFT, PANEL, facet_grid, facet_margins, few_ticks, put_facet
 from partialpool.figures.labels import with_unit
+from partialpool.figures.scales import shared_scales
 from partialpool.figures.style import (
-    AMBER,
-    BLACK,
-    BLUE,
     DASHES,
-    GREY,
-    ORANGE,
     SERIES,
+    SMALL,
+    TEXT,
     check_name,
-    facet_margins,
+    check_page,
     factor_index,
-    few_ticks,
     headed,
-    put_facet,
+    look,
+    magnified,
+    mark_size,
+    new_figure,
+    points,
+    put_heading,
     put_legend,
+    room_for_text,
+    short_all,
     spread,
 )
 
@@ -38,14 +43,13 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 
-#: In drawing order: field of `GroupLines`, legend, style.
-LINES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    # Wide and light: it shows under the population's line, which often lies upon it.
-    ("complete", "all groups as one (complete pooling)", {"lw": 4.0, "color": AMBER, "alpha": 0.6}),
-    ("population", "population (fixed effects)", {"ls": "--", "lw": 1.0, "color": BLACK}),
-    ("partial", "this group in the model (partial pooling)", {"lw": 1.5, "color": BLUE}),
-    ("separate", "this group alone (no pooling)", {"ls": ":", "lw": 1.9, "color": ORANGE}),
-)
+#: In drawing order: field of `GroupLines` and of `LOOKS`, legend.
+LINES = {
+    "complete": "all groups as one (complete pooling)",
+    "population": "population (fixed effects)",
+    "partial": "this group in the model (partial pooling)",
+    "separate": "this group alone (no pooling)",
+}
 #: Points of a line; distinct settings of the other predictors that a line is averaged over; points
 #: of a facet that are drawn.
 GRID, SETTINGS, POINTS = 41, 200, 400
@@ -65,12 +69,14 @@ class GroupLines:
         Where the model's lines are evaluated: the range of x in all the data.
     population, partial
         Their heights, averaged over the settings of the other predictors in the group.
-    own_grid, separate
-        The group's own regression over its own range; empty where its rows cannot give one.
+    separate
+        Of the group's own regression; empty where its rows cannot give one.
     complete
         Heights of least squares without random effects; empty unless asked for.
     others
         Heights of other models' lines for the group.
+    averaged
+        Other predictors that take several values in the group's rows.
     """
 
     level: Any
@@ -79,10 +85,10 @@ class GroupLines:
     grid: Vector
     population: Vector
     partial: Vector
-    own_grid: Vector
     separate: Vector
     complete: Vector
     others: tuple[Vector, ...] = ()
+    averaged: tuple[str, ...] = ()
 
 
 def plot_fits(
@@ -95,8 +101,13 @@ def plot_fits(
     separate: bool = True,
     complete: bool = False,
     models: Mapping[str, MixedFit] | None = None,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Facets by group with the fitted lines.
+
+    All lines are drawn over the range of x in all the data. Of other predictors they are averages
+    over the values in the group's rows, and the title says so.
 
     Parameters
     ----------
@@ -114,6 +125,10 @@ def plot_fits(
         Whether to draw least squares of the fixed part, as if there were no groups.
     models
         Other fits of the same rows, by the name for the legend: their lines for the group too.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
 
     Returns
     -------
@@ -122,33 +137,40 @@ def plot_fits(
     Raises
     ------
     ArgumentError
-        If there is no such group or predictor, the fit was loaded without its data, or a model is
-        of other rows.
+        If there is no such group or predictor, the fit was loaded without its data, a model is of
+        other rows, or `figsize` has no room.
     """
-    from matplotlib.figure import Figure
-
+    page = check_page(None, figsize, ncol)
     facets, name, x_name, total = fits_data(
         fit, x=x, group=group, max_groups=max_groups, complete=complete, models=models
     )
     count = len(facets)
-    columns = count if count <= 6 else min(6, int(np.ceil(np.sqrt(1.5 * count))))
-    rows = int(np.ceil(count / columns))
-    width, height = max(1.6 * columns + 0.8, 4.2), 1.5 * rows + 0.6
+    rows, columns = facet_grid(count, ncol)
+    width, height = max(PANEL[0] * columns + 0.8, 4.2), PANEL[1] * rows + 0.6 * magnified()
+    width = width if page is None else page[0]
     unwanted = {"population": population, "separate": separate, "complete": complete}
-    drawn = [line for line in LINES if unwanted.get(line[0], True)]
+    drawn = [(v, label, look(v)) for v, label in LINES.items() if unwanted.get(v, True)]
     drawn += _other_lines(models or {})
-    beside = 3 if width > 8.5 else 1
+    beside = 3 if width > 8.5 * magnified() else 1
     heading = _heading(fit, facets, name, total, width)
-    above = 0.2 * (1 + heading.count("\n")) + 0.18 * np.ceil(len(drawn) / beside) + 0.08
-    figure = Figure(figsize=(width, height + above))
+    above = 0.22 * (1 + heading.count("\n")) + 0.18 * np.ceil(len(drawn) / beside)
+    above = magnified() * above + 0.12
+    height = height if page is None else page[1] - above
+    figure = new_figure(width, height + above, None)
+    if height <= 0:
+        raise ArgumentError("figsize has no room for the text alone; give a larger one")
     # The legend has a strip of its own, clear of the labels.
     halves: Any = figure.subfigures(2, 1, height_ratios=[above, height])
     top, bottom = halves
     axes = bottom.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     handles: dict[str, Any] = {}
+    size = mark_size(sum(min(len(f.x), POINTS) for f in facets))
+    names = short_all(
+        [f.level for f in facets], room_for_text((width - LEFT) / columns - 0.1, SMALL, 6)
+    )
     for i, facet in enumerate(facets):
-        handles |= _draw(axes.flat[i], facet, drawn)
-        put_facet(axes.flat[i], facet.level, labelled=i + columns >= count)
+        handles |= _draw(axes.flat[i], facet, drawn, size)
+        put_facet(axes.flat[i], names[i], labelled=i + columns >= count)
     # Lines of groups with few rows may run far out: what is seen is the data's range.
     few_ticks(axes.flat[0])
     shown = np.concatenate([v for f in facets for v in (f.y, f.population, f.partial, *f.others)])
@@ -156,12 +178,17 @@ def plot_fits(
     axes.flat[0].set_ylim(shown.min() - margin, shown.max() + margin)
     for ax in axes.flat[count:]:
         ax.set_visible(False)
-    facet_margins(bottom, width, height, above=0.25, down=rows)
+    facet_margins(bottom, width, height, above=0.25 * magnified(), down=rows)
     source = fit.design.source
-    bottom.supxlabel(with_unit(source, x_name), fontsize=9, parse_math=False)
     response = with_unit(source, fit.design.formula.response_name)
-    bottom.supylabel(response, fontsize=9, parse_math=False)
-    top.suptitle(heading, fontsize=9, parse_math=False)
+    on_x, on_y = shared_scales(axes.flat[:count])
+    texts = (
+        (bottom.supxlabel, with_unit(source, x_name), on_x),
+        (bottom.supylabel, response, on_y),
+    )
+    for put, text, scale in texts:
+        put(f"{text} {scale}".strip(), fontsize=points(TEXT), parse_math=False)
+    put_heading(top, heading, y=1 - 0.08 / above)
     in_order = [label for _, label, _ in drawn if label in handles]
     put_legend(
         top,
@@ -177,9 +204,12 @@ def plot_fits(
 
 def _other_lines(models: Mapping[str, MixedFit]) -> list[tuple[Any, str, dict[str, Any]]]:
     """A colour and dashes for each, none of them the fit's own."""
-    colours = [c for c in SERIES if c not in {BLACK, BLUE, ORANGE}]
     return [
-        (i, f"this group in {name}", {"ls": DASHES[1 + i % 4], "lw": 1.5, "color": colours[i % 4]})
+        (
+            i,
+            f"this group in {name}",
+            {"ls": DASHES[1 + i % 4], "lw": 1.5, "color": SERIES[1 + i % 3]},
+        )
         for i, name in enumerate(models)
     ]
 
@@ -188,28 +218,33 @@ def _heading(fit: MixedFit, facets: list[GroupLines], name: str, total: int, wid
     """Formula, group and what was left out, in lines that fit the figure."""
     some = f"{len(facets)} of {total:,} levels" if len(facets) < total else ""
     thinned = any(len(f.x) > POINTS for f in facets)
-    points = f"at most {POINTS} points a group drawn" if thinned else ""
-    return headed(width, f"{fit.formula}, by {name}", some, points)
+    fewer = f"at most {POINTS} points per group drawn" if thinned else ""
+    return headed(width, f"{fit.formula}, by {name}", averages(facets), some, fewer)
 
 
-def _draw(ax: Axes, facet: GroupLines, lines: list[Any]) -> dict[str, Any]:
-    some = np.linspace(0, len(facet.x) - 1, min(len(facet.x), POINTS)).round().astype(int)
+def averages(facets: list[GroupLines]) -> str:
+    """What the heading says where lines are means over other predictors."""
+    over = list(dict.fromkeys(name for f in facets for name in f.averaged))
+    return f"lines averaged over {', '.join(over)} in each group" if over else ""
+
+
+def _draw(ax: Axes, facet: GroupLines, lines: list[Any], size: float) -> dict[str, Any]:
+    some = spread(len(facet.x), POINTS)
     ax.plot(
         facet.x[some],
         facet.y[some],
         "o",
-        ms=2.8,
-        color=GREY,
+        ms=size,
         mec="none",
-        alpha=1 if len(some) <= 60 else 0.4,
+        alpha=0.9 if len(some) <= 60 else 0.4,
         zorder=1,
+        **look("observed"),
     )
     handles = {}
     for order, (field, label, style) in enumerate(lines, start=2):
-        grid = facet.own_grid if field == "separate" else facet.grid
-        if len(grid):
-            heights = facet.others[field] if isinstance(field, int) else getattr(facet, field)
-            (handles[label],) = ax.plot(grid, heights, zorder=order, **style)
+        heights = facet.others[field] if isinstance(field, int) else getattr(facet, field)
+        if len(heights):
+            (handles[label],) = ax.plot(facet.grid, heights, zorder=order, **style)
     return handles
 
 
@@ -251,8 +286,8 @@ def fits_data(
     facets = []
     for i, (code, rows) in enumerate(zip(chosen, members, strict=True)):
         own = x_rows[rows]
-        own_grid = np.linspace(own.min(), own.max(), GRID)
-        separate = data.own_regression(index, rows, settings[i], own_grid)
+        varies = bool(own.min() < own.max())
+        separate = data.own_regression(index, rows, settings[i], grid) if varies else None
         facets.append(
             GroupLines(
                 level=factor.levels[code],
@@ -261,10 +296,10 @@ def fits_data(
                 grid=grid,
                 population=population[i],
                 partial=partial[i],
-                own_grid=own_grid if separate is not None else np.empty(0),
                 separate=np.empty(0) if separate is None else separate,
                 complete=np.empty(0) if pooled is None else complete_heights[i],
                 others=tuple(heights[i] for heights in other_heights),
+                averaged=settings[i].averaged(),
             )
         )
     return facets, factor.name, x_name, levels

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from partialpool.figures.style import short
+
+if TYPE_CHECKING:
+    from partialpool.models.fit import MixedFit
 
 
 def unit_of(source: Any, column: str) -> str | None:
@@ -27,7 +32,7 @@ def unit_of(source: Any, column: str) -> str | None:
 def coefficient_unit(source: Any, response: str, name: str) -> str | None:
     """The unit of a coefficient: the response's for an intercept or a contrast of levels.
 
-    Of a slope it is the response's over the column's; None where the response has none, or the
+    A slope's is the response's over the column's; None where the response has none, or the
     term is a transform or a product.
     """
     unit = unit_of(source, response)
@@ -37,6 +42,15 @@ def coefficient_unit(source: Any, response: str, name: str) -> str | None:
     if name not in columns:
         return None
     return f"{unit} per {unit_of(source, name) or 'unit'}"
+
+
+def parameter_label(fit: MixedFit, name: str, width: int, shown: str | None = None) -> str:
+    """A parameter's name, cut to a width, and its unit; `shown` in place of the name."""
+    column, design = fit.parameters.column(name), fit.design
+    unit = None
+    if column is not None:
+        unit = coefficient_unit(design.source, design.formula.response_name, column)
+    return in_unit(short(shown or name, width), unit)
 
 
 def in_unit(text: str, unit: str | None) -> str:

@@ -8,18 +8,19 @@ import numpy as np
 
 from partialpool.arguments import POOLINGS, Pooling, check_choice
 from partialpool.errors import ArgumentError
-from partialpool.figures.fits import GroupLines, fits_data
+from partialpool.figures.fits import GroupLines, averages, fits_data
 from partialpool.figures.labels import with_unit
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
     Vector,
-    check_axes,
     check_names,
+    check_page,
+    grid_of,
     headed,
+    look,
+    mark_size,
     new_figure,
+    put_heading,
     put_labels,
     put_legend,
     put_title,
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 
     from partialpool.models.fit import MixedFit
 
-#: Kind of pooling: heading, style of the lines.
-POOLING: dict[Pooling, tuple[str, dict[str, Any]]] = {
-    "complete": ("complete pooling", {"ls": "--", "lw": 1.8, "color": BLACK, "zorder": 5}),
-    "partial": ("partial pooling", {"ls": "-", "lw": 1.1, "color": BLUE, "zorder": 4}),
-    "none": ("no pooling", {"ls": ":", "lw": 1.1, "color": ORANGE, "zorder": 3}),
+#: Kind of pooling: heading, field of `GroupLines` and of `LOOKS`, width and order of the lines.
+POOLING: dict[Pooling, tuple[str, str, dict[str, Any]]] = {
+    "complete": ("complete pooling", "complete", {"lw": 3.0, "zorder": 5}),
+    "partial": ("partial pooling", "partial", {"lw": 1.1, "zorder": 4}),
+    "none": ("no pooling", "separate", {"lw": 1.1, "zorder": 3}),
 }
 #: Points of a group that are drawn where there are many groups.
 POINTS = 3_000
@@ -50,9 +51,11 @@ def plot_lines(
     group: str | None = None,
     pooling: Pooling | Sequence[Pooling] | None = None,
     max_groups: int = 100,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
-    """The lines of all groups together.
+    """The lines of all groups together, each over the range of x in all the data.
 
     Parameters
     ----------
@@ -64,6 +67,10 @@ def plot_lines(
         and together on one Axes.
     max_groups
         With more groups, this many spread evenly over the levels are shown, and the title says so.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there, on one panel.
 
@@ -76,8 +83,7 @@ def plot_lines(
     ArgumentError
         If there is no such group or predictor, or the fit was loaded without its data.
     """
-    if ax is not None:
-        check_axes(ax)
+    page = check_page(ax, figsize, ncol)
     given = tuple(POOLING) if pooling is None else pooling
     names = check_names(given, "pooling")
     if not names:
@@ -88,23 +94,30 @@ def plot_lines(
     )
     some = f"{len(facets)} of {total:,} levels" if len(facets) < total else ""
     thinned = sum(len(f.x) for f in facets) > POINTS
-    points = f"{POINTS:,} of the points" if thinned else ""
+    fewer = f"{POINTS:,} of the points" if thinned else ""
+    said = (f"{fit.formula}, by {name}", averages(facets), some, fewer)
     limits = _limits(facets)
     labels = [with_unit(fit.design.source, v) for v in (x_name, fit.design.formula.response_name)]
     if ax is not None:
         handles = _panel(ax, facets, kinds, limits)
         put_labels(ax, *labels)
-        put_title(ax, f"{fit.formula}, by {name}", some, points)
+        put_scales([ax])
+        put_title(ax, *said)
         put_legend(ax, handles, [POOLING[k][0] for k in kinds])
         return ax
-    figure = new_figure(3.1 * len(kinds) + 1.0, 3.6)
-    axes = figure.subplots(1, len(kinds), sharex=True, sharey=True, squeeze=False)[0]
-    for i, (panel, kind) in enumerate(zip(axes, kinds, strict=True)):
+    down, across = grid_of(len(kinds), 3, ncol)
+    figure = new_figure(3.1 * across + 1.0, 3.0 * down + 0.6, figsize=page)
+    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+    for i, (panel, kind) in enumerate(zip(axes, kinds, strict=False)):
         _panel(panel, facets, [kind], limits)
-        put_labels(panel, labels[0], labels[1] if i == 0 else "")
+        last = i + across >= len(kinds)
+        put_labels(panel, labels[0] if last else "", labels[1] if i % across == 0 else "")
+        panel.tick_params(labelbottom=last)
         put_title(panel, POOLING[kind][0])
-    text = headed(figure.get_size_inches()[0], f"{fit.formula}, by {name}", some, points)
-    figure.suptitle(text, fontsize=9, parse_math=False)
+    for panel in axes[len(kinds) :]:
+        panel.set_visible(False)
+    put_scales(axes[: len(kinds)])
+    put_heading(figure, headed(figure.get_size_inches()[0], *said))
     return figure
 
 
@@ -127,11 +140,14 @@ def _panel(
     shown = np.arange(len(x))
     if len(x) > POINTS:
         shown = np.random.default_rng(1).choice(len(x), POINTS, replace=False)
-    ax.plot(x[shown], y[shown], "o", ms=2.2, color=GREY, alpha=0.45, mec="none", zorder=1)
+    size = mark_size(len(shown))
+    alpha = 0.8 if len(shown) <= 200 else 0.45
+    ax.plot(x[shown], y[shown], "o", ms=size, alpha=alpha, mec="none", zorder=1, **look("observed"))
     handles = []
     for kind in kinds:
-        style = POOLING[kind][1]
-        lines = _lines(facets, kind)
+        _, field, changed = POOLING[kind]
+        style = look(field, **changed)
+        lines = _lines(facets, field)
         weight = style["lw"] if len(lines) <= 30 else 0.6 * style["lw"]
         ax.add_collection(
             LineCollection(
@@ -139,22 +155,20 @@ def _panel(
                 colors=style["color"],
                 linestyles=style["ls"],
                 linewidths=weight,
-                alpha=1.0 if len(lines) <= 30 else 0.6,
+                alpha=style.get("alpha", 1.0) if len(lines) <= 30 else 0.6,
                 zorder=style["zorder"],
             )
         )
-        handles.append(Line2D([], [], color=style["color"], ls=style["ls"], lw=style["lw"]))
+        handles.append(Line2D([], [], **{k: v for k, v in style.items() if k != "zorder"}))
     ax.autoscale_view()
     ax.set_ylim(*limits)
     return handles
 
 
-def _lines(facets: list[GroupLines], kind: str) -> list[Vector]:
+def _lines(facets: list[GroupLines], field: str) -> list[Vector]:
     """(points, 2) of each line; one of complete pooling where all groups share it."""
-    if kind == "complete":
-        lines = [np.column_stack([f.grid, f.complete]) for f in facets]
-        same = all(np.allclose(line, lines[0], rtol=1e-12) for line in lines)
-        return lines[:1] if same else lines
-    if kind == "partial":
-        return [np.column_stack([f.grid, f.partial]) for f in facets]
-    return [np.column_stack([f.own_grid, f.separate]) for f in facets if len(f.separate)]
+    heights = ((f.grid, getattr(f, field)) for f in facets)
+    lines = [np.column_stack(line) for line in heights if len(line[1])]
+    if field == "complete" and all(np.allclose(line, lines[0], rtol=1e-12) for line in lines):
+        return lines[:1]
+    return lines

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partialpool.errors import ArgumentError
-from partialpool.figures.labels import coefficient_unit, in_unit
+from partialpool.figures.labels import parameter_label
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
     BLUE,
     GREY,
     ORANGE,
     Vector,
-    check_axes,
     check_fit,
+    check_page,
     grid_of,
+    ink,
     new_figure,
+    paper,
+    put_heading,
     put_labels,
     put_title,
-    short,
-    wrapped,
 )
 from partialpool.inference.intervals.parameters import select
 
@@ -44,6 +45,8 @@ def plot_profile(
     fit: MixedFit | Profile,
     *,
     parm: str | int | Sequence[str | int] | None = None,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Profile ζ of each parameter: a straight line where the estimate is normal.
@@ -56,6 +59,10 @@ def plot_profile(
         A fit, refitted by ML if need be, or its ``profile()``, which saves making it again.
     parm
         Parameters, as for `LinearMixedModel.profile`; default all.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; one parameter must be named.
 
@@ -68,17 +75,17 @@ def plot_profile(
     ArgumentError
         If there is no such parameter.
     """
-    if ax is not None:
-        check_axes(ax)
+    page = check_page(ax, figsize, ncol)
     profile, names = _profile(fit, parm)
     if ax is not None:
         if len(names) > 1:
             raise ArgumentError(f"one Axes holds one parameter; name it: parm={names[0]!r}")
         _zeta(ax, profile, names[0])
         put_labels(ax, _label(profile, names[0]), "ζ")
+        put_scales([ax])
         return ax
-    down, across = grid_of(len(names), 4)
-    figure = new_figure(max(4.2, 2.7 * across + 0.4), 2.5 * down + 0.5)
+    down, across = grid_of(len(names), 4, ncol)
+    figure = new_figure(max(4.2, 2.7 * across + 0.4), 2.5 * down + 0.5, figsize=page)
     axes = figure.subplots(down, across, sharey=True, squeeze=False)
     for i, name in enumerate(names):
         panel = axes.flat[i]
@@ -88,8 +95,8 @@ def plot_profile(
     for panel in axes.flat[len(names) :]:
         panel.set_visible(False)
     heading = f"{profile.fit.formula}, ML; profile ζ with 50, 80 and 95% intervals"
-    width = figure.get_size_inches()[0]
-    figure.suptitle(wrapped(heading, width), fontsize=9, parse_math=False)
+    put_scales(axes.flat[: len(names)])
+    put_heading(figure, heading)
     return figure
 
 
@@ -97,6 +104,7 @@ def plot_profile_pairs(
     fit: MixedFit | Profile,
     *,
     parm: str | int | Sequence[str | int] | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Contours of the profiled likelihood of each pair of parameters, with the profiles' traces.
@@ -113,6 +121,8 @@ def plot_profile_pairs(
     parm
         Parameters, two or more; default all, of more than seven the first seven, and the title
         says so.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; two parameters must be named.
 
@@ -125,8 +135,7 @@ def plot_profile_pairs(
     ArgumentError
         If there are no such parameters, or fewer than two.
     """
-    if ax is not None:
-        check_axes(ax)
+    page = check_page(ax, figsize)
     profile, names = _profile(fit, parm)
     if len(names) < 2:
         raise ArgumentError("a pair needs two parameters; for one see fit.plot.profile()")
@@ -135,10 +144,11 @@ def plot_profile_pairs(
             raise ArgumentError(f"one Axes holds one pair; name it: parm={list(names[:2])!r}")
         _pair(ax, profile, names[0], names[1])
         put_labels(ax, _label(profile, names[0]), _label(profile, names[1]))
+        put_scales([ax])
         put_title(ax, "contours: joint 50, 80 and 95%; lines: profile traces")
         return ax
     k = min(len(names), MOST)
-    figure = new_figure(1.9 * k + 0.4, 1.7 * k + 0.6)
+    figure = new_figure(1.9 * k + 0.4, 1.7 * k + 0.6, figsize=page)
     grid = figure.add_gridspec(k - 1, k - 1)
     columns: dict[int, Axes] = {}
     for i in range(1, k):
@@ -157,7 +167,8 @@ def plot_profile_pairs(
     heading = "profile pairs, ML; contours: joint 50, 80 and 95%; lines: profile traces"
     if k < len(names):
         heading += f" (the first {k} of {len(names)} parameters)"
-    figure.suptitle(wrapped(heading, figure.get_size_inches()[0]), fontsize=9)
+    put_scales(figure.axes)
+    put_heading(figure, heading)
     return figure
 
 
@@ -170,36 +181,63 @@ def _profile(fit: Any, parm: Any) -> tuple[Profile, Sequence[str]]:
             not isinstance(parm, str | int | list | tuple) or parm in ([], ())
         ):
             raise ArgumentError(f"parm must name parameters of the fit, not {parm!r}")
-        made = fit.profile(parm, oldnames=False)
+        made = fit.profile(parm)
         return made, made.names
-    chosen = select(fit.parameters, parm)
-    return fit, [p.old_name if fit.oldnames else p.name for p in chosen]
+    return fit, [p.called(fit.style) for p in select(fit.parameters, parm, fit.style)]
 
 
 def _label(profile: Profile, name: str, width: int = 60) -> str:
-    """A parameter's name and, where the data say it, its unit."""
-    parameter = profile.parameter(name)
-    design, kind = profile.fit.design, parameter.kind
-    if kind == "cor":
-        return short(name, width)
-    column = "Intercept"
-    if kind == "fixed":
-        column = profile.fit.fixed_names[parameter.at[0]]
-    if kind == "sd":
-        factor, place = parameter.at
-        column = design.factors[factor].names[place]
-    unit = coefficient_unit(design.source, design.formula.response_name, column)
-    return in_unit(short(name, width), unit)
+    return parameter_label(profile.fit, profile.parameter(name).name, width, shown=name)
 
 
 def _trace(profile: Profile, name: str) -> tuple[Vector, Vector]:
     """ζ, strictly ascending, and the parameter's value at each."""
-    values, zeta = profile.zeta(name)
+    own = _points(profile, name)
+    values, zeta = own[name].to_numpy(dtype=float), own["zeta"].to_numpy(dtype=float)
     # Where a likelihood is flat two points may share a ζ but for rounding.
     order = np.argsort(zeta, kind="stable")
     values, zeta = values[order], zeta[order]
     kept = np.concatenate([[True], np.diff(zeta) > 1e-9])
     return zeta[kept], values[kept]
+
+
+def _points(profile: Profile, name: str) -> Any:
+    """The points profiled along a parameter, by ζ, those of a correlation without a fold."""
+    points: Any = profile.points
+    own = points[points["parameter"] == name].sort_values("zeta", kind="stable")
+    if profile.parameter(name).kind != "cor":
+        return own
+    return own[_unfolded(own[name].to_numpy(dtype=float), own["zeta"].to_numpy(dtype=float))[1]]
+
+
+def _unfolded(values: Vector, zeta: Vector) -> tuple[Vector, Any]:
+    """ζ of a correlation's values, none beyond what is found farther out, and which are minima.
+
+    Where a standard deviation is zero its correlations are free: the deviance of ±1 reached there
+    is one that every value can have.
+    """
+    size, capped, kept = np.abs(zeta), zeta.copy(), zeta == 0
+    # The search ends at ±1 but for rounding.
+    away = np.round(np.abs(values - values[np.argmin(size)]), 6)
+    farthest = np.lexsort((size, -away))
+    for side in (-1.0, 1.0):
+        at = farthest[np.sign(zeta[farthest]) == side]
+        least = np.minimum.accumulate(size[at])
+        capped[at] = side * least
+        kept[at] = size[at] < np.concatenate([[np.inf], least])[:-1]
+    return capped, kept
+
+
+def _level_ends(values: Vector, zeta: Vector) -> tuple[Vector, Vector]:
+    """A line through ζ by value, level where a correlation is free."""
+    from scipy.interpolate import PchipInterpolator
+
+    capped, _ = _unfolded(values, zeta)
+    order = np.lexsort((np.abs(capped), np.round(values, 6)))
+    first = np.concatenate([[True], np.diff(values[order]) > 1e-6])
+    curve = PchipInterpolator(values[order][first], capped[order][first])
+    at = np.linspace(float(values.min()), float(values.max()), 241)
+    return at, curve(at)
 
 
 def _zeta(ax: Axes, profile: Profile, name: str) -> None:
@@ -210,7 +248,10 @@ def _zeta(ax: Axes, profile: Profile, name: str) -> None:
     if len(zeta) > 1:
         at = np.linspace(zeta[0], zeta[-1], 121)
         curve = PchipInterpolator(zeta, values)
-        ax.plot(curve(at), at, color=BLUE, lw=1.5, zorder=3)
+        line = curve(at), at
+        if profile.parameter(name).kind == "cor":
+            line = _level_ends(*profile.zeta(name))
+        ax.plot(*line, color=BLUE, lw=1.5, zorder=3)
         for level in LEVELS:
             z = float(norm.ppf((1 + level) / 2))
             # A side that ends at the parameter's bound ends its intervals too.
@@ -227,10 +268,10 @@ def _pair(ax: Axes, profile: Profile, x: str, y: str) -> None:
         ax.plot(*contour(profile, x, y, level), color=BLUE, lw=1.2, ls=style, zorder=2)
     points: Any = profile.points
     for name, style in ((x, "-"), (y, "--")):
-        own = points[points["parameter"] == name]
+        own = _points(profile, name)
         ax.plot(own[x], own[y], color=ORANGE, lw=1, ls=style, zorder=3)
     at = points.loc[points["zeta"] == 0.0, [x, y]].iloc[0]
-    ax.plot(at[x], at[y], "P", ms=6, color=BLACK, mec="white", zorder=4)
+    ax.plot(at[x], at[y], "P", ms=6, color=ink(), mec=paper(), zorder=4)
 
 
 def contour(profile: Profile, x: str, y: str, level: float) -> Vector:
@@ -245,8 +286,7 @@ def contour(profile: Profile, x: str, y: str, level: float) -> Vector:
     (zx, vx), (zy, vy) = _trace(profile, x), _trace(profile, y)
     if min(len(zx), len(zy)) < 3:
         return np.full((2, 1), np.nan)
-    points: Any = profile.points
-    own = {n: points[points["parameter"] == n].sort_values("zeta") for n in (x, y)}
+    own = {n: _points(profile, n) for n in (x, y)}
     to_zeta = {x: _inverse(vx, zx), y: _inverse(vy, zy)}
 
     def other(along: str, across: str, at: float) -> float:

@@ -9,22 +9,24 @@ import numpy as np
 
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import coefficient_unit, in_unit
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
     BLUE,
     SKY,
     Vector,
-    check_axes,
     check_fit,
     check_name,
+    check_page,
     column_index,
     factor_index,
     grid_of,
+    ink,
+    mark_size,
     new_figure,
+    put_heading,
     put_labels,
     put_title,
     spread,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class NormalQuantiles:
     lower, upper
         Where each lies with probability 95% if the sample is normal.
     centre, scale
-        Of the line: through the quartiles, as R's ``qqline``.
+        Intercept and slope of the line through the quartiles, as R's ``qqline``.
     total
         Values that there are.
     """
@@ -67,6 +69,8 @@ def plot_qq(
     *,
     of: str | None = None,
     column: str | None = None,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Normal quantile plots with a line through the quartiles and a pointwise 95% band.
@@ -78,6 +82,10 @@ def plot_qq(
         a panel each.
     column
         One random effect of that factor.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; needs `of`, and `column` where the factor has several random effects.
 
@@ -90,28 +98,29 @@ def plot_qq(
     ArgumentError
         If there is no such group or random effect.
     """
+    page = check_page(ax, figsize, ncol)
     chosen = _samples(fit, of, column)
     if ax is not None:
-        check_axes(ax)
         if len(chosen) > 1:
             raise ArgumentError("one Axes holds one plot; name it with of= and column=")
         _panel(ax, *chosen[0])
+        put_scales([ax])
         return ax
-    down, across = grid_of(len(chosen), 3)
-    figure = new_figure(3.5 * across + 0.4, 3.4 * down + 0.4)
+    down, across = grid_of(len(chosen), 3, ncol)
+    figure = new_figure(3.5 * across + 0.4, 3.4 * down + 0.4, figsize=page)
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for panel, sample in zip(axes, chosen, strict=False):
         _panel(panel, *sample)
     for panel in axes[len(chosen) :]:
         panel.set_visible(False)
-    text = wrapped(f"{fit.formula}; band: pointwise 95%", figure.get_size_inches()[0])
-    figure.suptitle(text, fontsize=9, parse_math=False)
+    put_scales(axes[: len(chosen)])
+    put_heading(figure, f"{fit.formula}; band: pointwise 95%")
     return figure
 
 
 def _samples(fit: MixedFit, of: str | None, column: str | None) -> list[tuple[Vector, str, str]]:
     """Values, title and label of each panel."""
-    from partialpool.models.random_effects import unique_names
+    from partialpool.design.names import column_names
 
     out: list[tuple[Vector, str, str]] = []
     check_fit(fit)
@@ -125,7 +134,7 @@ def _samples(fit: MixedFit, of: str | None, column: str | None) -> list[tuple[Ve
     indices = list(dict.fromkeys(t.index for t in fit.terms))
     for index in indices if of is None else [factor_index(fit, of)]:
         factor = fit.design.factors[index]
-        for j, name in enumerate(unique_names(factor.names)):
+        for j, name in enumerate(column_names(factor)):
             if column is None or j == column_index(fit, index, column):
                 response = fit.design.formula.response_name
                 unit = coefficient_unit(fit.design.source, response, name)
@@ -138,8 +147,8 @@ def _panel(ax: Axes, values: Vector, title: str, label: str) -> None:
     data = normal_quantiles(values)
     ax.fill_between(data.theoretical, data.lower, data.upper, color=SKY, alpha=0.3, lw=0, zorder=1)
     ends: Any = data.theoretical[[0, -1]]
-    ax.plot(ends, data.centre + data.scale * ends, color=BLACK, lw=1, zorder=2)
-    size = 4.5 if data.total <= 60 else 3
+    ax.plot(ends, data.centre + data.scale * ends, color=ink(), lw=1, zorder=2)
+    size = mark_size(len(data.sample))
     ax.plot(data.theoretical, data.sample, "o", ms=size, color=BLUE, mec="none", zorder=3)
     put_labels(ax, "normal quantile", label)
     thinned = len(data.sample) < data.total

@@ -14,56 +14,56 @@ from partialpool.design.design import group_labels
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import ArgumentError
 from partialpool.figures.labels import with_unit
-from partialpool.figures.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
-    Indices,
-    Vector,
-    check_axes,
-    cloud,
-    facet_margins,
-    few_ticks,
-    headed,
-    new_figure,
-    put_facet,
-    put_labels,
-    put_levels,
-    put_title,
-    short,
-    spread,
-)
+from partialpool.figures.style import SERIES, Indices, Vector, check_page, spread
 from partialpool.formula.model import parse_grouped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Points of a group that are drawn.
-POINTS = 200
-#: What box plots are (Tukey's).
-BOXES = "box: quartiles; whiskers ≤ 1.5 box lengths"
+    from partialpool.design.design import Design
+
+#: Different values of a number that are taken as places along an axis.
+PLACES = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Hue:
+    """The second predictor, shown by colour.
+
+    Attributes
+    ----------
+    name
+    codes
+        (n,)
+    levels
+    """
+
+    name: str
+    codes: Indices
+    levels: tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class GroupedRows:
-    """Response, predictor and group of the rows that are complete.
+    """Response, predictors and group of the rows that are complete.
 
     Attributes
     ----------
     y
         (n,)
     y_name, x_name, group
-        Names; `x_name` is None without a predictor.
+        Names; `x_name` is None without a predictor, `group` is empty without groups.
     y_label, x_label
         The same with units.
     x
         (n,); of a factor, its codes.
     x_levels
-        Of a factor, else None.
+        Levels of a factor, else None.
+    hue
+        The second predictor, if there is one.
     rows
-        Row numbers of each group.
+        Row numbers of each group; without groups, all in one.
     levels
     dropped
         Rows left out because a value was missing.
@@ -76,6 +76,7 @@ class GroupedRows:
     x_name: str | None
     x_label: str
     x_levels: tuple[Any, ...] | None
+    hue: Hue | None
     group: str
     rows: tuple[Indices, ...]
     levels: tuple[Any, ...]
@@ -89,28 +90,37 @@ def plot_data(
     kind: DataFigure | None = None,
     max_groups: int | None = None,
     seed: int = 1,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
-    """Look at the data by group before fitting.
+    """Look at the data before fitting: by group, by predictors, or both.
 
     Parameters
     ----------
     formula
-        ``"Reaction ~ Days | Subject"``, or ``"bright ~ 1 | operator"``; as for `lm_list`. The
-        first predictor is the horizontal axis.
+        ``"Reaction ~ Days | Subject"``, ``"bright ~ 1 | operator"``, or without a group
+        ``"yield ~ irrigation"``. The first predictor is the horizontal axis, a second one (a
+        factor, or a number that takes few values) is shown by colour.
     data
         Any table that `lmer` takes.
     kind
-        "jitter" (points by group, and their mean), "box" (box plots by group), "facets" (a panel a
-        group, against the predictor), "pooled" (all rows against the predictor, with one least
-        squares line). Default "facets" with a predictor, else "jitter".
+        "facets" (a panel a group, against the predictor), "pooled" (all rows against the predictor,
+        with one least squares line), "jitter" (points, and their mean) or "box" (box plots). The
+        last two are by group, or where there is a predictor by its levels, in a panel a group.
+        Default "facets" with a predictor and a group, "pooled" with a numeric predictor alone,
+        else "jitter".
     max_groups
         With more groups, this many spread evenly over the levels are shown, and the title says
         so: default 36 facets, else 120. "pooled" shows all rows.
     seed
-        Of the jitter, and of the points drawn where there are more than 200 a group.
+        Seed of the jitter, and of the points drawn where a group has more than 200.
+    ncol
+        Facets beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
-        Draw there (not "facets").
+        Draw there, what is one panel.
 
     Returns
     -------
@@ -121,49 +131,98 @@ def plot_data(
     ArgumentError, FormulaError, DataError
         For arguments, formulas and columns that cannot be drawn.
     """
+    from partialpool.figures.raw_panels import draw_facets, draw_groups, draw_places, draw_pooled
+
     read = grouped_rows(formula, data)
-    default = "jitter" if read.x is None else "facets"
-    kind = default if kind is None else check_choice(kind, "kind", DATA_FIGURES)
+    kind = _default(read) if kind is None else check_choice(kind, "kind", DATA_FIGURES)
+    _check_kind(read, kind)
+    if kind in {"jitter", "box"} and read.x is not None:
+        read = _in_places(read, kind)
+    faceted = kind == "facets" or (read.group != "" and read.x is not None and kind != "pooled")
+    if faceted and ax is not None:
+        raise ArgumentError("facets are panels of their own; leave ax out, or use kind='pooled'")
+    if ncol is not None and not faceted:
+        raise ArgumentError("ncol is of facets, one a group; this figure is one panel")
+    page = check_page(ax, figsize, ncol)
+    if max_groups is None:
+        max_groups = 36 if faceted else 120
+    chosen = spread(len(read.levels), check_count(max_groups, "max_groups"))
+    rng = np.random.default_rng(check_seed(seed))
+    if faceted:
+        return draw_facets(read, chosen, rng, kind, page, ncol)
+    if kind == "pooled":
+        return draw_pooled(read, rng, page, ax)
+    if read.x is None:
+        return draw_groups(read, chosen, rng, kind, page, ax)
+    return draw_places(read, rng, kind, page, ax)
+
+
+def _default(read: GroupedRows) -> DataFigure:
+    if read.x is None:
+        return "jitter"
+    if read.group:
+        return "facets"
+    return "pooled" if read.x_levels is None else "jitter"
+
+
+def _check_kind(read: GroupedRows, kind: DataFigure) -> None:
+    """Refuse what the formula has too little for."""
+    group = read.group or "g"
+    if read.x is None and not read.group:
+        raise ArgumentError(
+            f"`{read.y_name} ~ 1` has nothing to draw {read.y_name} against; name a predictor, a"
+            f" group, or both: `{read.y_name} ~ x | g`"
+        )
     if kind in {"facets", "pooled"} and read.x is None:
         raise ArgumentError(
             f"kind={kind!r} needs a predictor for the horizontal axis: `{read.y_name} ~ x |"
-            f" {read.group}`"
+            f" {group}`"
         )
-    if max_groups is None:
-        max_groups = 36 if kind == "facets" else 120
-    chosen = spread(len(read.levels), check_count(max_groups, "max_groups"))
-    rng = np.random.default_rng(check_seed(seed))
-    if kind == "facets":
-        if ax is not None:
-            raise ArgumentError(
-                "facets are panels of their own; leave ax out, or use kind='pooled'"
-            )
-        return _facets(read, chosen, rng)
-    figure = None
-    if ax is None:
-        wide = 6.0 if kind == "pooled" else float(np.clip(1.5 + 0.3 * len(chosen), 5.0, 12.0))
-        figure = new_figure(wide, 4.2)
-        ax = figure.subplots()
-    else:
-        check_axes(ax)
-    if kind == "pooled":
-        _pooled(ax, read, rng)
-    else:
-        (_jitter if kind == "jitter" else _boxes)(ax, read, chosen, rng)
-    return ax if figure is None else figure
+    if kind == "facets" and not read.group:
+        raise ArgumentError(
+            f"kind='facets' needs a group, a panel each: `{read.y_name} ~ {read.x_name} | g`"
+        )
+
+
+def _in_places(read: GroupedRows, kind: DataFigure) -> GroupedRows:
+    """A number that takes few values has a place for each along the axis."""
+    if read.x_levels is not None:
+        return read
+    assert read.x is not None  # plot_data has seen to it
+    found = _few(read.x, PLACES)
+    if found is None:
+        instead = f", or {read.y_name} by group: `{read.y_name} ~ 1 | {read.group}`"
+        raise ArgumentError(
+            f"kind={kind!r} draws by the levels of a factor, and {read.x_name!r} is a number with"
+            f" more than {PLACES} different values; use kind='pooled'{instead * bool(read.group)}"
+        )
+    return replace(read, x=found[0].astype(np.float64), x_levels=found[1])
+
+
+def _few(values: Vector, most: int) -> tuple[Indices, tuple[Any, ...]] | None:
+    """Codes and different values of a number, where there are at most so many."""
+    different, codes = np.unique(values, return_inverse=True)
+    if len(different) > most:
+        return None
+    whole = bool(np.all(different == np.round(different)) and np.abs(different).max() < 1e15)
+    levels = (int(v) if whole else float(f"{v:.6g}") for v in different)
+    return codes.astype(np.intp), tuple(levels)
 
 
 def grouped_rows(formula: str, data: Any) -> GroupedRows:
     """What `plot_data` draws."""
-    parsed, group = parse_grouped(formula)
+    parsed, group = parse_grouped(formula, needed=False)
     frame = Frame(data)
     design = build_design(replace(parsed, variables=(*parsed.variables, *group)), frame)
-    labels = group_labels(frame, group, design.rows)
-    order = np.argsort(labels.codes, kind="stable")
-    ends = np.cumsum(np.bincount(labels.codes, minlength=len(labels.levels)))[:-1]
-    predictors = fixed_variables(parsed)
-    x, x_levels, name = None, None, predictors[0] if predictors else None
-    if name is not None and frame.is_numeric(name):
+    rows, levels = (np.arange(design.n),), (None,)
+    if group:
+        labels = group_labels(frame, group, design.rows)
+        order = np.argsort(labels.codes, kind="stable")
+        ends = np.cumsum(np.bincount(labels.codes, minlength=len(labels.levels)))[:-1]
+        rows, levels = tuple(np.split(order, ends)), labels.levels
+    name, hue = _predictors(parsed, frame, design)
+    x, x_levels = None, None
+    if name is not None and _is_number(name, frame, design):
         x = take(frame.numeric(name), design.rows)
     elif name is not None:
         coded = group_labels(frame, (name,), design.rows)
@@ -177,131 +236,44 @@ def grouped_rows(formula: str, data: Any) -> GroupedRows:
         x_name=name,
         x_label="" if name is None else with_unit(data, name),
         x_levels=x_levels,
+        hue=hue,
         group=":".join(group),
-        rows=tuple(np.split(order, ends)),
-        levels=labels.levels,
+        rows=rows,
+        levels=levels,
         dropped=design.dropped,
     )
 
 
-def _said(read: GroupedRows, chosen: Indices, points: bool) -> list[str]:
-    """What of the data is not on the figure."""
-    out = []
-    if len(chosen) < len(read.levels):
-        out.append(f"{len(chosen)} of {len(read.levels):,} groups")
-    if points and max(len(read.rows[i]) for i in chosen) > POINTS:
-        out.append(f"at most {POINTS} random points a group, means of all")
-    if read.dropped:
-        out.append(f"{read.dropped:,} rows with missing values left out")
-    return out
+def _is_number(name: str, frame: Frame, design: Design) -> bool:
+    """Whether a predictor is a number, also in the formula: `C(x)` is not."""
+    return frame.is_numeric(name) and name not in getattr(design.fixed, "levels", {})
 
 
-def _some(rows: Indices, rng: np.random.Generator) -> Indices:
-    return rows if len(rows) <= POINTS else rng.choice(rows, POINTS, replace=False)
-
-
-def _jitter(ax: Axes, read: GroupedRows, chosen: Indices, rng: np.random.Generator) -> None:
-    drawn = [_some(read.rows[i], rng) for i in chosen]
-    at = np.repeat(np.arange(len(chosen)), [len(r) for r in drawn])
-    rows = np.concatenate(drawn)
-    size = 16 if len(rows) <= 500 else 4
-    x = at + rng.uniform(-0.22, 0.22, len(at))
-    ax.scatter(x, read.y[rows], s=size, color=BLUE, alpha=0.55, linewidths=0)
-    means = [float(read.y[read.rows[i]].mean()) for i in chosen]
-    half = 0.36
-    place = np.arange(len(chosen))
-    ax.hlines(means, place - half, place + half, color=ORANGE, lw=2)
-    _by_group_axes(ax, read, chosen)
-    put_title(ax, f"{read.y_name} by {read.group}; bar: mean", *_said(read, chosen, points=True))
-
-
-def _boxes(ax: Axes, read: GroupedRows, chosen: Indices, rng: np.random.Generator) -> None:
-    ax.boxplot(
-        [read.y[read.rows[i]] for i in chosen],
-        positions=np.arange(len(chosen)),
-        widths=0.6,
-        manage_ticks=False,
-        showfliers=sum(len(read.rows[i]) for i in chosen) <= 50_000,
-        flierprops={"marker": "o", "markersize": 2.5, "markeredgecolor": GREY},
-        boxprops={"color": BLUE},
-        whiskerprops={"color": BLUE},
-        capprops={"color": BLUE},
-        medianprops={"color": ORANGE, "linewidth": 2},
+def _predictors(parsed: Any, frame: Frame, design: Design) -> tuple[str | None, Hue | None]:
+    """The horizontal axis, and the second predictor: that of the two which can be coloured."""
+    names = list(fixed_variables(parsed))
+    if len(names) > 2:
+        raise ArgumentError(
+            f"a figure shows two predictors, one along the axis and one by colour; leave out"
+            f" {' or '.join(map(repr, names))}"
+        )
+    if len(names) < 2:
+        return (names[0] if names else None), None
+    for x, other in (names, names[::-1]):
+        hue = _hue(other, frame, design)
+        if hue is not None:
+            return x, hue
+    raise ArgumentError(
+        f"colour shows a factor of at most {len(SERIES)} levels, and neither {names[0]!r} nor"
+        f" {names[1]!r} is one; leave one of them out"
     )
-    _by_group_axes(ax, read, chosen)
-    said = [BOXES, *_said(read, chosen, points=False)]
-    if sum(len(read.rows[i]) for i in chosen) > 50_000:
-        said.append("values beyond the whiskers not drawn")
-    put_title(ax, f"{read.y_name} by {read.group}", *said)
 
 
-def _by_group_axes(ax: Axes, read: GroupedRows, chosen: Indices) -> None:
-    put_labels(ax, "", read.y_label)
-    put_levels(ax, "x", [read.levels[i] for i in chosen], read.group)
-    ax.set_xlim(-0.7, len(chosen) - 0.3)
-
-
-def _pooled(ax: Axes, read: GroupedRows, rng: np.random.Generator) -> None:
-    x = read.x
-    assert x is not None  # plot_data has seen to it
-    wide = 0.0 if read.x_levels is None else 0.25
-    said = cloud(ax, x + rng.uniform(-wide, wide, len(x)) if wide else x, read.y)
-    if read.x_levels is None:
-        centre, spread_x = float(x.mean()), float(((x - x.mean()) ** 2).sum())
-        if spread_x > 0:
-            slope = float(((x - centre) * (read.y - read.y.mean())).sum()) / spread_x
-            ends = np.array([x.min(), x.max()])
-            ax.plot(ends, read.y.mean() + slope * (ends - centre), color=BLACK, lw=1.6, zorder=4)
-    else:
-        count = np.bincount(x.astype(np.intp))
-        means = np.bincount(x.astype(np.intp), weights=read.y) / count
-        ax.plot(np.arange(len(means)), means, "_", color=BLACK, ms=18, mew=2, zorder=4)
-    put_labels(ax, read.x_label, read.y_label)
-    if read.x_levels is not None:
-        put_levels(ax, "x", read.x_levels, read.x_label)
-    dropped = _said(read, np.arange(len(read.levels)), points=False)
-    what = "line: least squares" if read.x_levels is None else "bar: mean"
-    put_title(ax, f"all rows (complete pooling); {what}", said, *dropped)
-
-
-def _facets(read: GroupedRows, chosen: Indices, rng: np.random.Generator) -> Figure:
-    x = read.x
-    assert x is not None  # plot_data has seen to it
-    count = len(chosen)
-    across = count if count <= 6 else min(6, int(np.ceil(np.sqrt(1.5 * count))))
-    down = -(-count // across)
-    width, height = max(1.6 * across + 0.8, 4.2), 1.5 * down + 1.0
-    said = [s.replace(", means of all", "") for s in _said(read, chosen, points=True)]
-    if read.x_levels is not None:
-        said.append("moved sideways at random")
-    text = headed(width, f"{read.y_name} against {read.x_name}, by {read.group}", *said)
-    figure = new_figure(width, height, layout=None)
-    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    for i, code in enumerate(chosen):
-        ax = axes.flat[i]
-        rows = _some(read.rows[code], rng)
-        at = x[rows] if read.x_levels is None else x[rows] + rng.uniform(-0.2, 0.2, len(rows))
-        ax.plot(at, read.y[rows], "o", ms=2.8, color=BLUE, mec="none", alpha=0.8)
-        put_facet(ax, read.levels[code], labelled=i + across >= count)
-    few_ticks(axes.flat[0], x=read.x_levels is None)
-    if read.x_levels is not None:
-        _name_places(axes.flat[:count], read.x_levels)
-    for ax in axes.flat[count:]:
-        ax.set_visible(False)
-    figure.supxlabel(read.x_label, fontsize=9, parse_math=False)
-    figure.supylabel(read.y_label, fontsize=9, parse_math=False)
-    figure.suptitle(text, fontsize=9, parse_math=False, y=1 - 0.05 / height)
-    above = 0.35 + 0.16 * (1 + text.count("\n"))
-    facet_margins(figure, width, height, above=above, down=down)
-    return figure
-
-
-def _name_places(axes: Any, levels: tuple[Any, ...]) -> None:
-    """A factor's levels along the panels' shared axis, all of them or as many as have room."""
-    names = [short(v, 8) for v in levels]
-    room = max(1, 15 // (1 + max(map(len, names))))
-    places = list(range(0, len(names), -(-len(names) // room)))
-    axes[0].set_xticks(places)
-    axes[0].set_xlim(-0.6, len(names) - 0.4)
-    for ax in axes:
-        ax.set_xticklabels([names[i] for i in places], parse_math=False)
+def _hue(name: str, frame: Frame, design: Design) -> Hue | None:
+    """A predictor as colours, where there are enough of them."""
+    if _is_number(name, frame, design):
+        found = _few(take(frame.numeric(name), design.rows), len(SERIES))
+        return None if found is None else Hue(name, *found)
+    coded = group_labels(frame, (name,), design.rows)
+    few = len(coded.levels) <= len(SERIES)
+    return Hue(name, coded.codes.astype(np.intp), tuple(coded.levels)) if few else None

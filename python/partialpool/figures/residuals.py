@@ -8,22 +8,25 @@ import numpy as np
 
 from partialpool.arguments import RESIDUAL_FIGURES, ResidualFigure, check_choice, check_count
 from partialpool.figures.labels import with_unit
+from partialpool.figures.levels import put_levels
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
     BLUE,
     GREY,
     ORANGE,
     SKY,
     Vector,
-    check_axes,
+    check_page,
     cloud,
     factor_index,
+    grid_of,
+    mark_size,
     new_figure,
+    put_heading,
     put_labels,
-    put_levels,
     put_title,
     running_mean,
     spread,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ def plot_residuals(
     kind: ResidualFigure | None = None,
     group: str | None = None,
     max_groups: int = 400,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Residuals against fitted values, scale-location, and residuals by group.
@@ -60,6 +65,10 @@ def plot_residuals(
     max_groups
         With more groups, this many spread evenly over the order of their medians are shown, and
         the title says so.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; one kind must be named.
 
@@ -76,8 +85,7 @@ def plot_residuals(
     """
     index = factor_index(fit, group)
     check_count(max_groups, "max_groups")
-    if ax is not None:
-        check_axes(ax)
+    page = check_page(ax, figsize, ncol)
     if kind is not None or ax is not None:
         kind = check_choice(kind, "kind", RESIDUAL_FIGURES)
     kinds = RESIDUAL_FIGURES if kind is None else (kind,)
@@ -87,23 +95,25 @@ def plot_residuals(
     if ax is not None:
         panels, figure = [ax], None
     else:
-        figure = new_figure(3.6 * len(kinds) + 0.4, 3.8)
-        panels = list(figure.subplots(1, len(kinds), squeeze=False)[0])
-        figure.suptitle(
-            wrapped(fit.formula, figure.get_size_inches()[0]), fontsize=9, parse_math=False
-        )
-    for panel, which in zip(panels, kinds, strict=True):
+        down, across = grid_of(len(kinds), 3, ncol)
+        figure = new_figure(3.6 * across + 0.4, 3.4 * down + 0.4, figsize=page)
+        panels = list(figure.subplots(down, across, squeeze=False).flat)
+        put_heading(figure, fit.formula)
+        for panel in panels[len(kinds) :]:
+            panel.set_visible(False)
+    for panel, which in zip(panels, kinds, strict=False):
         if which == "fitted":
             _fitted(panel, fit, fitted, residual, order)
         elif which == "scale-location":
             _scale_location(panel, fit, fitted, residual, order)
         else:
             _by_group(panel, fit, residual, index, max_groups)
+    put_scales(panels[: len(kinds)])
     return panels[0] if figure is None else figure
 
 
 def _names(fit: MixedFit) -> tuple[str, str]:
-    """Of the fitted values and of the residuals, with the response's unit."""
+    """Labels of the fitted values and of the residuals, with the response's unit."""
     source, response = fit.design.source, fit.design.formula.response_name
     weighted = fit.design.weights is not None
     residual = "residual × √weight" if weighted else "residual"
@@ -148,7 +158,8 @@ def _by_group(ax: Axes, fit: MixedFit, residual: Vector, index: int, max_groups:
     one_by_one = wide and max(map(len, rows)) <= FEW
     if one_by_one:
         x = np.repeat(at, [len(r) for r in rows])
-        ax.scatter(x, np.concatenate(rows), s=9, color=BLUE, alpha=0.6, linewidths=0, zorder=2)
+        area = mark_size(len(x)) ** 2
+        ax.scatter(x, np.concatenate(rows), s=area, color=BLUE, alpha=0.6, linewidths=0, zorder=2)
     elif wide:
         ax.vlines(at, marks[:, 0], marks[:, 4], color=BLUE, lw=0.8, zorder=2)
         ax.vlines(at, marks[:, 1], marks[:, 3], color=BLUE, lw=4.0, zorder=2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.design.columns import take
+from partialpool.design.columns import dense, take
 from partialpool.design.frame import Coded, Frame
 from partialpool.design.reading import fixed_variables
 from partialpool.errors import ArgumentError
@@ -48,8 +48,12 @@ class Settings:
     offset: float
 
     def rows(self, grid: Vector) -> int:
-        """Of `at`."""
+        """Values given by `at`."""
         return len(grid) * len(self.share)
+
+    def averaged(self) -> tuple[str, ...]:
+        """Predictors that take several values."""
+        return tuple(k for k, v in self.table.items() if len(np.unique(v)) > 1)
 
     def at(self, grid: Vector) -> dict[str, Any]:
         """Every setting at every grid point, settings varying fastest."""
@@ -147,7 +151,7 @@ class FitRows:
         return np.array(labels, dtype=np.int64 if whole else object)[used]
 
     def settings(self, rows: Any, moved: str, most: int) -> Settings:
-        """Of a group's rows; where more than `most` differ, as many rows spread over them."""
+        """A group's rows; where more than `most` differ, that many spread over them."""
         offset = 0.0 if self._given_offset is None else float(np.mean(self._given_offset[rows]))
         table: dict[str, Any] = {}
         for name in self._names:
@@ -191,16 +195,12 @@ class FitRows:
     ) -> Vector | None:
         """Least squares of the group's rows on the model's columns, along the grid.
 
-        The columns are those of the fixed part and of the factor's terms. None where x does not
-        vary in the group, or no column does.
+        The columns are those of the fixed part and of the factor's terms. None where no column
+        varies in the group.
         """
-        if not grid[0] < grid[-1]:
-            return None
         design = self._fit.design
         factor = design.factors[index]
-        own = [np.broadcast_to(np.asarray(c, float), (design.n,))[rows] for c in design.x]
-        own += [np.broadcast_to(np.asarray(c, float), (design.n,))[rows] for c in factor.columns]
-        x = np.column_stack(own)
+        x = dense((*design.x, *factor.columns), design.n, rows)
         weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
         root = np.sqrt(weights / weights.mean())[:, None]
         scale = np.linalg.norm(x, axis=0)
@@ -212,8 +212,7 @@ class FitRows:
             return None
         frame = Frame(settings.at(grid))
         moved = [*design.fixed.of(frame), *(c for t in factor.terms for c in t.encoder.of(frame))]
-        wide = [np.broadcast_to(np.asarray(c, float), (frame.length,)) for c in moved]
-        heights = np.column_stack(wide) @ (beta / scale)
+        heights = dense(moved, frame.length) @ (beta / scale)
         if design.offset is not None:
             heights = heights + float(np.mean(design.offset[rows]))
         return heights.reshape(len(grid), -1) @ settings.share

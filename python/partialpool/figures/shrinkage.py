@@ -11,22 +11,25 @@ from partialpool.arguments import check_count
 from partialpool.errors import ArgumentError
 from partialpool.figures.covariance import coverage_labels, draw_ellipses
 from partialpool.figures.labels import coefficient_unit, in_unit
+from partialpool.figures.levels import put_levels
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
-    BLUE,
     GREY,
-    ORANGE,
+    TINY,
     Vector,
-    check_axes,
     check_names,
+    check_page,
     column_index,
     factor_index,
+    look,
+    mark_size,
     new_figure,
+    paper,
+    points,
     put_labels,
     put_legend,
-    put_levels,
     put_title,
-    short,
+    short_all,
     spread,
 )
 
@@ -50,7 +53,7 @@ class Shrinkage:
     ----------
     group
     names
-        Of the one or two coefficients.
+        Names of the one or two coefficients.
     levels
         Those shown, s of them.
     separate, partial
@@ -80,6 +83,7 @@ def plot_shrinkage(
     group: str | None = None,
     columns: Sequence[str] | None = None,
     max_groups: int = 400,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Arrows from no pooling to partial pooling, in the plane of two coefficients or along one.
@@ -95,6 +99,8 @@ def plot_shrinkage(
         One or two random effects of the factor; default the first two, or the only one.
     max_groups
         With more groups, this many spread evenly over the levels are shown, and the title says so.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there.
 
@@ -109,18 +115,19 @@ def plot_shrinkage(
     DataError
         If the fit was loaded without its rows.
     """
+    page = check_page(ax, figsize)
     shown = shrinkage_data(fit, group, columns, max_groups)
     figure = None
     if ax is None:
         one = len(shown.names) == 1
         height = float(np.clip(1.3 + 0.2 * len(shown.levels), 2.6, 7.0)) if one else 5.0
-        figure = new_figure(6.2, height)
+        figure = new_figure(6.2, height, figsize=page)
         ax = figure.subplots()
-    check_axes(ax)
     (_along if len(shown.names) == 1 else _plane)(ax, fit, shown)
     drawn = len(shown.levels) + shown.unknown
     some = f"{drawn} of {shown.total:,} levels" if drawn < shown.total else ""
     unknown = f"{shown.unknown} without an estimate of their own" if shown.unknown else ""
+    put_scales([ax])
     put_title(ax, f"shrinkage by {shown.group}", some, unknown)
     return ax if figure is None else figure
 
@@ -145,13 +152,10 @@ def _plane(ax: Axes, fit: MixedFit, shown: Shrinkage) -> None:
         alpha=0.9 if few else 0.5,
         zorder=3,
     )
-    size = 4.5 if few else 2.2
-    # A ring around the point where the two are the same.
-    ring: Any = {"ms": 4.5 if few else 4.2, "mfc": "none", "mec": ORANGE, "mew": 1 if few else 0.6}
-    (a,) = ax.plot(*start.T, "o", **ring, zorder=4)
-    (b,) = ax.plot(*end.T, "o", ms=size, color=BLUE, mec="none", zorder=5)
-    (c,) = ax.plot(*shown.centre, "P", ms=9, color=BLACK, mec="white", zorder=6)
-    lines = draw_ellipses(ax, shown.covariance, shown.centre, BLACK)
+    a, b = _ends(ax, start.T, end.T)
+    colour = look("population")["color"]
+    (c,) = ax.plot(*shown.centre, "P", ms=9, color=colour, mec=paper(), zorder=6)
+    lines = draw_ellipses(ax, shown.covariance, shown.centre)
     put_labels(ax, _label(fit, shown.names[0]), _label(fit, shown.names[1]))
     put_legend(
         _below(ax),
@@ -166,6 +170,16 @@ def _plane(ax: Axes, fit: MixedFit, shown: Shrinkage) -> None:
     )
     if len(shown.levels) <= NAMED:
         _name_arrows(ax, shown)
+
+
+def _ends(ax: Axes, start: Any, end: Any) -> tuple[Any, Any]:
+    """Marks of no pooling and of partial pooling: a ring where the two are the same."""
+    count = len(start[0])
+    size = mark_size(count) if count <= 60 else 2.2
+    ring = {"mfc": "none", "mec": look("separate")["color"], "mew": 1 if count <= 60 else 0.6}
+    (a,) = ax.plot(*start, "o", ms=max(4.2, size), **ring, zorder=4)
+    (b,) = ax.plot(*end, "o", ms=size, color=look("partial")["color"], mec="none", zorder=5)
+    return a, b
 
 
 def _shared(ax: Axes) -> bool:
@@ -184,12 +198,9 @@ def _along(ax: Axes, fit: MixedFit, shown: Shrinkage) -> None:
     start, end = shown.separate[order, 0], shown.partial[order, 0]
     few = len(at) <= 60
     centre = float(shown.centre[0])
-    (c,) = ax.plot([centre, centre], [-0.8, len(at) - 0.2], "--", color=BLACK, lw=1, zorder=1)
+    (c,) = ax.plot([centre, centre], [-0.8, len(at) - 0.2], zorder=1, **look("population"))
     ax.hlines(at, start, end, color=GREY, lw=1.2 if few else 0.5, zorder=2)
-    size = 5.5 if few else 2
-    ring: Any = {"ms": 5.5 if few else 3.4, "mfc": "none", "mec": ORANGE, "mew": 1 if few else 0.6}
-    (a,) = ax.plot(start, at, "o", **ring, zorder=3)
-    (b,) = ax.plot(end, at, "o", ms=size, color=BLUE, mec="none", zorder=4)
+    a, b = _ends(ax, (start, at), (end, at))
     ax.set_ylim(-0.8, len(at) - 0.2)
     put_labels(ax, _label(fit, shown.names[0]), "")
     put_levels(ax, "y", [shown.levels[i] for i in order], shown.group)
@@ -208,8 +219,8 @@ def _name_arrows(ax: Axes, shown: Shrinkage) -> None:
     figure.draw_without_rendering()
     taken: list[Any] = []
     to_pixels = ax.transData.transform
-    points = np.vstack([to_pixels(shown.separate), to_pixels(shown.partial)])
-    for level, at in zip(shown.levels, shown.separate, strict=True):
+    marks = np.vstack([to_pixels(shown.separate), to_pixels(shown.partial)])
+    for name, at in zip(short_all(shown.levels, 14), shown.separate, strict=True):
         for dx, dy, ha, va in (
             (4, 3, "left", "bottom"),
             (-4, 3, "right", "bottom"),
@@ -217,20 +228,20 @@ def _name_arrows(ax: Axes, shown: Shrinkage) -> None:
             (-4, -3, "right", "top"),
         ):
             note = ax.annotate(
-                short(level, 14),
+                name,
                 at,
                 (dx, dy),
                 textcoords="offset points",
                 ha=ha,
                 va=va,
-                fontsize=7,
+                fontsize=points(TINY),
                 parse_math=False,
                 zorder=7,
             )
             box = note.get_window_extent()
             inside = ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1
             inside &= bool(ax.bbox.y0 <= box.y0 and box.y1 <= ax.bbox.y1)
-            x, y = points.T
+            x, y = marks.T
             on_point = (x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1)
             if inside and not on_point.any() and not any(box.overlaps(t) for t in taken):
                 taken.append(box)
@@ -242,13 +253,13 @@ def shrinkage_data(
     fit: MixedFit, group: str | None, columns: Sequence[str] | None, max_groups: int
 ) -> Shrinkage:
     """What `plot_shrinkage` draws."""
+    from partialpool.design.names import column_names
     from partialpool.inference.shrinkage import level_least_squares, level_products
-    from partialpool.models.random_effects import unique_names
 
     check_count(max_groups, "max_groups")
     index = factor_index(fit, group)
     factor = fit.design.with_rows().factors[index]
-    names = unique_names(factor.names)
+    names = column_names(factor)
     wanted = names[:2] if columns is None else check_names(columns, "columns")
     if not 1 <= len(wanted) <= 2 or len(set(wanted)) < len(wanted):
         raise ArgumentError(f"columns must name one or two random effects, not {wanted!r}")

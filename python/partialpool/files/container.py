@@ -61,7 +61,7 @@ def read_container(path: Any, kind: str, names: frozenset[str], again: str) -> d
     kind
         "fit" or "posterior".
     names
-        Of the parts, all of which must be there and no other.
+        Names of the parts, all of which must be there and no other.
     again
         What to do about a file of another version: "fit the model again".
 

@@ -26,7 +26,7 @@ class Fields:
     value
         As read.
     names
-        Of its fields.
+        Names of its fields.
     where
         Words for messages.
     """

@@ -110,8 +110,13 @@ def require_random(formula: Formula) -> None:
         )
 
 
-def parse_grouped(text: str) -> tuple[Formula, tuple[str, ...]]:
+def parse_grouped(text: str, *, needed: bool = True) -> tuple[Formula, tuple[str, ...]]:
     """Read `y ~ x | g`, the formula of separate regressions by group.
+
+    Parameters
+    ----------
+    needed
+        Refuse a formula without a group; else its group is ().
 
     Returns
     -------
@@ -120,6 +125,10 @@ def parse_grouped(text: str) -> tuple[Formula, tuple[str, ...]]:
     """
     parsed = parse(text)
     bar = parsed.right
+    if not needed and not parsed.bare:
+        read = parse_formula(text)
+        if not read.random:
+            return read, ()
     if not parsed.bare or not isinstance(bar, Bar) or not bar.correlated:
         raise FormulaError(f"`{parsed.text}` has no group; write `y ~ x | g`, without parentheses")
     terms = random_terms(bar)

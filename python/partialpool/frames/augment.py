@@ -26,12 +26,12 @@ def augment(fit: MixedFit, new: Any, new_levels: NewLevels, prefix: str) -> Any:
         raise ArgumentError(f"prefix must be text, not {prefix!r}")
     if new is not None:
         frame = Frame(new)
-        return with_columns(new, None, None, prefixed(_new_columns(fit, frame, new_levels), prefix))
+        return augmented(new, None, None, prefixed(_new_columns(fit, frame, new_levels), prefix))
     design = fit.design.with_rows()
     if design.source is None:
         raise ArgumentError("this fit has no data at hand; give them: fit.augment(frame)")
     columns = prefixed(fitted_columns(fit), prefix)
-    return with_columns(design.source, source_columns(design), design.rows, columns)
+    return augmented(design.source, source_columns(design), design.rows, columns)
 
 
 def source_columns(design: Design) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def prefixed(columns: dict[str, Vector], prefix: str) -> dict[str, Vector]:
     return {prefix + name: values for name, values in columns.items()}
 
 
-def with_columns(
+def augmented(
     source: Any, names: Sequence[str] | None, rows: Any, columns: Mapping[str, Vector]
 ) -> Any:
     """Some columns and rows of the user's table with ours beside them, in its own kind.

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from partialpool.arguments import Effect, PosteriorNewLevels, check_level
 from partialpool.bayes.summaries import MAD_SCALE
 from partialpool.design import Frame
-from partialpool.design.covariance import parts
 from partialpool.design.levels import level_texts
 from partialpool.errors import ArgumentError
-from partialpool.frames.augment import prefixed, response_of, source_columns, with_columns
-from partialpool.frames.tidy import Row, chosen_effects, rows_frame, tidy_frame
+from partialpool.frames.augment import augmented, prefixed, response_of, source_columns
+from partialpool.frames.tidy import Row, chosen_effects, parameter_terms, rows_frame, tidy_frame
 from partialpool.models.random_effects import by_group
-from partialpool.models.reporting import group_label
 
 if TYPE_CHECKING:
     from partialpool.bayes.posterior import Posterior
@@ -39,45 +37,32 @@ def tidy(
     rows: list[Row] = []
     for name in wanted:
         if name == "fixed":
+            coefficients = post.parameters.fixed, post.parameters.coefficients
             size = len(post.parameters.fixed)  # the first of the native order
             numbers = _numbers(post.values[:, :, :size], level, robust)
             if exponentiate:
                 numbers = _exponentiated(numbers)
             rows += [
-                {"effect": "fixed", "term": term, **_at(numbers, i)}
-                for i, term in enumerate(post.parameters.fixed)
+                {"effect": "fixed", "term": term, "parameter": own, **_at(numbers, i)}
+                for i, (term, own) in enumerate(zip(*coefficients, strict=True))
             ]
         elif name == "ran_pars":
-            named = parameter_terms(post)
-            draws = np.stack([post.draws(n) for _, _, n in named], -1)
+            named = parameter_terms(post.fit)
+            draws = np.stack([post.draws(n) for _, _, n, _ in named], -1)
             numbers = _numbers(draws, level, robust)
             rows += [
-                {"effect": "ran_pars", "group": group, "term": term, **_at(numbers, i)}
-                for i, (group, term, _) in enumerate(named)
+                {
+                    "effect": "ran_pars",
+                    "group": group,
+                    "term": term,
+                    "parameter": own,
+                    **_at(numbers, i),
+                }
+                for i, (group, term, own, _) in enumerate(named)
             ]
         else:
             rows += _by_level(post, name, level, robust)
     return rows_frame(rows, wanted, conf_int, post.fit.design.kind)
-
-
-def parameter_terms(post: Posterior) -> list[tuple[str, str, str]]:
-    """Group and term as tidy names them, and the posterior's own name, in a fit's order."""
-    out: list[tuple[str, str, str]] = []
-    used: dict[str, int] = {}
-    parameters = post.parameters
-    for term in post.fit.terms:
-        deviations = parameters.deviations(term.factor)
-        places = parameters.pairs(term.factor)
-        correlations = dict(zip(places, parameters.correlations(term.factor), strict=True))
-        for part in parts(term.blocks):
-            label = group_label(term.factor.name, used)
-            for j in part:
-                first = term.columns.start
-                out.append((label, f"sd__{term.names[j]}", deviations[first + j]))
-                for i in range(j + 1, part.stop):
-                    text = f"cor__{term.names[j]}.{term.names[i]}"
-                    out.append((label, text, correlations[first + i, first + j]))
-    return [*out, ("Residual", "sd__Observation", "sigma")]
 
 
 def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[Row]:
@@ -111,7 +96,7 @@ def _by_level(post: Posterior, effect: str, level: float, robust: bool) -> list[
 
 
 def _numbers(draws: Vector, level: float, robust: bool) -> dict[str, Vector]:
-    """Of draws (chains, draws, size) by column of the frame, (size,) each."""
+    """Summaries of draws (chains, draws, size) by column of the frame, (size,) each."""
     flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     low, high = np.quantile(flat, [(1 - level) / 2, (1 + level) / 2], axis=0)
     if robust:
@@ -168,5 +153,5 @@ def augment(post: Posterior, new: Any, new_levels: PosteriorNewLevels, prefix: s
     columns["fixed"] = Frame(post.predict(new, random="none")).numeric("mean")
     columns = prefixed(columns, prefix)
     if new is not None:
-        return with_columns(new, None, None, columns)
-    return with_columns(design.source, source_columns(design), design.rows, columns)
+        return augmented(new, None, None, columns)
+    return augmented(design.source, source_columns(design), design.rows, columns)

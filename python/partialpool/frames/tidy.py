@@ -18,10 +18,11 @@ from partialpool.arguments import (
 )
 from partialpool.design.frame import to_native
 from partialpool.design.levels import level_writer
+from partialpool.design.names import column_names
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.fixed_part import fixed_part
 from partialpool.inference.means.multiplicity import critical_value, two_sided
-from partialpool.models.random_effects import by_group, unique_names
+from partialpool.models.random_effects import by_group
 from partialpool.models.reporting import variance_rows
 from partialpool.models.summary import by_term
 
@@ -89,6 +90,7 @@ def rows_frame(rows: Sequence[Row], wanted: Sequence[str], conf_int: bool, kind:
     numbers = [*TESTS, *(LIMITS if conf_int else ())]
     columns: dict[str, Any] = {n: [r.get(n) for r in rows] for n in names}
     columns |= {n: np.array([r.get(n, np.nan) for r in rows], dtype=float) for n in numbers}
+    columns["parameter"] = [r.get("parameter") for r in rows]
     return tidy_frame(columns, kind)
 
 
@@ -152,31 +154,44 @@ def _fixed(
             # the delta method, as broom.mixed; the test stays that of the coefficient itself
             se = se * estimate
     numbers = zip(estimate, se, statistic, df, p, low, high, strict=True)
+    named = zip(fit.fixed_names, fit.parameters.coefficients, numbers, strict=True)
     return [
-        {"effect": "fixed", "term": term, **dict(zip((*TESTS, *LIMITS), values, strict=True))}
-        for term, values in zip(fit.fixed_names, numbers, strict=True)
+        {
+            "effect": "fixed",
+            "term": term,
+            "parameter": name,
+            **dict(zip((*TESTS, *LIMITS), values, strict=True)),
+        }
+        for term, name, values in named
     ]
 
 
-def _parameters(fit: MixedFit, limits: Limits | None) -> list[Row]:
-    """Standard deviations and correlations, term by term down the columns of each matrix."""
-    out: list[Row] = []
+def parameter_terms(fit: MixedFit) -> list[tuple[str, str, str, float]]:
+    """Group and broom's term of each standard deviation and correlation, its name and value.
+
+    Term by term, down the columns of each matrix.
+    """
+    out: list[tuple[str, str, str, float]] = []
     for term in by_term(variance_rows(fit)):
         for j, own in enumerate(term):
             text = f"sd__{own.name or 'Observation'}"
-            out.append(_parameter(own.group, text, own.sd))
+            out.append((own.group, text, own.parameter(), own.sd))
             for other in term[j + 1 :]:
                 text = f"cor__{own.name}.{other.name}"
-                out.append(_parameter(own.group, text, other.correlations[j]))
-    if limits is not None:
-        # `inference.parameters` has the same order: columns of each term's matrix, σ last.
-        for row, (low, high) in zip(out, limits, strict=True):
-            row |= {"conf_low": low, "conf_high": high}
+                out.append((own.group, text, other.parameter(1 + j), other.correlations[j]))
     return out
 
 
-def _parameter(group: str, term: str, value: float) -> Row:
-    return {"effect": "ran_pars", "group": group, "term": term, "estimate": value}
+def _parameters(fit: MixedFit, limits: Limits | None) -> list[Row]:
+    names = ("group", "term", "parameter", "estimate")
+    out: list[Row] = [
+        {"effect": "ran_pars", **dict(zip(names, row, strict=True))} for row in parameter_terms(fit)
+    ]
+    if limits is not None:
+        # `models.parameters.listed` has the same order: columns of each term's matrix, σ last.
+        for row, (low, high) in zip(out, limits, strict=True):
+            row |= {"conf_low": low, "conf_high": high}
+    return out
 
 
 def _values(fit: MixedFit, level: float) -> list[Row]:
@@ -189,7 +204,7 @@ def _values(fit: MixedFit, level: float) -> list[Row]:
         factor = fit.design.factors[index]
         effects, spread = fit.random_effects[index], sds[index]
         write = level_writer(factor.levels)
-        for j, term in enumerate(unique_names(factor.names)):
+        for j, term in enumerate(column_names(factor)):
             for i, label in enumerate(factor.levels):
                 value, sd = float(effects[i, j]), float(spread[i, j])
                 out.append(

@@ -1,1 +1,1 @@
-"""Small-sample inference: one file a method."""
+"""Small-sample inference: one file per method."""

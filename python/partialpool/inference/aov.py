@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from partialpool.arguments import VARIANCE_METHODS, Coding, NaAction, VarianceMethod, check_choice
 from partialpool.design import Design, build_design
+from partialpool.design.columns import dense
 from partialpool.design.frame import to_native
 from partialpool.errors import DesignError, FormulaError
 from partialpool.formula import Formula, parse_formula
@@ -23,7 +24,7 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class AovTable:
-    """Sequential sums of squares, a row for each term and the residuals last.
+    """Sequential sums of squares, one row for each term, the residuals last.
 
     Attributes
     ----------
@@ -127,7 +128,7 @@ def sequential_table(design: Design) -> AovTable:
     if not kept:
         raise DesignError(f"`{design.formula.text}` has no term to test beside the intercept")
     y = design.y - design.y[0] if centred else design.y
-    x = np.column_stack([np.broadcast_to(design.x[j], (n,)) for j in kept]).astype(np.float64)
+    x = dense([design.x[j] for j in kept], n)
     if centred:
         y = y - np.average(y, weights=w)
         x = x - np.average(x, axis=0, weights=w)

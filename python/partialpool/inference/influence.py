@@ -41,7 +41,7 @@ RANK_TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """Deletion diagnostics, a row for each observation or group.
+    """Deletion diagnostics, one row for each observation or group.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ def influence(fit: MixedFit, by: str, refit: bool) -> Influence:
     return Influence(
         by=by,
         labels=labels,
-        names=fit.fixed_names,
+        names=fit.parameters.coefficients,
         refitted=refit,
         leverage=leverage,
         dfbeta=found.dfbeta,

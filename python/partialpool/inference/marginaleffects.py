@@ -23,7 +23,7 @@ def marginaleffects_model(fit: Any, *, ddf: Ddf = "satterthwaite") -> Any:
     Parameters
     ----------
     fit
-        Of `lmer` or `lm`.
+        A fit by `lmer` or `lm`.
     ddf
         "kenward-roger" gives its adjusted covariance of the fixed effects.
 

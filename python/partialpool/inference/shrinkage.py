@@ -11,7 +11,8 @@ from partialpool.design import Factor
 from partialpool.design.columns import ROWS_AT_ONCE, row_slices, rows_of
 from partialpool.design.frame import to_native
 from partialpool.design.levels import level_texts
-from partialpool.models.random_effects import by_group, unique_names
+from partialpool.design.names import column_names
+from partialpool.models.random_effects import by_group
 
 if TYPE_CHECKING:
     from partialpool.models.fit import MixedFit
@@ -32,7 +33,7 @@ def shrinkage(fit: MixedFit) -> Any:
         cross = cross + np.einsum("lij,lj->li", gram, effects)
         alone = level_least_squares(gram, cross)
         labels = level_texts(factor.levels)
-        for j, term in enumerate(unique_names(factor.names)):
+        for j, term in enumerate(column_names(factor)):
             columns["group"] += [group] * len(factor.levels)
             columns["level"] += labels
             columns["term"] += [term] * len(factor.levels)

@@ -147,7 +147,7 @@ class LinearModel(Fit):
         return simulate(self, n, seed)
 
     def refit(self, y: Any) -> LinearModel:
-        """The same model of another response, one value a row used or a row of the data."""
+        """The same model of another response, one value per row used or per row of the data."""
         from partialpool.models.refitting import with_response
 
         return least_squares(with_response(self.design, y))
@@ -213,7 +213,7 @@ def least_squares(design: Design) -> LinearModel:
 
 @dataclass(frozen=True, eq=False)
 class LinearModelList:
-    """One regression a group.
+    """One regression per group.
 
     Not a `Fit` but many: each of `models` answers what a fit does, and the list has no likelihood,
     covariance or predictions of its own.

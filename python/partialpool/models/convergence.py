@@ -36,7 +36,7 @@ class Convergence(Printed):
     min_eigenvalue
         Smallest eigenvalue of the criterion's Hessian in these parameters.
     evaluations
-        Of criterion and gradient together.
+        Evaluations of criterion and gradient together.
     message
         The verdict in a sentence.
     identified

@@ -21,6 +21,7 @@ from partialpool.arguments import (
     Ddf,
     Effect,
     NewLevels,
+    ParameterNames,
     VarianceShare,
     check_choice,
 )
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from partialpool.figures.accessor import Plots
+    from partialpool.inference.comparison.random_terms import RandomAnova
+    from partialpool.inference.fixed.anova import AnovaTable
     from partialpool.inference.fixed.kenward_roger import KenwardRoger
     from partialpool.inference.fixed.open_contrasts import OpenContrasts
     from partialpool.inference.fixed.satterthwaite import Satterthwaite
+    from partialpool.inference.fixed.tested_contrasts import ContrastTest
     from partialpool.inference.influence import Influence
     from partialpool.inference.intervals.profile import Profile
-    from partialpool.inference.results import AnovaTable, ContrastTest, RandomAnova
     from partialpool.models.identification import Identification
     from partialpool.models.linear_mixed import LinearMixedModel
     from partialpool.models.summary import Summary
@@ -180,7 +183,7 @@ class InferenceDoors:
         *,
         parm: str | int | Sequence[str | int] | None = None,
         boot_type: BootstrapInterval = "percentile",
-        oldnames: bool = True,
+        names: ParameterNames = "canonical",
     ) -> pd.DataFrame:
         """Confidence intervals by parameter: standard deviations, correlations, σ, fixed effects.
 
@@ -191,17 +194,18 @@ class InferenceDoors:
         level
             Coverage aimed at.
         nsim, seed
-            Of the bootstrap; failed refits are counted in the result's ``attrs``.
+            Replicates and seed; failed refits are counted in the result's ``attrs``.
         parm
-            Names, positions, ``"theta_"`` or ``"beta_"``; default all.
+            Names (ours or lme4's), positions, ``"theta_"`` or ``"beta_"``; default all.
         boot_type
             "percentile", "basic" or "normal".
-        oldnames
-            False: names as ``sd_(Intercept)|Subject`` in place of ``.sig01``.
+        names
+            "canonical", as ``sd_Subject__Intercept``; lme4's by default (``.sig01``: "lme4") or at
+            length (``sd_(Intercept)|Subject``: "lme4-long").
         """
         from partialpool.inference.intervals.confidence import confint
 
-        return confint(as_fit(self), method, level, nsim, seed, parm, boot_type, oldnames)
+        return confint(as_fit(self), method, level, nsim, seed, parm, boot_type, names)
 
     @property
     def explained_variance(self) -> float:
@@ -237,12 +241,15 @@ class InferenceDoors:
         return explained_variance_by(as_fit(self), method)
 
     def profile(
-        self, parm: str | int | Sequence[str | int] | None = None, *, oldnames: bool = True
+        self,
+        parm: str | int | Sequence[str | int] | None = None,
+        *,
+        names: ParameterNames = "canonical",
     ) -> Profile:
         """Profile likelihood of each parameter (see `partialpool.inference.intervals.profile`)."""
         from partialpool.inference.intervals.profile import profile
 
-        return profile(as_fit(self), parm, oldnames=oldnames)
+        return profile(as_fit(self), parm, names=names)
 
 
 class ViewDoors:
@@ -274,7 +281,7 @@ class ViewDoors:
             estimates are not normal; "profile" or "boot": of both, as `confint`. Of random effects
             always by the conditional SD.
         nsim, seed
-            Of the bootstrap.
+            Replicates and seed of the bootstrap.
         ddf
             As `summary`.
         exponentiate
@@ -282,7 +289,9 @@ class ViewDoors:
 
         Returns
         -------
-        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
+        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value,
+        (conf_low, conf_high,) parameter``, the last the one name of each fixed effect, standard
+        deviation and correlation, missing of random effects.
         """
         from partialpool.frames.tidy import tidy
 
@@ -322,7 +331,7 @@ class ViewDoors:
         return augment(as_fit(self), new, new_levels, prefix)
 
     def shrinkage(self) -> Any:
-        """How far partial pooling draws each level's effects to zero, a row for each.
+        """How far partial pooling draws each level's effects to zero, one row per level.
 
         Returns
         -------
@@ -371,7 +380,7 @@ class ViewDoors:
         Parameters
         ----------
         path
-            Of the page.
+            Where the page is written.
         ddf
             As `summary`; also of the F tests.
         command

@@ -23,6 +23,7 @@ from partialpool.cached import cached_property
 from partialpool.design import Design
 from partialpool.hints import Hinted
 from partialpool.models.doors import InferenceDoors, ViewDoors
+from partialpool.models.parameters import Parameters, theta_names
 from partialpool.models.terms import FittedTerm, fitted_terms
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
 
     @abstractmethod
     def by_criterion(self, reml: bool) -> MixedFit:
-        """The same rows by the restricted likelihood or by the likelihood itself."""
+        """The same rows by the restricted likelihood or the likelihood itself; `self` if it is."""
 
     @property
     @abstractmethod
@@ -275,6 +276,11 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
     def terms(self) -> tuple[FittedTerm, ...]:
         """Random terms in lme4's order: by number of levels, then as written."""
         return fitted_terms(self.design, self.relative_factors)
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """Names of the parameters, and their places."""
+        return Parameters.of(self.design, self.kept)
 
     @property
     def ngroups(self) -> dict[str, int]:
@@ -299,12 +305,10 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
 
     @cached_property
     def theta(self) -> pd.Series:
-        """Entries of the relative covariance factors Λ, in lme4's order and names."""
+        """Entries of the relative covariance factors Λ, in lme4's order."""
         import pandas as pd
 
-        from partialpool.models.random_effects import unique_names
-
-        labels = unique_names(tuple(label for t in self.terms for label in t.theta_names))
+        labels = theta_names(self.parameters, self.terms)
         values = [value for t in self.terms for value in t.theta]
         return pd.Series(values, index=labels, name="theta", dtype=float)
 
@@ -312,7 +316,8 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
     def varcorr(self) -> pd.DataFrame:
         """Variances, covariances, standard deviations and correlations, the residual last.
 
-        Columns ``grp, var1, var2, vcov, sdcor`` as lme4's ``as.data.frame(VarCorr(fit))``.
+        Columns ``grp, var1, var2, vcov, sdcor`` as lme4's ``as.data.frame(VarCorr(fit))``, and
+        ``parameter``, the name of the standard deviation or correlation.
         """
         from partialpool.models.reporting import variance_rows
         from partialpool.models.summary import varcorr_frame
@@ -391,7 +396,7 @@ class MixedFit(Fit, InferenceDoors, ViewDoors):
             None; "confidence" for the mean, with the random effects included predicted from the
             data; "prediction" for a new observation, residual and unseen levels' variance added.
         level
-            Of the interval; normal quantiles, variances taken as known.
+            Level of the interval; normal quantiles, variances taken as known.
 
         Returns
         -------

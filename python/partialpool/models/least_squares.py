@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Design
+from partialpool.design.columns import dense
 from partialpool.errors import DesignError
 from partialpool.models.representable import check_coefficients, check_residual
 
@@ -55,7 +56,7 @@ def solve(design: Design) -> LeastSquares:
     y, n = design.response, design.n
     if not design.x:
         raise DesignError(f"`{design.formula.text}` has no column to estimate")
-    x = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in design.x])
+    x = dense(design.x, n)
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     # Columns near one, by powers of two: their squares are ordinary numbers whatever their units.
     exponents = _exponents(x * root[:, None])
@@ -83,7 +84,7 @@ def solve(design: Design) -> LeastSquares:
 
 
 def _exponents(values: Vector) -> NDArray[np.int64]:
-    """Of two, of the largest value in each column (or of all values)."""
+    """Power of two of the largest value in each column (or of all values)."""
     return np.frexp(np.abs(values).max(axis=0, initial=0.0))[1].astype(np.int64)
 
 

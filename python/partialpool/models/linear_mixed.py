@@ -225,7 +225,7 @@ class LinearMixedModel(MixedFit, CopiedFits):
         return simulate(self, n, seed, new_random)
 
     def refit(self, y: Any) -> LinearMixedModel:
-        """The same model of another response, one value a row used or a row of the data.
+        """The same model of another response, one value per row used or per row of the data.
 
         A pandas Series goes by its labels. Of a transformed response, ``log(y) ~ x``, the values of
         log(y) are given, as in lme4. `ranova`, `update`, `augment` and all else that reads the data
@@ -236,10 +236,10 @@ class LinearMixedModel(MixedFit, CopiedFits):
         return refit(self, y)
 
     def by_criterion(self, reml: bool) -> LinearMixedModel:
-        """The same rows by REML or by ML; their cross-products are at hand."""
+        """The same rows by REML or by ML, the fit itself where it is; no row is read again."""
         from partialpool.models.refitting import by_criterion
 
-        return by_criterion(self, reml)
+        return self if self.reml is reml else by_criterion(self, reml)
 
     def update(
         self,

@@ -15,6 +15,7 @@ from partialpool.arguments import (
     check_choice,
     check_level,
 )
+from partialpool.design.columns import dense
 from partialpool.design.frame import Frame, to_native
 from partialpool.errors import ArgumentError
 from partialpool.formula import Expr, RandomTerm, parse_random
@@ -108,15 +109,13 @@ def _open_rows(fit: MixedFit, x: Any, n: int, active: list[bool]) -> Any:
     open_factors = {e.factor for e in fit.identification.open_entries if e.row == e.column}
     if any(active) and open_factors:
         return np.ones(n, dtype=bool)
-    columns = [np.broadcast_to(np.asarray(x[i], dtype=float), (n,)) for i in range(len(x))]
-    rows, back = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
+    rows, back = np.unique(dense(x, n), axis=0, return_inverse=True)
     return fit.undetermined(rows)[back.ravel()]
 
 
 def _marginal_variance(fit: MixedFit, index: int, columns: Any, n: int) -> Any:
     lam = fit.relative_factors[index]
-    z = np.column_stack([np.broadcast_to(np.asarray(c, dtype=float), (n,)) for c in columns])
-    return np.square(z @ lam).sum(axis=1)
+    return np.square(dense(columns, n) @ lam).sum(axis=1)
 
 
 def included_columns(fit: MixedFit, random: str) -> list[list[bool]]:

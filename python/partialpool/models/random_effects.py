@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from partialpool.design.frame import to_native
+from partialpool.design.names import column_names
 from partialpool.errors import ArgumentError
 from partialpool.tables.html import frames_html
 from partialpool.tables.printed import cut
 
 if TYPE_CHECKING:
     from partialpool.models.fit import MixedFit
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Column names made distinct: a second `x` of another term on the factor is `x.1`."""
-    out: list[str] = []
-    for name in names:
-        count, new = 0, name
-        # A number is passed over where a column is called so itself.
-        while new in out or (count and new in names):
-            count += 1
-            new = f"{name}.{count}"
-        out.append(new)
-    return out
-
-
-def told_apart(fixed: Sequence[str], others: Iterable[str]) -> tuple[str, ...]:
-    """Names of fixed effects beside other parameters: `b_sigma` for one that is called sigma."""
-    taken = set(others)
-    out: list[str] = []
-    for name in fixed:
-        new = name
-        while new in taken or (new != name and new in fixed):
-            new = f"b_{new}"
-        taken.add(new)
-        out.append(new)
-    return tuple(out)
 
 
 def beside(columns: dict[str, Any], more: dict[str, Any], what: str) -> dict[str, Any]:
@@ -71,7 +45,7 @@ def ranef(fit: MixedFit, *, condsd: bool) -> dict[str, Any]:
     out = GroupFrames()
     for name, index in by_group(fit).items():
         factor = fit.design.factors[index]
-        names = unique_names(factor.names)
+        names = column_names(factor)
         effects = fit.random_effects[index]
         columns = {n: effects[:, j] for j, n in enumerate(names)}
         if sds is not None:

@@ -68,7 +68,7 @@ def _missing_response(design: Design) -> NDArray[np.bool_]:
 
 
 def new_response(design: Design, y: Any) -> tuple[Vector, Vector]:
-    """One finite value a row used, (n,), and all that were given, a row used or a row of the data.
+    """One finite value per row used, (n,), and all that were given, per row used or of the data.
 
     A pandas Series goes by its labels where the data have them.
     """
@@ -89,7 +89,9 @@ def new_response(design: Design, y: Any) -> tuple[Vector, Vector]:
     if len(values) == design.total and dropped:
         values = take(values, design.rows)
     if len(values) != design.n:
-        raise DataError(f"{what} has {len(values)} values for {design.n} rows; give one a row used")
+        raise DataError(
+            f"{what} has {len(values)} values for {design.n} rows; give one per row used"
+        )
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
         raise DataError(f"{what} is not finite in row {row}")

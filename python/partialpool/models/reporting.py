@@ -52,7 +52,7 @@ def variance_rows(fit: MixedFit) -> tuple[VarianceRow, ...]:
         for part in parts(term.blocks):
             own = slice(part.start, part.stop)
             rows += _block_rows(fit, term, own, group_label(term.factor.name, used))
-    rows.append(VarianceRow("Residual", "", fit.sigma**2, fit.sigma))
+    rows.append(VarianceRow("Residual", "", fit.sigma**2, fit.sigma, (), ("sigma",)))
     return tuple(rows)
 
 
@@ -74,12 +74,15 @@ def _block_rows(fit: MixedFit, term: FittedTerm, own: slice, label: str) -> list
     for i, j in zip(*np.tril_indices(len(sd), -1), strict=True):
         if fit.identification.correlation_open(term.index, first + int(i), first + int(j)):
             correlation[i, j] = np.nan
-    return [
-        VarianceRow(
-            label, name, float(sd[i] ** 2), float(sd[i]), tuple(correlation[i, :i].tolist())
+    rows: list[VarianceRow] = []
+    for i, name in enumerate(term.names[own]):
+        known = [fit.parameters.deviation(term.index, first + i)]
+        known += [fit.parameters.correlation(term.index, first + j, first + i) for j in range(i)]
+        earlier = tuple(correlation[i, :i].tolist())
+        rows.append(
+            VarianceRow(label, name, float(sd[i] ** 2), float(sd[i]), earlier, tuple(known))
         )
-        for i, name in enumerate(term.names[own])
-    ]
+    return rows
 
 
 def notes(fit: MixedFit) -> tuple[str, ...]:

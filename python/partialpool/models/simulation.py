@@ -1,4 +1,4 @@
-"""Responses drawn from a model: one law, whether its parameters were fitted or given."""
+"""Responses drawn from a model: one distribution, its parameters fitted or given."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Law:
     x, beta
         Columns of X, numbers or (n,), and their coefficients.
     roots
-        Of each factor, L with LLᵀ the covariance of a level's k random effects, (k, k).
+        For each factor, L with LLᵀ the covariance of a level's k random effects, (k, k).
     residual_sd
         σ/√w, a number or (n,).
     """
@@ -134,7 +134,7 @@ def simulate(fit: Fit, n: int, seed: Any, new_random: bool = True) -> Any:
     needed = float(n) * (8.0 * fit.nobs + 1024.0)
     require_memory(needed, f"{n:,} simulations of {fit.nobs:,} rows", "ask for fewer (n)")
     law = law_of_fit(fit)
-    # A stream a replicate: the same numbers however many replicates are asked for.
+    # A stream per replicate: the same numbers however many replicates are asked for.
     columns = {}
     for i, rng in enumerate(generator(seed).spawn(n)):
         out = law.fixed()

@@ -26,6 +26,8 @@ class VarianceRow:
         In squared units and units of the response (of the linear predictor).
     correlations : tuple of float
         With the earlier columns of the term; ``()`` starts a new term.
+    parameters : tuple of str
+        Names of the standard deviation and of the correlations; ``()`` where they have none.
     """
 
     group: str
@@ -33,6 +35,11 @@ class VarianceRow:
     variance: float
     sd: float
     correlations: tuple[float, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+    def parameter(self, place: int = 0) -> str:
+        """Name of the standard deviation, or from 1 on of a correlation; "" where it has none."""
+        return self.parameters[place] if self.parameters else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +72,7 @@ class Summary:
     statistic_name : str
         ``"t value"`` or ``"z value"``.
     correlation : ndarray, shape (p, p)
-        Of the fixed effects.
+        Correlation of the fixed effects.
     notes : tuple of str
         A sentence each: dropped columns, a singular fit, convergence.
     """
@@ -117,7 +124,7 @@ class Summary:
 
         Columns ``grp, var1, var2, vcov, sdcor``: of each term its variances with standard
         deviations, then its covariances with correlations; the residual last. `var2` is None
-        for a variance, both are None for the residual.
+        for a variance, both are None for the residual. ``parameter`` is the name of `sdcor`.
         """
         return varcorr_frame(self.variance_rows)
 
@@ -150,14 +157,18 @@ def varcorr_frame(variance_rows: Sequence[VarianceRow]) -> DataFrame:
     """See `Summary.varcorr`."""
     from pandas import DataFrame
 
-    rows: list[tuple[str, str | None, str | None, float, float]] = []
+    rows: list[tuple[str, str | None, str | None, float, float, str | None]] = []
     for term in by_term(variance_rows):
-        rows += [(r.group, r.name or None, None, r.variance, r.sd) for r in term]
+        rows += [
+            (r.group, r.name or None, None, r.variance, r.sd, r.parameter() or None) for r in term
+        ]
         for j, first in enumerate(term):
             for second in term[j + 1 :]:
                 rho = second.correlations[j]
                 sds = first.sd * second.sd
-                rows.append((first.group, first.name, second.name, rho * sds if sds else 0.0, rho))
+                covariance, name = rho * sds if sds else 0.0, second.parameter(1 + j) or None
+                rows.append((first.group, first.name, second.name, covariance, rho, name))
     # object columns, so that what is missing stays None
-    frame = DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
+    columns = ["grp", "var1", "var2", "vcov", "sdcor", "parameter"]
+    frame = DataFrame(rows, columns=columns, dtype=object)
     return frame.astype({"vcov": float, "sdcor": float})

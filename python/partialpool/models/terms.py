@@ -21,7 +21,7 @@ class FittedTerm:
     factor
         Its grouping factor.
     index
-        Of the factor in the design.
+        Place of the factor in the design.
     text
         As reported: "(Days | Subject)".
     names
@@ -56,15 +56,6 @@ class FittedTerm:
     def theta(self) -> list[float]:
         """Free entries of `lam`, column by column."""
         return [float(self.lam[i, j]) for i, j in self.free_entries]
-
-    @property
-    def theta_names(self) -> list[str]:
-        """lme4's names: "Subject.Days.Intercept" is the entry of Days on Intercept."""
-        group = self.factor.name
-        return [
-            f"{group}.{self.names[i]}" if i == j else f"{group}.{self.names[i]}.{self.names[j]}"
-            for i, j in self.free_entries
-        ]
 
 
 def fitted_terms(

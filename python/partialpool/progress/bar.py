@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from partialpool.progress.interruption import FEWEST
 
@@ -24,25 +24,40 @@ def visible_console() -> Console | None:
     return console if console.is_terminal or console.is_jupyter else None
 
 
-@contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with the time left; yields a function that takes what was done since its last call.
+class Move(Protocol):
+    """Sets how much is done; the note stands beside the bar."""
 
-    Silent unless stderr is a terminal or a notebook.
+    def __call__(self, done: int, note: str = "") -> None: ...
+
+
+@contextmanager
+def shown_bar(
+    label: str, total: int, *, wanted: bool | None = None, stays: bool = False
+) -> Iterator[Move | None]:
+    """A bar with the time left; yields the function that moves it, None where none is shown.
+
+    Parameters
+    ----------
+    label, total
+    wanted
+        None: where stderr is a terminal or a notebook.
+    stays
+        Leave the bar in the terminal when all is done.
     """
     console = visible_console()
+    if wanted is False or (wanted is None and console is None):
+        yield None
+        return
     if console is not None and console.is_jupyter:
         from partialpool.progress.notebook import NotebookBar
 
-        bar_in_cell = NotebookBar(label, total)
+        in_cell = NotebookBar(label, total)
         try:
-            yield bar_in_cell.advance
+            yield in_cell.move
         finally:
-            bar_in_cell.close()
+            in_cell.close()
         return
-    if console is None:
-        yield lambda done: None
-        return
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -51,10 +66,39 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda done: bar.advance(task, done)
+    console = console or Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=not stays) as bar:
+        task = bar.add_task(label, total=total, note="")
+
+        def move(done: int, note: str = "") -> None:
+            bar.update(task, completed=done, note=note)
+
+        yield move
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with the time left; yields a function that takes what was done since its last call.
+
+    Silent unless stderr is a terminal or a notebook.
+    """
+    done = 0
+    with shown_bar(label, total) as move:
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            if move is not None:
+                move(done)
+
+        yield advance
 
 
 def in_slices(

@@ -51,10 +51,6 @@ class NotebookBar:
             self._shown = now
             self._handle.update(self._html(self.html(note)))
 
-    def advance(self, more: int) -> None:
-        """Add to what is done."""
-        self.move(self._done + more)
-
     def close(self) -> None:
         """Leave nothing behind."""
         self._handle.update(self._html(""))

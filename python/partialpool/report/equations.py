@@ -57,11 +57,11 @@ class Equations:
     Attributes
     ----------
     level_one
-        Of the response, then the law of its error.
+        The response's equation, then the distribution of its error.
     level_two
         One for each coefficient that varies.
     covariances
-        The law of the random parts, one for each grouping factor.
+        The distribution of the random parts, one for each grouping factor.
     left_out
         What is not written out, in a sentence each.
     symbols
@@ -201,7 +201,7 @@ class _Writer:
         return out
 
     def covariance(self, index: int) -> tuple[Markup, ...]:
-        """Law of a factor's random parts, in symbols and in numbers."""
+        """Distribution of a factor's random parts, in symbols and in numbers."""
         parts, factor = self.parts[index], self.factors[index]
         estimate = factor_covariance(self.fit, factor)
         if len(parts) == 1:

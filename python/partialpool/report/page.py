@@ -197,7 +197,7 @@ def with_intervals(summary: Summary) -> CellTable:
 
 
 def tests(fit: MixedFit, ddf: Ddf) -> Iterator[Test]:
-    """Of the terms of the fixed part, and of the random terms."""
+    """Terms of the fixed part, and the random terms."""
     from partialpool.tables.anova import anova_cells
 
     asked = (

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.models.random_effects import by_group, unique_names
+from partialpool.design.names import column_names
+from partialpool.models.random_effects import by_group
 from partialpool.report.equations import shown
 from partialpool.report.wording import count, listed, number, p_text, rounded
 
@@ -96,7 +97,7 @@ def read_caterpillar(fit: MixedFit, group: str | None = None) -> str:
     clear = np.abs(effects) > HALF_WIDTH * sds
     parts = [
         f"{int(clear[:, j].sum()):,} in {shown(name)}"
-        for j, name in enumerate(unique_names(factor.names))
+        for j, name in enumerate(column_names(factor))
     ]
     most = int(np.argmax(np.abs(effects[:, 0])))
     return (

@@ -33,7 +33,7 @@ def make_design(
     replicates: int = 1,
     backend: Backend = "pandas",
 ) -> Any:
-    """A balanced design as a frame, a row an observation.
+    """A balanced design as a frame, one row per observation.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ def simulate_lmm(
     formula
         lme4's language, as in `lmer`. The response, a plain name, need not be in `frame`.
     frame
-        Predictors and grouping factors, a row an observation (`make_design` makes such frames).
+        Predictors and grouping factors, one row per observation (`make_design` makes such frames).
     beta
         Fixed effects, in the order of the columns of X or by name.
     sd

@@ -28,7 +28,7 @@ def read_sigma(sigma: Any) -> float:
 
 
 def read_roots(design: Design, sd: Any, cor: Any) -> list[Vector]:
-    """Of each grouping factor, L with LLᵀ = diag(sd) R diag(sd), (k, k)."""
+    """L with LLᵀ = diag(sd) R diag(sd) for each grouping factor, (k, k)."""
     deviations = _by_factor(sd, design.factors, "sd")
     correlations = {} if cor is None else _by_factor(cor, design.factors, "cor")
     roots = []

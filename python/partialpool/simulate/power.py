@@ -32,6 +32,7 @@ from partialpool.inference.intervals.bootstrap import (
 )
 from partialpool.models.baseline import LinearModel, least_squares
 from partialpool.models.convergence import judge
+from partialpool.models.fit import MixedFit
 from partialpool.models.linear_mixed import LinearMixedModel
 from partialpool.models.native import fit_native
 from partialpool.models.simulation import Law
@@ -61,7 +62,7 @@ class Power(Printed):
     method
         The test.
     hypotheses
-        What is tested, one text a row.
+        What is tested, one text per row.
     power
         rejections / nsim.
     conf_low, conf_high
@@ -159,7 +160,7 @@ def power(
     formula
         The model that is simulated and fitted.
     design
-        Its predictors and groups, a row an observation (see `make_design`); no response is needed.
+        Its predictors and groups, one row per observation (see `make_design`).
     effects
         ``{"beta": …, "sd": …, "cor": …, "sigma": …}`` as in `simulate_lmm`, or a fit of `lmer`
         with the same fixed effects and random terms (of a pilot study, say).
@@ -270,8 +271,8 @@ def _native_p_values(
 
 
 def _law(design: Design, effects: Any) -> tuple[Vector, Law]:
-    """β and the law that the effects give."""
-    if isinstance(effects, LinearMixedModel):
+    """β and the distribution that the effects give."""
+    if isinstance(effects, MixedFit) and effects.family == "gaussian":
         beta, roots, sigma = _of_pilot(design, effects)
     elif isinstance(effects, Mapping):
         unknown = [k for k in effects if k not in PARTS]
@@ -293,7 +294,7 @@ def _law(design: Design, effects: Any) -> tuple[Vector, Law]:
     return beta, Law.of(design, beta, roots, sigma)
 
 
-def _of_pilot(design: Design, pilot: LinearMixedModel) -> tuple[Vector, list[Vector], float]:
+def _of_pilot(design: Design, pilot: MixedFit) -> tuple[Vector, list[Vector], float]:
     beta = read_beta(design, pilot.fixef)
     known = {
         factor.name: (factor.names, free_entries(factor.blocks), lam)

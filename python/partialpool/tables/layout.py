@@ -30,9 +30,38 @@ def pad(text: str, width: int, *, right: bool) -> str:
     return blanks + text if right else text + blanks
 
 
-def short_labels(texts: Sequence[str]) -> list[str]:
-    """Texts as they are shown: the middle of very long ones is left out."""
-    return [shortened(t, LONGEST_LABEL) for t in texts]
+def short_labels(texts: Sequence[str], most: int = LONGEST_LABEL) -> list[str]:
+    """Texts as they are shown, of at most `most` characters; different ones stay different.
+
+    The middle of long ones is left out: more of it where their ends tell them apart, else what
+    they begin with. Those that are the same even then are numbered.
+    """
+    if all(len(t) <= most for t in texts):
+        return list(texts)
+    cut: list[str] = []
+    for tail in (most // 4, most // 2, 3 * most // 4):
+        cut = [shortened(t, most, tail) for t in texts]
+        if len(set(cut)) == len(set(texts)):
+            return cut
+    long = [t for t in texts if len(t) > most]
+    first, last = min(long), max(long)
+    # What the first and the last in order share, all share.
+    own = next((i for i, c in enumerate(first) if last[i : i + 1] != c), len(first))
+    shown = {t: t for t in texts if len(t) <= most}
+    taken = set(shown)
+    for text in dict.fromkeys(texts):
+        if text in shown:
+            continue
+        # A little of what is shared, and where it ends.
+        head = min(own, most // 4)
+        short = shortened(f"{text[:head]}…{text[own:]}" if own > head + 1 else text, most)
+        number = 2
+        while short in taken:
+            mark = f"…{number}"
+            short, number = f"{short[: most - len(mark)]}{mark}", number + 1
+        shown[text] = short
+        taken.add(short)
+    return [shown[t] for t in texts]
 
 
 def matrix_lines(
@@ -59,9 +88,7 @@ def matrix_lines(
     -------
     list of str
     """
-    row_names, header = (
-        [shortened(t, LONGEST_LABEL) for t in part] for part in (row_names, header)
-    )
+    row_names, header = short_labels(row_names), short_labels(header)
     columns = [[shortened(t, LONGEST_LABEL) for t in column] for column in columns]
     stub_width = max((display_width(r) for r in row_names), default=0)
     stub = [pad(r, stub_width, right=False) for r in ("", *row_names)]

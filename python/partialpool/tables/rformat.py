@@ -191,7 +191,7 @@ class CellTable:
     ----------
     row_names, header : tuple of str
     columns : tuple of tuple of str
-        One tuple a column, in the order of `header`.
+        One tuple per column, in the order of `header`.
     legend : str or None
         Meaning of the stars, where they are shown (their column has the header ``""``).
     """

@@ -51,7 +51,7 @@ def test_native_refits_are_those_of_lmer(case: str, reml: bool) -> None:
     replicates = 12
     (native,) = module.refit_simulated(fit, [fit], replicates, 3, "test")
     assert native.failures == {}
-    law, wanted = module.law_of(fit), module.parameters(fit)
+    law, wanted = module.law_of(fit), module.listed(fit)
     ours = native.parameters(fit, wanted)
     for r in range(replicates):
         refit = fit.refit(_core.simulated_response(law, 3, r))
@@ -109,7 +109,7 @@ def test_bootstrap_spread_of_the_slope_is_its_standard_error() -> None:
     se = float(np.sqrt(fit.vcov.loc["Days", "Days"]))
     ours = float(result.std_error[result.names.index("Days")])
     assert abs(ours - se) < 4 * se / np.sqrt(2 * 4000)
-    sigma = result.replicates[:, result.names.index(".sigma")]
+    sigma = result.replicates[:, result.names.index("sigma")]
     # 180 rows less 18 regressions of two coefficients, when no estimate is at its bound.
     assert np.mean(sigma**2) == pytest.approx(fit.sigma**2, rel=0.02)
 
@@ -119,7 +119,7 @@ def test_any_function_of_the_refit_can_be_the_statistic() -> None:
     result = pp.bootstrap(
         fit, lambda f: {"share": f.explained_variance, "Days": f.fixef["Days"]}, nsim=20, seed=3
     )
-    native = pp.bootstrap(fit, nsim=20, seed=3, oldnames=False)
+    native = pp.bootstrap(fit, nsim=20, seed=3)
     assert result.names == ("share", "Days")
     column = native.names.index("Days")
     np.testing.assert_allclose(result.replicates[:, 1], native.replicates[:, column], rtol=1e-7)

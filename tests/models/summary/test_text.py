@@ -156,7 +156,7 @@ def test_coefficients_are_a_frame_under_our_names(summary_of):
 def test_varcorr_is_the_frame_of_lme4(name, summary_of, reference_fit):
     frame = summary_of(name).varcorr
     expected = reference_fit(name)["varcorr"]
-    assert frame.columns.tolist() == ["grp", "var1", "var2", "vcov", "sdcor"]
+    assert frame.columns.tolist() == ["grp", "var1", "var2", "vcov", "sdcor", "parameter"]
     for key in ("grp", "var1", "var2"):
         values = [row[key] for row in expected]
         assert frame[key].tolist() == ["Intercept" if v == "(Intercept)" else v for v in values]

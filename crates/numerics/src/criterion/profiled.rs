@@ -94,7 +94,7 @@ impl Profiled {
         1.0 + self.criterion.abs().max(self.nu(cp))
     }
 
-    /// Evaluate the criterion at Λ (square matrices, a factor each).
+    /// Evaluate the criterion at Λ (square matrices, one per factor).
     pub fn evaluate(&mut self, cp: &CrossProducts, lam: &Working) -> Result<f64, NumericsError> {
         interrupt::check()?;
         self.blocked.factor(cp, lam)?;

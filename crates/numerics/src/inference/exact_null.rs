@@ -1,4 +1,4 @@
-//! Finite-sample null laws of the (restricted) likelihood-ratio test of one variance, by the
+//! Finite-sample null distributions of the (restricted) likelihood-ratio test of one variance, by the
 //! spectral form of Crainiceanu & Ruppert (2004, JRSS-B 66): everything is a function of the
 //! eigenvalues of one q x q matrix, made from the cross-products, and of independent χ² draws.
 //!
@@ -31,7 +31,7 @@ const GRID: usize = (COARSE - 1) * FINE + 1;
 /// Largest q x q matrix that is decomposed, in bytes.
 const MEMORY_LIMIT: f64 = 4.0 * 1024.0 * 1024.0 * 1024.0;
 
-/// What the null law depends on.
+/// What the null distribution depends on.
 #[derive(Debug, Clone)]
 pub struct NullLaw {
     /// Distinct non-zero eigenvalues of Zᵀ(I - P_X)Z, descending, with multiplicities.
@@ -45,7 +45,7 @@ pub struct NullLaw {
 }
 
 impl NullLaw {
-    /// Of the only random column of a model.
+    /// The null distribution for the only random column of a model.
     pub fn of(cp: &CrossProducts) -> Result<Self, NumericsError> {
         let [factor] = cp.factors.as_slice() else { return Err(NumericsError::Mismatch("the number of random terms")) };
         if factor.k != 1 {

@@ -61,7 +61,7 @@ struct Projected<'a> {
     /// ZᵀX, `q x p`, and (XᵀX)⁻¹ by its Cholesky factor.
     zx: Vec<f64>,
     root: Vec<f64>,
-    /// Of each random effect, the largest entry of its level's block of ZᵀZ.
+    /// For each random effect, the largest entry of its level's block of ZᵀZ.
     size: Vec<f64>,
     probes: usize,
 }

@@ -112,7 +112,7 @@ pub struct Profiler {
 }
 
 impl Profiler {
-    /// Of a parameter of a fit by maximum likelihood.
+    /// The profiler of a parameter of a fit by maximum likelihood.
     pub fn new(fit: &Fit, parameter: Parameter) -> Result<Self, NumericsError> {
         if fit.state.reml {
             return Err(NumericsError::Mismatch("the criterion: profiles are of ML fits"));

@@ -154,7 +154,7 @@ fn through_factor(
 }
 
 /// The first grouping factor: every level on its own, nothing kept between levels. `known` brings
-/// `ZᵀWv` (a value a column of the factor) of what else is taken off y, and takes away Λw.
+/// `ZᵀWv` (one value per column of the factor) of what else is taken off y, and takes away Λw.
 pub(crate) fn by_level<const K: usize>(
     cp: &CrossProducts,
     beta: &[f64],

@@ -20,7 +20,7 @@ use crate::products::CrossProducts;
 pub struct Joint {
     frame: LogPosterior,
     likelihood: GivenEffects,
-    /// Of each factor sampled.
+    /// Information of each factor sampled.
     information: Arc<Vec<Information>>,
     rooms: Vec<Room>,
     effects: Vec<f64>,

@@ -11,12 +11,12 @@ use crate::products::basis::Basis;
 /// What stored cross-products begin with: the last byte is the version, raised when a field changes.
 const FORMAT: [u8; 4] = *b"ppc\x02";
 
-/// One column of a design: a constant, or a value a row.
+/// One column of a design: a constant, or one value per row.
 #[derive(Debug, Clone, Copy)]
 pub enum Column<'a> {
     /// The same value in every row (the intercept).
     Constant(f64),
-    /// One value a row.
+    /// One value per row.
     Values(&'a [f64]),
 }
 

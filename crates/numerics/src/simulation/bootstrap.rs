@@ -242,7 +242,7 @@ pub(crate) enum Worker {
 /// A model with what all its replicates share.
 pub(crate) struct Prepared<'a> {
     model: &'a Refitted<'a>,
-    /// What takes the shift of the model's own y off a mean, a coefficient a column.
+    /// What takes the shift of the model's own y off a mean, one coefficient per column.
     back: Vec<f64>,
     starts: Vec<Vec<f64>>,
     hessian: Vec<f64>,

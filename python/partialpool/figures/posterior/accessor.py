@@ -39,31 +39,55 @@ class PosteriorPlots:
         variables: str | Sequence[str] | None = None,
         prior: bool = True,
         level: float = 0.9,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """Density of each parameter, its median and interval below, its prior as a dashed line."""
-        return plot_densities(self._post, variables=variables, prior=prior, level=level, ax=ax)
+        return plot_densities(
+            self._post,
+            variables=variables,
+            prior=prior,
+            level=level,
+            ncol=ncol,
+            figsize=figsize,
+            ax=ax,
+        )
 
     @documented_by(plot_traces)
     def traces(
-        self, *, variables: str | Sequence[str] | None = None, ax: Axes | None = None
+        self,
+        *,
+        variables: str | Sequence[str] | None = None,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
+        ax: Axes | None = None,
     ) -> Figure | Axes:
-        """Draws in their order, a line a chain; divergent ones are marked below."""
-        return plot_traces(self._post, variables=variables, ax=ax)
+        """Draws in their order, one line per chain; divergent ones are marked below."""
+        return plot_traces(self._post, variables=variables, ncol=ncol, figsize=figsize, ax=ax)
 
     @documented_by(plot_ranks)
     def ranks(
-        self, *, variables: str | Sequence[str] | None = None, ax: Axes | None = None
+        self,
+        *,
+        variables: str | Sequence[str] | None = None,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
+        ax: Axes | None = None,
     ) -> Figure | Axes:
         """Ranks of each chain's draws among those of all: level lines where the chains agree."""
-        return plot_ranks(self._post, variables=variables, ax=ax)
+        return plot_ranks(self._post, variables=variables, ncol=ncol, figsize=figsize, ax=ax)
 
     @documented_by(plot_pairs)
     def pairs(
-        self, *, variables: Sequence[str] | None = None, ax: Axes | None = None
+        self,
+        *,
+        variables: Sequence[str] | None = None,
+        figsize: tuple[float, float] | None = None,
+        ax: Axes | None = None,
     ) -> Figure | Axes:
         """Draws of parameters in pairs, densities on the diagonal; divergent draws are marked."""
-        return plot_pairs(self._post, variables=variables, ax=ax)
+        return plot_pairs(self._post, variables=variables, figsize=figsize, ax=ax)
 
     @documented_by(plot_posterior_caterpillar)
     def caterpillar(
@@ -73,11 +97,20 @@ class PosteriorPlots:
         column: str | None = None,
         level: float = 0.9,
         max_levels: int = 400,
+        ncol: int | None = None,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """Posterior medians of random effects with intervals that leave out equal tails."""
         return plot_posterior_caterpillar(
-            self._post, group=group, column=column, level=level, max_levels=max_levels, ax=ax
+            self._post,
+            group=group,
+            column=column,
+            level=level,
+            max_levels=max_levels,
+            ncol=ncol,
+            figsize=figsize,
+            ax=ax,
         )
 
     @documented_by(plot_predictive)
@@ -85,9 +118,12 @@ class PosteriorPlots:
         self,
         *,
         draws: int = 50,
-        max_rows: int = 20_000,
+        max_rows: int = 20000,
         seed: int | None = None,
+        figsize: tuple[float, float] | None = None,
         ax: Axes | None = None,
     ) -> Figure | Axes:
         """Density of the observed response, and of replicates."""
-        return plot_predictive(self._post, draws=draws, max_rows=max_rows, seed=seed, ax=ax)
+        return plot_predictive(
+            self._post, draws=draws, max_rows=max_rows, seed=seed, figsize=figsize, ax=ax
+        )

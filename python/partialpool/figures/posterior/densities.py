@@ -18,16 +18,18 @@ from partialpool.figures.posterior.panels import (
     put_name,
     reach,
 )
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
     BLUE,
     ORANGE,
     SKY,
-    check_axes,
+    check_page,
+    grid_of,
+    ink,
     new_figure,
+    put_heading,
     put_labels,
     put_legend,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def plot_densities(
     variables: str | Sequence[str] | None = None,
     prior: bool = True,
     level: float = 0.9,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Density of each parameter, its median and interval below, its prior as a dashed line.
@@ -54,7 +58,11 @@ def plot_densities(
     prior
         Draw the priors, over the range of the posterior only.
     level
-        Of the bars: quantiles that leave out equal tails.
+        Level of the bars: quantiles that leave out equal tails.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; one variable must be named.
 
@@ -67,18 +75,19 @@ def plot_densities(
     ArgumentError
         If there is no such variable.
     """
+    page = check_page(ax, figsize, ncol)
     names, fewer = chosen_variables(post, variables)
     level = check_level(level)
     what = f"{kind_of(post)} densities, medians and {100 * level:g}% intervals"
     if ax is not None:
         name = one_variable(names)
-        handles, labels = _panel(check_axes(ax), post, name, level, prior)
+        handles, labels = _panel(ax, post, name, level, prior)
         put_labels(ax, label_of(post, name), "")
+        put_scales([ax])
         put_legend(ax, handles, labels)
         return ax
-    across = min(3, len(names))
-    down = -(-len(names) // across)
-    figure = new_figure(max(4.6, 2.9 * across), 1.9 * down + 0.9)
+    down, across = grid_of(len(names), 3, ncol or min(3, len(names)))
+    figure = new_figure(max(4.6, 2.9 * across), 1.9 * down + 0.9, figsize=page)
     axes = figure.subplots(down, across, squeeze=False)
     handles: list[Any] = []
     labels: list[str] = []
@@ -92,7 +101,8 @@ def plot_densities(
         panel.set_visible(False)
     if fewer:
         what += f" ({fewer})"
-    figure.suptitle(wrapped(what, figure.get_size_inches()[0]), fontsize=9, parse_math=False)
+    put_scales(axes.flat[: len(names)])
+    put_heading(figure, what)
     put_legend(figure, handles, labels, loc="outside lower center", ncols=2)
     return figure
 
@@ -107,8 +117,8 @@ def _panel(
     ax.plot(grid, height, color=BLUE, lw=1.2, zorder=3)
     low, middle, high = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2]).tolist()
     at = -0.07 * top
-    ax.hlines(at, low, high, color=BLACK, lw=2, zorder=3)
-    ax.plot(middle, at, "o", color=BLACK, ms=4, zorder=4)
+    ax.hlines(at, low, high, color=ink(), lw=2, zorder=3)
+    ax.plot(middle, at, "o", color=ink(), ms=4, zorder=4)
     handles, labels = [area], [kind_of(post) + (" draws" if post.settings.prior_only else "")]
     left, right = reach(draws)
     if prior and post.priors[name].is_proper:

@@ -17,18 +17,23 @@ from partialpool.figures.posterior.panels import (
     label_of,
     reach,
 )
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
     BLUE,
     ORANGE,
     SKY,
-    check_axes,
+    SMALL,
+    TINY,
+    check_page,
     cloud,
     new_figure,
+    points,
+    put_heading,
     put_labels,
     put_legend,
     put_title,
     spread,
-    wrapped,
+    triangle,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +50,7 @@ def plot_pairs(
     post: Posterior,
     *,
     variables: Sequence[str] | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Draws of parameters in pairs, densities on the diagonal; divergent draws are marked.
@@ -54,6 +60,8 @@ def plot_pairs(
     variables
         Names of the summary, two or more; default all, of more than six the first six, and the
         heading says so.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw one pair there; `variables` must name two.
 
@@ -62,6 +70,7 @@ def plot_pairs(
     `ax` if it was given, else a new matplotlib Figure. More than 5,000 draws are counted in
     hexagons.
     """
+    page = check_page(ax, figsize)
     if isinstance(variables, str):
         raise ArgumentError(f"variables must be a list of names, not {variables!r}")
     names, fewer = chosen_variables(post, variables, MOST)
@@ -72,36 +81,34 @@ def plot_pairs(
     if ax is not None:
         if len(names) > 2:
             raise ArgumentError(f"one Axes holds one pair; name it: variables={names[:2]!r}")
-        said, marks = _pair(check_axes(ax), post, names[0], names[1])
+        said, marks = _pair(ax, post, names[0], names[1])
         put_labels(ax, label_of(post, names[0]), label_of(post, names[1]))
+        put_scales([ax])
         put_title(ax, heading, said)
         if marks:
             put_legend(ax, marks, [f"{diverged:,} divergent"])
         return ax
     k = len(names)
-    figure = new_figure(max(5.2, 1.75 * k + 0.8), 1.6 * k + 1.1)
-    axes = figure.subplots(k, k, squeeze=False, sharex="col")
-    said, marks = "", []
-    for i in range(k):
-        for j in range(k):
-            panel = axes[i, j]
-            if j > i:
-                panel.set_visible(False)
-                continue
-            if i == j:
-                _share(panel, post, names[i])
-            else:
-                said, marks = _pair(panel, post, names[j], names[i])
-            put_labels(panel, "", "")
-            if i == k - 1:
-                panel.set_xlabel(broken(names[j]), fontsize=8, parse_math=False)
-            if j == 0 and i:
-                panel.set_ylabel(broken(names[i]), fontsize=8, parse_math=False)
-            panel.tick_params(labelsize=7, labelleft=j == 0 and i > 0)
-            panel.locator_params(nbins=4)
+    figure = new_figure(max(5.2, 1.75 * k + 0.8), 1.6 * k + 1.1, figsize=page)
+    axes, said, marks = triangle(
+        figure,
+        k,
+        lambda panel, i: _share(panel, post, names[i]),
+        lambda panel, x, y: _pair(panel, post, names[x], names[y]),
+    )
+    for i, j in zip(*np.tril_indices(k), strict=True):
+        panel = axes[i, j]
+        put_labels(panel, "", "")
+        if i == k - 1:
+            panel.set_xlabel(broken(names[j]), fontsize=points(SMALL), parse_math=False)
+        if j == 0 and i:
+            panel.set_ylabel(broken(names[i]), fontsize=points(SMALL), parse_math=False)
+        panel.tick_params(labelsize=points(TINY), labelleft=bool(j == 0 and i > 0))
+        panel.locator_params(nbins=4)
     parts = [fewer, said, "" if diverged else "no divergences"]
     heading += "".join(f"; {part}" for part in parts if part)
-    figure.suptitle(wrapped(heading, figure.get_size_inches()[0]), fontsize=9, parse_math=False)
+    put_scales(ax for ax in axes.flat if ax.get_visible())
+    put_heading(figure, heading)
     if marks:
         put_legend(figure, marks, [f"{diverged:,} divergent draws"], loc="outside lower center")
     return figure

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partialpool.bayes.estimators import array_stats
 from partialpool.errors import ArgumentError
-from partialpool.figures.labels import with_unit
-from partialpool.figures.style import TEXT, Vector, short, width_of
+from partialpool.figures.labels import parameter_label
+from partialpool.figures.style import TEXT, Vector, points, room_for_text, short, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,20 +57,16 @@ def kind_of(post: Posterior) -> str:
 
 
 def label_of(post: Posterior, name: str) -> str:
-    """A variable's name, with the response's unit where it has it."""
-    kind = post.parameters.kind(name)
-    plain = name in {"sigma", "Intercept"} or (kind == "sd" and name.endswith("__Intercept"))
-    design = post.fit.design
-    response = design.formula.response_name
-    return with_unit(design.source, response, short(name, 44)) if plain else short(name, 52)
+    """A variable's name, with its unit where the data say it."""
+    return parameter_label(post.fit, name, 44)
 
 
 def put_name(ax: Axes, post: Posterior, name: str) -> None:
     """A panel's heading: the variable, broken at its double underscores where it is too long."""
     text = label_of(post, name)
-    if len(text) > 13 * width_of(ax):
+    if len(text) > room_for_text(width_of(ax)):
         text = broken(text)
-    ax.set_title(text, fontsize=TEXT, parse_math=False)
+    ax.set_title(text, fontsize=points(TEXT), parse_math=False)
 
 
 def broken(name: str) -> str:
@@ -85,13 +81,11 @@ def density(values: Vector, ends: tuple[float, float] | None = None) -> tuple[Ve
 
     Between two ends, or over the values' range, corrected there, as a parameter may be bounded.
     """
-    # ArviZ makes this object when its module is loaded, out of a type checker's sight.
-    estimators: Any = import_module("arviz_stats.base").array_stats
     flat = np.ravel(values)
     if not np.ptp(flat) > 0:
         return np.array([flat[0], flat[0]]), np.array([0.0, 1.0])
     options = {"bound_correction": True} if ends is None else {"custom_lims": ends}
-    grid, height, _ = estimators.kde(flat, **options)
+    grid, height, _ = array_stats().kde(flat, **options)
     return np.asarray(grid), np.asarray(height)
 
 

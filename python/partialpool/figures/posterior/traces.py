@@ -15,18 +15,20 @@ from partialpool.figures.posterior.panels import (
     one_variable,
     put_name,
 )
+from partialpool.figures.scales import put_scales
 from partialpool.figures.style import (
-    BLACK,
     DASHES,
     GREY,
     SERIES,
-    check_axes,
+    check_page,
+    grid_of,
+    ink,
     new_figure,
+    put_heading,
     put_labels,
     put_legend,
     put_title,
     spread,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -44,14 +46,20 @@ def plot_traces(
     post: Posterior,
     *,
     variables: str | Sequence[str] | None = None,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
-    """Draws in their order, a line a chain; divergent ones are marked below.
+    """Draws in their order, one line per chain; divergent ones are marked below.
 
     Parameters
     ----------
     variables
         Names of the summary; default all, at most 24, and the heading says so.
+    ncol
+        Panels beside each other; default by how many there are.
+    figsize
+        Width and height of the new figure in inches; default by what it holds.
     ax
         Draw there; one variable must be named.
 
@@ -60,29 +68,32 @@ def plot_traces(
     `ax` if it was given, else a new matplotlib Figure. Of chains longer than 1,000 draws every
     so many are drawn, and the heading says so.
     """
+    page = check_page(ax, figsize, ncol)
     names, fewer = chosen_variables(post, variables)
     chains, draws, _ = post.values.shape
     diverged = int(post.stats["diverging"].sum())
     said = [
         f"{kind_of(post)} draws of {chains} chain{'s' * (chains > 1)}",
         fewer,
-        f"{LINE:,} of {draws:,} draws a chain" if draws > LINE else "",
+        f"{LINE:,} of {draws:,} draws per chain" if draws > LINE else "",
         f"marks below: {diverged:,} divergences" if diverged else "no divergences",
     ]
-    return _figure(post, names, said, ax, _trace, "draw")
+    return _figure(post, names, said, ax, page, ncol, _trace, "draw")
 
 
 def plot_ranks(
     post: Posterior,
     *,
     variables: str | Sequence[str] | None = None,
+    ncol: int | None = None,
+    figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:
     """Ranks of each chain's draws among those of all: level lines where the chains agree.
 
     Parameters
     ----------
-    variables, ax
+    variables, ncol, figsize, ax
         As in `plot_traces`.
 
     Returns
@@ -93,9 +104,10 @@ def plot_ranks(
     ----------
     Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Analysis 16.
     """
+    page = check_page(ax, figsize, ncol)
     names, fewer = chosen_variables(post, variables)
     said = [f"ranks of each chain's {kind_of(post)} draws", fewer, "dashed: expected in each bin"]
-    return _figure(post, names, said, ax, _ranks, "rank among all draws")
+    return _figure(post, names, said, ax, page, ncol, _ranks, "rank among all draws")
 
 
 def _figure(
@@ -103,6 +115,8 @@ def _figure(
     names: list[str],
     said: list[str],
     ax: Axes | None,
+    page: tuple[float, float] | None,
+    ncol: int | None,
     draw: Callable[[Axes, Posterior, str], list[Any]],
     along: str,
 ) -> Figure | Axes:
@@ -110,15 +124,15 @@ def _figure(
     labels = [f"chain {c + 1}" for c in range(chains)]
     if ax is not None:
         name = one_variable(names)
-        handles = draw(check_axes(ax), post, name)
+        handles = draw(ax, post, name)
         put_labels(ax, along, label_of(post, name))
+        put_scales([ax])
         put_title(ax, *said)
         if 1 < chains <= 8:
             put_legend(ax, handles, labels, loc="upper right")
         return ax
-    across = 1 if len(names) == 1 else 2
-    down = -(-len(names) // across)
-    figure = new_figure(4.4 * across, 1.5 * down + 1.0)
+    down, across = grid_of(len(names), 2, ncol or min(2, len(names)))
+    figure = new_figure(4.4 * across, 1.5 * down + 1.0, figsize=page)
     axes = figure.subplots(down, across, squeeze=False)
     handles: list[Any] = []
     for i, (panel, name) in enumerate(zip(axes.flat, names, strict=False)):
@@ -130,7 +144,8 @@ def _figure(
     for panel in axes.flat[len(names) :]:
         panel.set_visible(False)
     heading = said[0] + "".join(f"; {part}" for part in said[1:] if part)
-    figure.suptitle(wrapped(heading, figure.get_size_inches()[0]), fontsize=9, parse_math=False)
+    put_scales(axes.flat[: len(names)])
+    put_heading(figure, heading)
     if 1 < chains <= 8:
         legend = put_legend(
             figure, handles, labels, loc="outside lower center", ncols=min(4, chains)
@@ -152,7 +167,7 @@ def _trace(ax: Axes, post: Posterior, name: str) -> list[Any]:
     room = 0.08 * (high - low) or 1.0
     if len(where):
         where = where[spread(len(where), MARKED)]
-        ax.plot(where + 1, np.full(len(where), low - room / 2), "|", color=BLACK, ms=5, mew=0.8)
+        ax.plot(where + 1, np.full(len(where), low - room / 2), "|", color=ink(), ms=5, mew=0.8)
     ax.set_ylim(low - room, high + room / 2)
     ax.set_xlim(1, max(2, values.shape[1]))
     return lines

@@ -18,7 +18,6 @@ from partialpool.inference.comparison.comparable import require_mixed, require_m
 from partialpool.inference.comparison.likelihood_ratio import open_parameters
 from partialpool.inference.comparison.nesting import require_nested
 from partialpool.inference.intervals.bootstrap import (
-    maximum_likelihood,
     notes_of,
     refit_simulated,
 )
@@ -38,7 +37,7 @@ ROUNDING = 1e-8
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BootstrapTest(Printed):
-    """Likelihood-ratio test against its simulated null law.
+    """Likelihood-ratio test against its simulated null distribution.
 
     Attributes
     ----------
@@ -138,9 +137,17 @@ class BootstrapTest(Printed):
         return "\n".join(lines + notes_of(self) + ([self.note] if self.note else []))
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import bootstrap_test_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable
 
-        return bootstrap_test_html(self)
+        header, columns = self.shown_cells()
+        cells = CellTable(tuple(self.to_frame().index), header, columns)
+        return tables_html(
+            f"Bootstrap test; samples: {self.nsim}; extremes: {self.extreme}",
+            [("", cells)],
+            lines=[("large:", self.large), ("small:", self.small)],
+            notes=[*notes_of(self), *([self.note] if self.note else [])],
+        )
 
 
 def pb_test(
@@ -149,7 +156,7 @@ def pb_test(
     nsim: int = 1000,
     seed: int | None = None,
 ) -> BootstrapTest:
-    """Compare nested models by the likelihood ratio's law, simulated under the small model.
+    """Compare nested models by the likelihood ratio, simulated under the small model.
 
     Parameters
     ----------
@@ -188,8 +195,8 @@ def pb_test(
     notes = []
     if large.reml or small.reml:
         notes.append("refitted by ML")
-    large = maximum_likelihood(large)
-    null = maximum_likelihood(small) if isinstance(small, MixedFit) else small
+    large = large.by_criterion(reml=False)
+    null = small.by_criterion(reml=False) if isinstance(small, MixedFit) else small
     if isinstance(null, MixedFit) and null.is_singular:
         notes.append(f"the small model is singular: {'; '.join(null.singular_directions)}")
     statistic = max(0.0, 2 * (large.loglik - null.loglik))
@@ -199,7 +206,9 @@ def pb_test(
     failures |= {f"small model: {cause}": n for cause, n in of_small.failures.items()}
     if good.sum() < 2:
         why = ", ".join(failures) or "too few replicates were done"
-        raise ConvergenceError(f"no null law could be simulated ({why}); rescale the columns")
+        raise ConvergenceError(
+            f"the null distribution was not simulated ({why}); rescale the columns"
+        )
     sample = (of_small.criterion - of_large.criterion)[good]
     sample[sample < ROUNDING] = 0.0
     # With a statistic of zero every replicate is as extreme.

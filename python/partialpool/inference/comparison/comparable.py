@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,11 @@ from partialpool.models.fit import Fit, MixedFit
 
 Array = NDArray[np.float64]
 Model = Fit
+
+
+def is_least_squares(model: object) -> TypeGuard[Fit]:
+    """Whether it is a Gaussian model without random effects."""
+    return isinstance(model, Fit) and not isinstance(model, MixedFit) and model.family == "gaussian"
 
 
 def require_mixed(model: object, argument: str) -> None:

@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.arguments import check_nsim, check_seed
 from partialpool.errors import ArgumentError, DesignError
-from partialpool.inference.comparison.comparable import require_mixed, require_same_data
+from partialpool.inference.comparison.comparable import (
+    is_least_squares,
+    require_mixed,
+    require_same_data,
+)
 from partialpool.inference.comparison.nesting import require_nested, same_fixed_part
-from partialpool.inference.intervals.bootstrap import maximum_likelihood
 from partialpool.limits import require_memory
-from partialpool.models.baseline import LinearModel
 from partialpool.tables.printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partialpool.models.fit import MixedFit
+    from partialpool.models.fit import Fit, MixedFit
 
 
 #: Draws of a null distribution that may be asked for.
@@ -35,7 +37,7 @@ MOST_DRAWS = 1_000_000_000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ExactTest(Printed):
-    """A test of a zero variance against its finite-sample null law.
+    """A test of a zero variance against its finite-sample null distribution.
 
     Attributes
     ----------
@@ -59,7 +61,7 @@ class ExactTest(Printed):
     seed
         Gives the same sample again.
     df, failures
-        None and empty: the law has no degrees of freedom, and its simulation cannot fail.
+        None and empty: the distribution has no degrees of freedom, and its simulation cannot fail.
     note
         What the reader should know: models refitted by another criterion.
     """
@@ -102,14 +104,28 @@ class ExactTest(Printed):
         return "\n".join(lines + ([self.note] if self.note else []))
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import exact_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable, format_pvalue
 
-        return exact_html(self)
+        cells = CellTable(
+            (self.name,),
+            ("statistic", "p-value", "Monte Carlo std. error", "P(0)"),
+            (
+                (f"{self.statistic:.5g}",),
+                (format_pvalue(self.p_value, eps=1 / self.nsim),),
+                (f"{self.std_error:.2g}",),
+                (f"{self.prob_zero:.4g}",),
+            ),
+        )
+        notes = [f"p-value based on {self.nsim:,} simulated values (seed {self.seed})"]
+        notes += [self.note] if self.note else []
+        title = f"Simulated finite sample distribution of {self.name}"
+        return tables_html(title, [("", cells)], lines=[("term:", self.term)], notes=notes)
 
 
 def exact_lrt(
     fit: MixedFit,
-    null: LinearModel | Sequence[MixedFit],
+    null: Fit | Sequence[MixedFit],
     *,
     nsim: int = 100_000,
     seed: int | None = None,
@@ -124,7 +140,7 @@ def exact_lrt(
         Fit of `pp.lm` where there is no other random effect; it may leave fixed effects out as
         well, which are then tested jointly. With others ``[full, null]``, as in `exact_rlrt`.
     nsim
-        Values drawn from the null law.
+        Values drawn from the null distribution.
     seed
         The same seed gives the same values, whatever the number of threads.
 
@@ -143,21 +159,21 @@ def exact_lrt(
 
     Notes
     -----
-    The law is exact for ``y ~ … + (1 | g)`` against `pp.lm`. With other random effects it is that
-    of the model with the tested term alone, as if the others' were known: Greven, Crainiceanu,
-    Küchenhoff & Peters (2008), JCGS 17(4). `exact_rlrt` keeps its level better there: with 8
-    groups crossed with 12, 5% tests rejected 6.2% (SE 1.0) and this one 7.8% (SE 1.1).
+    The distribution is exact for ``y ~ … + (1 | g)`` against `pp.lm`. With other random effects it
+    is that of the model with the tested term alone, as if the others' were known: Greven,
+    Crainiceanu, Küchenhoff & Peters (2008), JCGS 17(4). `exact_rlrt` keeps its level better there:
+    with 8 groups crossed with 12, 5% tests rejected 6.2% (SE 1.0) and this one 7.8% (SE 1.1).
     """
     require_mixed(fit, "the model")
     nsim, seed = check_nsim(nsim, MOST_DRAWS), check_seed(seed)
     require_one_variance(fit, "exact_lrt")
-    if not isinstance(null, LinearModel):
+    if not is_least_squares(null):
         full, small = _pair(null)
         statistic, note = _between(fit, full, small, reml=False)
-        return _test(maximum_likelihood(fit), statistic, 0, nsim, seed, note)
+        return _test(fit.by_criterion(reml=False), statistic, 0, nsim, seed, note)
     require_nested(fit, null)
     note = "refitted by ML" if fit.reml else ""
-    fit = maximum_likelihood(fit)
+    fit = fit.by_criterion(reml=False)
     statistic = max(0.0, 2 * (fit.loglik - null.loglik))
     dropped = len(fit.beta) - len(null.beta)
     return _test(fit, statistic, dropped, nsim, seed, note)
@@ -165,7 +181,7 @@ def exact_lrt(
 
 def exact_rlrt(
     fit: MixedFit,
-    models: LinearModel | Sequence[MixedFit] | None = None,
+    models: Fit | Sequence[MixedFit] | None = None,
     *,
     nsim: int = 100_000,
     seed: int | None = None,
@@ -200,7 +216,7 @@ def exact_rlrt(
     require_mixed(fit, "the model")
     nsim, seed = check_nsim(nsim, MOST_DRAWS), check_seed(seed)
     require_one_variance(fit, "exact_rlrt")
-    if models is None or isinstance(models, LinearModel):
+    if models is None or is_least_squares(models):
         if models is not None:
             require_nested(fit, models)
             if len(models.beta) != len(fit.beta):
@@ -209,7 +225,7 @@ def exact_rlrt(
                     " of different ones cannot be compared; use pp.exact_lrt"
                 )
         note = "" if fit.reml else "refitted by REML"
-        fit = fit if fit.reml else fit.by_criterion(reml=True)
+        fit = fit.by_criterion(reml=True)
         statistic = fit.loglik - restricted_loglik_without_variance(fit)
     else:
         full, null = _pair(models)
@@ -223,12 +239,12 @@ def _between(fit: MixedFit, full: MixedFit, null: MixedFit, *, reml: bool) -> tu
     _require_term_between(fit, full, null)
     criterion = "REML" if reml else "ML"
     note = "" if full.reml == null.reml == reml else f"refitted by {criterion}"
-    full, null = (m if m.reml == reml else m.by_criterion(reml=reml) for m in (full, null))
+    full, null = (m.by_criterion(reml=reml) for m in (full, null))
     if null.is_singular:
         raise DesignError(
             f"the null model `{null.formula}` is singular"
-            f" ({'; '.join(null.singular_directions)}); its law assumes that the other"
-            " variances are positive: leave that term out of both models"
+            f" ({'; '.join(null.singular_directions)}); its null distribution assumes that the"
+            " other variances are positive: leave that term out of both models"
         )
     return max(0.0, 2 * (full.loglik - null.loglik)), note
 

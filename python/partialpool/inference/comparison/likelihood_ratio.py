@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partialpool.errors import ArgumentError
 from partialpool.inference.comparison.comparable import Model, check_same_data
@@ -15,11 +17,80 @@ from partialpool.inference.comparison.nesting import (
     restriction,
     same_fixed_part,
 )
-from partialpool.inference.results import ModelComparison
 from partialpool.models.fit import Fit, MixedFit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelComparison:
+    """Likelihood-ratio tests between models in order of their parameters.
+
+    Attributes
+    ----------
+    method
+    notes
+        That models were refitted by ML, and which.
+    models, formulas
+        Names and formulas, fewest parameters first.
+    npar, aic, bic, loglik, deviance
+        Figures of each model.
+    statistic, df, p_value
+        Against the model before; NaN in the first row.
+    data_name
+    """
+
+    method: str
+    notes: tuple[str, ...]
+    models: tuple[str, ...]
+    formulas: tuple[str, ...]
+    npar: Array
+    aic: Array
+    bic: Array
+    loglik: Array
+    deviance: Array
+    statistic: Array
+    df: Array
+    p_value: Array
+    data_name: str | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """``model, npar, aic, bic, loglik, deviance, statistic, df, p_value``."""
+        import pandas as pd
+
+        names = ("npar", "aic", "bic", "loglik", "deviance", "statistic", "df", "p_value")
+        columns: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return pd.DataFrame({"model": list(self.models), **columns})
+
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["npar", "AIC", "BIC", "logLik", "deviance", "Chisq", "Df", "Pr(>Chisq)"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
+    def __str__(self) -> str:
+        from partialpool.tables.anova import anova_lines
+
+        data = [] if self.data_name is None else [f"Data: {self.data_name}"]
+        named = [f"{m}: {f}" for m, f in zip(self.models, self.formulas, strict=True)]
+        lines = anova_lines(self.models, self.shown_columns())
+        return "\n".join([*self.notes, *data, "Models:", *named, *lines])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.anova import anova_cells
+        from partialpool.tables.html import tables_html
+
+        lines = [] if self.data_name is None else [("Data:", self.data_name)]
+        lines += [(f"{m}:", f) for m, f in zip(self.models, self.formulas, strict=True)]
+        cells = anova_cells(self.models, self.shown_columns())
+        return tables_html(self.method, [("", cells)], lines=lines, notes=self.notes)
 
 
 def anova(*models: Model, refit: bool = True) -> ModelComparison:
@@ -119,7 +190,7 @@ def _check_restricted(models: Sequence[Model], restricted: Sequence[bool]) -> No
 
 
 def _check_nested(large: Model, small: Model) -> None:
-    """Refuse pairs whose likelihood ratio has no χ² law."""
+    """Refuse pairs whose likelihood ratio has no χ² distribution."""
     check_random_nested(large, small)
     restriction(large, small)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partialpool.errors import ArgumentError
 from partialpool.inference.comparison.comparable import check_same_data, check_same_offset
@@ -12,9 +14,91 @@ from partialpool.inference.comparison.nesting import restriction
 from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.kenward_roger import kenward_roger
 from partialpool.inference.fixed.linear_hypotheses import read_hypothesis
-from partialpool.inference.results import KenwardRogerTest
 from partialpool.models.fit import Fit, MixedFit
 from partialpool.models.native import fit_native
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class KenwardRogerTest:
+    """pbkrtest's comparison of two nested fixed parts.
+
+    Attributes
+    ----------
+    method
+    large, small
+        Formulas; `small` is None where a contrast was given.
+    statistic, p_value
+        Scaled F (pbkrtest's row Ftest).
+    statistic_unscaled, p_value_unscaled
+        Without the scaling (FtestU).
+    ndf, ddf
+    f_scaling
+    contrasts
+        L, (ndf, p).
+    notes
+        What was done to the models first.
+    """
+
+    method: str
+    large: str
+    small: str | None
+    statistic: float
+    p_value: float
+    statistic_unscaled: float
+    p_value_unscaled: float
+    ndf: int
+    ddf: float
+    f_scaling: float
+    contrasts: Array
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Rows Ftest and FtestU: ``test, statistic, ndf, ddf, f_scaling, p_value``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "test": ["Ftest", "FtestU"],
+                "statistic": [self.statistic, self.statistic_unscaled],
+                "ndf": [self.ndf, self.ndf],
+                "ddf": [self.ddf, self.ddf],
+                "f_scaling": [self.f_scaling, np.nan],
+                "p_value": [self.p_value, self.p_value_unscaled],
+            }
+        )
+
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["stat", "ndf", "ddf", "F.scaling", "p.value"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
+    def __str__(self) -> str:
+        from partialpool.tables.anova import estimate_lines
+
+        columns = self.shown_columns()
+        head = [*self.notes, self.method, f"large : {self.large}"]
+        head.append(f"small : {self.small}" if self.small is not None else "small : L β = c")
+        lines = estimate_lines(["Ftest", "FtestU"], columns, tests=("stat", "ndf", "ddf"))
+        return "\n".join([*head, *lines])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.anova import estimate_cells
+        from partialpool.tables.html import tables_html
+
+        cells = estimate_cells(
+            ["Ftest", "FtestU"], self.shown_columns(), tests=("stat", "ndf", "ddf")
+        )
+        small = "L β = c" if self.small is None else self.small
+        lines = [("large:", self.large), ("small:", small)]
+        return tables_html(self.method, [("", cells)], lines=lines, notes=self.notes)
 
 
 def kr_test(large: MixedFit, small: Any) -> KenwardRogerTest:

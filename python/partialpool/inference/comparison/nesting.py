@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from partialpool.design.columns import Column, rows_of
+from partialpool.design.columns import Column, dense
 from partialpool.errors import ArgumentError
 from partialpool.inference.comparison.comparable import Model, require_same_data
 from partialpool.inference.fixed.coding import compress
@@ -60,11 +60,7 @@ def restriction(large: Model, small: Model) -> Array:
 def triangles(a: Sequence[Column], b: Sequence[Column], n: int) -> tuple[Array, Array]:
     """Two sets of columns with the same products as these of n rows, a few rows long."""
 
-    def block(rows: slice) -> Array:
-        length = len(range(*rows.indices(n)))
-        return np.column_stack([np.broadcast_to(rows_of(c, rows), (length,)) for c in (*a, *b)])
-
-    whole = compress(block, n)
+    whole = compress(lambda rows: dense((*a, *b), n, rows), n)
     return whole[:, : len(a)], whole[:, len(a) :]
 
 

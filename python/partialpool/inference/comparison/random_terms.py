@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partialpool.crossproducts.build import cross_products
 from partialpool.design import Design
@@ -15,13 +16,16 @@ from partialpool.design.design import Term
 from partialpool.formula import to_text
 from partialpool.formula.model import written_terms
 from partialpool.formula.terms import ExpandedTerms
-from partialpool.inference.results import RandomAnova
 from partialpool.models.identification import identification, settled
 from partialpool.models.native import fit_native
 from partialpool.models.refitting import update
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from partialpool.models.fit import MixedFit
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,65 @@ class Reduced:
     label: str
     criterion: float
     npar: int
-    #: Of these, how many the data do not determine.
+    #: How many of these the data do not determine.
     open: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class RandomAnova:
+    """Likelihood-ratio tests of the random terms, each reduced or left out in turn.
+
+    Attributes
+    ----------
+    method
+    model
+        Formula of the fit.
+    terms
+        ``<none>`` for the fit itself, then what was taken out.
+    npar, loglik, aic
+        Figures of the fit, then of each reduced model; restricted for a REML fit.
+    statistic, df, p_value
+        Against the fit; NaN in the first row.
+    """
+
+    method: str
+    model: str
+    terms: tuple[str, ...]
+    npar: Array
+    loglik: Array
+    aic: Array
+    statistic: Array
+    df: Array
+    p_value: Array
+
+    def to_frame(self) -> pd.DataFrame:
+        """``term, npar, loglik, aic, statistic, df, p_value``."""
+        import pandas as pd
+
+        names = ("npar", "loglik", "aic", "statistic", "df", "p_value")
+        columns: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return pd.DataFrame({"term": list(self.terms), **columns})
+
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["npar", "logLik", "AIC", "LRT", "Df", "Pr(>Chisq)"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
+    def __str__(self) -> str:
+        from partialpool.tables.anova import anova_lines
+
+        head = [self.method, "", "Model:", self.model]
+        return "\n".join([*head, *anova_lines(self.terms, self.shown_columns())])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.anova import anova_cells
+        from partialpool.tables.html import tables_html
+
+        cells = anova_cells(self.terms, self.shown_columns())
+        return tables_html(self.method, [("", cells)], lines=[("Model:", self.model)])
 
 
 def ranova(fit: MixedFit) -> RandomAnova:
@@ -140,7 +201,7 @@ def _fit_without(
 
 
 def _criterion(design: Design, fit: MixedFit) -> tuple[float, int]:
-    """Of a smaller model, and how many of its parameters the data do not determine."""
+    """A smaller model's likelihood, and how many of its parameters the data do not determine."""
     products = cross_products(design)
     native = fit_native(products, fit.reml, response=design.formula.response_name)
     found = identification(products, design)

@@ -2,22 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from partialpool.arguments import Ddf
 from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.deletions import deletions, empty_cells
+from partialpool.inference.fixed.f_statistic import FTest
 from partialpool.inference.fixed.hypotheses import Hypotheses, hypotheses
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test
-from partialpool.inference.results import AnovaTable, FTest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from partialpool.models.fit import MixedFit
+
+Array = NDArray[np.float64]
 
 ROMAN = {1: "I", 2: "II", 3: "III"}
 TYPES = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
+
+
+@dataclass(frozen=True, eq=False)
+class AnovaTable:
+    """F tests of the terms of a fixed part.
+
+    Attributes
+    ----------
+    method
+        First line of the print.
+    terms
+        Names, one per row.
+    tests
+        One per row.
+    sigma2
+        Residual variance: a mean square is F (without scaling) times it, as in lmerTest.
+    contrasts
+        The hypothesis L β = 0 that each row tests, (q, p).
+    model
+        Formula printed under the heading, if any.
+    notes
+        Sentences printed below: cells without data.
+    """
+
+    method: str
+    terms: tuple[str, ...]
+    tests: tuple[FTest, ...]
+    sigma2: float
+    contrasts: Mapping[str, Array]
+    model: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def statistic(self) -> Array:
+        """F values."""
+        return np.array([t.statistic * t.scaling for t in self.tests])
+
+    @property
+    def ndf(self) -> Array:
+        """Numerator degrees of freedom."""
+        return np.array([float(t.ndf) for t in self.tests])
+
+    @property
+    def ddf(self) -> Array:
+        """Denominator degrees of freedom."""
+        return np.array([t.ddf for t in self.tests])
+
+    @property
+    def p_value(self) -> Array:
+        """One per row."""
+        return np.array([t.p_value for t in self.tests])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns ``term, sum_sq, mean_sq, num_df, den_df, statistic, p_value``."""
+        import pandas as pd
+
+        mean_sq = np.array([t.statistic * self.sigma2 for t in self.tests])
+        return pd.DataFrame(
+            {
+                "term": list(self.terms),
+                "sum_sq": mean_sq * self.ndf,
+                "mean_sq": mean_sq,
+                "num_df": self.ndf,
+                "den_df": self.ddf,
+                "statistic": self.statistic,
+                "p_value": self.p_value,
+            }
+        )
+
+    def shown_columns(self) -> dict[str, Array]:
+        """Columns under R's headers."""
+        frame = self.to_frame()
+        header = ["Sum Sq", "Mean Sq", "NumDF", "DenDF", "F value", "Pr(>F)"]
+        return {h: frame[c].to_numpy() for h, c in zip(header, frame.columns[1:], strict=True)}
+
+    def __str__(self) -> str:
+        from partialpool.tables.anova import anova_lines
+
+        head = [self.method]
+        if self.model is not None:
+            head += ["", "Model:", self.model]
+        return "\n".join([*head, *anova_lines(self.terms, self.shown_columns()), *self.notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from partialpool.tables.anova import anova_cells
+        from partialpool.tables.html import tables_html
+
+        lines = [] if self.model is None else [("Model:", self.model)]
+        lines += [("", note) for note in self.notes]
+        cells = anova_cells(self.terms, self.shown_columns())
+        return tables_html(self.method, [("", cells)], lines=lines)
 
 
 def anova(fit: MixedFit, type_: Any = 3, ddf: Ddf = "satterthwaite") -> AnovaTable:

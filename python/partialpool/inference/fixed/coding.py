@@ -1,4 +1,4 @@
-"""Columns of a fixed part under treatment coding, and one indicator a cell, for type III tests."""
+"""Columns of a fixed part under treatment coding, and an indicator per cell, for type III tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool.design import Frame
+from partialpool.design.columns import dense
 from partialpool.design.encoder import Encoder
 from partialpool.errors import PartialPoolError
 from partialpool.formula import Expr, Name, variables
@@ -40,7 +41,7 @@ def _triangle(rows: Array) -> Array:
 
 
 def sizes(columns: Array) -> Array:
-    """Of each column the power of two next to its largest value; 1 of a column of zeros."""
+    """Power of two next to the largest value of each column; 1 for a column of zeros."""
     largest = np.abs(columns).max(axis=0, initial=0.0)
     return np.where(largest > 0.0, np.ldexp(1.0, np.frexp(largest)[1] - 1), 1.0)
 
@@ -53,7 +54,7 @@ class Coding:
     ----------
     terms
     encoder
-        Of the fit: its own columns.
+        Encoder of the fit's own columns.
     kept
         Which of these the fit kept.
     covariates
@@ -61,10 +62,10 @@ class Coding:
     source, rows
         The data, where they are at hand, and their rows used.
     term_of, cell_of
-        Of each column under treatment coding, its term (-1 for the intercept) and its place among
+        For each column under treatment coding, its term (-1 for the intercept) and its place among
         the cells' indicators.
     cells
-        Of each term the places of its levels (0 for a covariate of one column), a tuple a cell.
+        For each term, the places of its levels in each cell (0 for a covariate of one column).
     """
 
     terms: FixedTerms
@@ -158,8 +159,7 @@ class Coding:
             new = np.array([place.get(level, -1) for level in (*coded.levels, None)])
             codes[f] = new[coded.codes if rows is None else coded.codes[rows]]
         values = {
-            f: np.column_stack([np.broadcast_to(c, (n,)) for c in e.of(frame, rows)])
-            / (1.0 if units is None else units[f])
+            f: dense(e.of(frame, rows), n) / (1.0 if units is None else units[f])
             for f, e in self.covariates.items()
         }
         own = [np.broadcast_to(c, (n,)) for c in self.encoder.of(frame, rows)]
@@ -184,7 +184,7 @@ def _cells(
     encoder: Encoder,
     covariates: Mapping[Expr, Encoder],
 ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """Of a term the cells that have a column under R's treatment coding, and all cells.
+    """Cells of a term that have a column under R's treatment coding, and all its cells.
 
     A factor is coded by contrasts if the term without it is in the model too, else by all its
     levels; without an intercept the first factor that stands alone has all its levels.

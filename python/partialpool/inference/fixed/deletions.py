@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from partialpool.design.columns import dense
 from partialpool.errors import DataError
 from partialpool.formula import to_text
 from partialpool.inference.fixed.coding import Coding, compress, sizes
@@ -33,7 +34,7 @@ SAME = 1e-7
 
 
 def deletions(fit: MixedFit) -> Hypotheses:
-    """Of each term that is part of no other, L with L β = 0 where the model can do without it.
+    """For each term that is part of no other, L with L β = 0 where the model can do without it.
 
     Its own coefficients, unless columns were dropped: then what the columns of the smaller model
     cannot give (no row where these give everything: R's NA). Where this is the term's hypothesis
@@ -123,14 +124,8 @@ def _columns_without(fit: MixedFit, terms: FixedTerms, gone: int) -> tuple[Array
     stay = [j for j, t in enumerate(encoder.term_of) if t != first + gone]
     chosen = [*stay, *fit.kept]
 
-    def block(rows: slice) -> Array:
-        length = len(range(*rows.indices(design.n)))
-        parts = [design.x[j] for j in chosen]
-        return np.column_stack(
-            [c[rows] if isinstance(c, np.ndarray) else np.full(length, c) for c in parts]
-        )
-
-    both = compress(block, design.n)
+    parts = [design.x[j] for j in chosen]
+    both = compress(lambda rows: dense(parts, design.n, rows), design.n)
     return both[:, : len(stay)], both[:, len(stay) :]
 
 

@@ -32,7 +32,7 @@ class FixedPart:
     ----------
     design
     kept
-        Of the P columns of the fixed part, the p that were estimated.
+        Places of the p columns that were estimated, among the P of the fixed part.
     beta
         (p,)
     vcov

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from partialpool import _core
 from partialpool.cached import cached_property
+from partialpool.design.columns import dense
 from partialpool.errors import DataError
 from partialpool.formula import Expr
 from partialpool.formula.expressions import Call
@@ -46,11 +47,11 @@ class FixedTerms:
     names
         As printed.
     factors
-        Of each term, the trees that it multiplies.
+        The trees that each term multiplies.
     categorical
         Trees that stand for a factor, and the column of data that it codes.
     columns
-        Of each term, which of the p coefficients are its own.
+        Which of the p coefficients are each term's own.
     intercept
         Whether there is one.
     """
@@ -64,13 +65,13 @@ class FixedTerms:
 
     @cached_property
     def _by_contrasts(self) -> tuple[frozenset[Expr], ...]:
-        """Of each term, the factors without which it would still be a term of the model."""
+        """For each term, the factors without which it would still be a term of the model."""
         known = {frozenset(), *self.factors}
         return tuple(frozenset(f for f in own if own - {f} in known) for own in self.factors)
 
     @cached_property
     def containing(self) -> tuple[tuple[int, ...], ...]:
-        """Of each term, the terms that contain it: more factors, and the same covariates.
+        """For each term, the terms that contain it: more factors, and the same covariates.
 
         As in lmerTest, only factors that are coded by contrasts count, so that in ``a + a:b``
         (no ``b``) nothing contains ``a``, which is then tested at the first level of b. As there
@@ -129,7 +130,7 @@ def fixed_terms(fit: MixedFit) -> FixedTerms:
 
 
 def hypotheses(fit: MixedFit, type_: int) -> Hypotheses:
-    """Of each term, L with the hypothesis L β = 0, shape (q, p); q is 0 for a term without one."""
+    """For each term, L with the hypothesis L β = 0, (q, p); q is 0 for a term without one."""
     terms = fixed_terms(fit)
     p = len(fit.beta)
     if not terms.names:
@@ -181,16 +182,8 @@ def _root(fit: MixedFit) -> Array:
     if fit.design.weights is None:
         p = len(fit.beta)
         return _core.fixed_root(fit.optimum).reshape(p, p)
-    design = fit.design.with_rows()
-    n = design.n
-
-    def block(rows: slice) -> Array:
-        length = len(range(*rows.indices(n)))
-        columns = fit.fixed_columns
-        parts = [c[rows] if isinstance(c, np.ndarray) else np.full(length, c) for c in columns]
-        return np.column_stack(parts)
-
-    return compress(block, n)
+    columns = fit.fixed_columns
+    return compress(lambda rows: dense(columns, fit.nobs, rows), fit.nobs)
 
 
 def functions_of_cells(fit: MixedFit, terms: FixedTerms) -> Hypotheses:
@@ -212,7 +205,7 @@ def functions_of_cells(fit: MixedFit, terms: FixedTerms) -> Hypotheses:
             )
         rows = coding.observed()
     x, cells, own = rows
-    # Of the fit's own columns each in a unit of its own, whatever that of the data.
+    # Each of the fit's own columns in a unit of its own, whatever that of the data.
     units = sizes(own)
     own = own / units
     kept = independent_rows(x.T)

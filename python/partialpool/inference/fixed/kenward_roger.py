@@ -67,7 +67,7 @@ class KenwardRoger:
     Attributes
     ----------
     names
-        Of the p fixed effects.
+        Names of the p fixed effects.
     units
         The unit of each of them, in which `known`, `scaled` and `slopes` are.
     known
@@ -184,7 +184,7 @@ def kenward_roger(
     Parameters
     ----------
     names
-        Of the p fixed effects; they label `vcov`.
+        Names of the p fixed effects; they label `vcov`.
     null
         Directions of the parameters that the data do not determine, (d, m + 1).
     """

@@ -15,8 +15,8 @@ from partialpool.errors import ArgumentError
 from partialpool.inference.fixed.coefficient_names import NUMBER, CoefficientNames, NameFound
 from partialpool.inference.fixed.hypotheses import fixed_terms
 from partialpool.inference.fixed.independence import independent_rows
+from partialpool.inference.fixed.tested_contrasts import ContrastTest
 from partialpool.inference.fixed.wald import METHODS, check_ddf, f_test, t_rows
-from partialpool.inference.results import ContrastTest
 
 if TYPE_CHECKING:
     from partialpool.models.fit import MixedFit
@@ -112,7 +112,7 @@ def _right_sides(rhs: Any, k: int) -> Array:
     try:
         values = np.asarray(rhs, dtype=float)
     except (TypeError, ValueError):
-        raise ArgumentError("rhs must be a number, or one a row of the contrasts") from None
+        raise ArgumentError("rhs must be a number, or one per row of the contrasts") from None
     if values.ndim > 1 or (values.ndim == 1 and len(values) != k):
         raise ArgumentError(f"rhs has shape {values.shape}, but there are {k} contrasts")
     if not np.isfinite(values).all():
@@ -134,7 +134,7 @@ def _from_numbers(names: tuple[str, ...], value: Any) -> Hypothesis:
     if rows.ndim != 2 or rows.shape[1] != len(names) or len(rows) == 0:
         listed = ", ".join(names)
         raise ArgumentError(
-            f"the contrast has {rows.shape[-1]} numbers a row, but there are {len(names)} fixed"
+            f"the contrast has {rows.shape[-1]} numbers per row, but there are {len(names)} fixed"
             f" effects: {listed}"
         )
     if not np.isfinite(rows).all():

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from partialpool import _core
+from partialpool.inference.fixed.f_statistic import FTest
 from partialpool.inference.fixed.open_contrasts import OpenContrasts
 from partialpool.inference.fixed.tails import f_tail
 from partialpool.inference.fixed.units import Contrasts, Units, quadratic_forms
-from partialpool.inference.results import FTest
 
 #: lmerTest drops directions whose curvature is below this, in its parametrisation.
 EIGENVALUE_TOLERANCE = 1e-8
@@ -108,7 +108,7 @@ class Satterthwaite:
         rows, difference, exponents = contrasts.rows, contrasts.difference, contrasts.exponents
         found: list[tuple[NDArray[np.float64], float]] = []
         while len(rows):
-            # Of rows within a pass, nothing is lost that counts beside the largest.
+            # Within a pass, nothing is lost that counts beside the largest row.
             relative = np.ldexp(1.0, np.maximum(exponents - exponents.max(), -500))
             sized, values_of = rows * relative[:, None], difference * relative
             values, vectors = np.linalg.eigh(sized @ self.vcov @ sized.T)

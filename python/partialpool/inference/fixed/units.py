@@ -27,7 +27,7 @@ class Contrasts:
     rows
         L in the coefficients' units, the largest entry of each of the q rows near one, (q, p).
     exponents
-        Of two, by which each row was divided, (q,).
+        The powers of two by which each row was divided, (q,).
     estimate, difference
         L b and L b - c, divided likewise, (q,).
     """

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from partialpool.arguments import DDF, Ddf, check_choice
 from partialpool.errors import ArgumentError
+from partialpool.inference.fixed.f_statistic import FTest
 from partialpool.inference.fixed.independence import independent_rows
 from partialpool.inference.fixed.units import Units, quadratic_forms
-from partialpool.inference.results import FTest
 
 if TYPE_CHECKING:
     from partialpool.models.fit import MixedFit

@@ -17,16 +17,20 @@ from numpy.typing import NDArray
 from partialpool import _core
 from partialpool.arguments import (
     BOOTSTRAP_INTERVALS,
+    PARAMETER_NAMES,
     BootstrapInterval,
+    ParameterNames,
     check_choice,
     check_level,
     check_nsim,
     check_seed,
 )
+from partialpool.design.columns import dense
 from partialpool.errors import ArgumentError, ConvergenceWarning, PartialPoolError
-from partialpool.inference.intervals.parameters import Parameter, estimates, parameters, values
+from partialpool.inference.intervals.parameters import estimates, values
 from partialpool.limits import require_memory
 from partialpool.models.fit import Fit, MixedFit
+from partialpool.models.parameters import Parameter, listed
 from partialpool.models.simulation import law_of_fit
 from partialpool.progress.bar import in_slices
 from partialpool.progress.interruption import interruption, marked
@@ -55,7 +59,7 @@ def model_of(model: Fit) -> _core.ModelArgs:
     design = model.design.with_rows()
     if not isinstance(model, MixedFit):
         root = np.ones(design.n) if design.weights is None else np.sqrt(design.weights)
-        basis = np.linalg.qr(np.column_stack([c * root for c in model.fixed_columns]))[0]
+        basis = np.linalg.qr(dense(model.fixed_columns, design.n) * root[:, None])[0]
         return None, [np.ascontiguousarray(q) for q in basis.T], [], design.weights
     factors: list[tuple[Sequence[Any], NDArray[np.uint32]]] = []
     for factor in design.factors:
@@ -67,11 +71,6 @@ def model_of(model: Fit) -> _core.ModelArgs:
 def _random_width(model: Fit) -> int:
     """Entries of the Λ of all factors."""
     return sum(len(f.names) ** 2 for f in model.design.factors)
-
-
-def maximum_likelihood(fit: MixedFit) -> MixedFit:
-    """The fit, or its refit by ML."""
-    return fit.by_criterion(reml=False) if fit.reml else fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +122,7 @@ def refit_simulated(
 ) -> list[Refits]:
     """Draw responses from `null` and fit each of the models to every one of them.
 
-    `null` is a fit, or a law for the native module.
+    `null` is a fit, or a distribution for the native module.
 
     Interrupted by Ctrl-C, the replicates done so far are returned and say so.
     """
@@ -158,9 +157,9 @@ class Bootstrap(Printed):
     Attributes
     ----------
     names
-        Of the statistic's parts.
+        Names of the statistic's parts.
     estimate
-        Of the fit itself, (s,).
+        The statistic of the fit itself, (s,).
     replicates
         (nsim, s); NaN where a refit failed.
     nsim
@@ -213,7 +212,7 @@ class Bootstrap(Printed):
         return marked(interval_frame(self.names, ends, level), self.interrupted)
 
     def to_frame(self) -> pd.DataFrame:
-        """The replicates: a row each, a column a part of the statistic."""
+        """The replicates: one row each, one column for each part of the statistic."""
         import pandas as pd
 
         frame = pd.DataFrame(self.replicates, columns=list(self.names))
@@ -230,9 +229,17 @@ class Bootstrap(Printed):
         return "\n".join(lines + notes_of(self))
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import bootstrap_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable
 
-        return bootstrap_html(self)
+        columns = [
+            [f"{v:.5g}" for v in part] for part in (self.estimate, self.bias, self.std_error)
+        ]
+        cells = CellTable(
+            tuple(self.names), ("original", "bias", "std. error"), tuple(map(tuple, columns))
+        )
+        title = f"Parametric bootstrap, {self.nsim:,} replicates (seed {self.seed})"
+        return tables_html(title, [("", cells)], notes=notes_of(self))
 
 
 def failure_lines(failures: Mapping[str, int]) -> list[str]:
@@ -296,7 +303,7 @@ def bootstrap(
     nsim: int = 1000,
     seed: int | None = None,
     wanted: Sequence[Parameter] | None = None,
-    oldnames: bool = True,
+    names: ParameterNames = "canonical",
 ) -> Bootstrap:
     """Refit a model to responses drawn from it.
 
@@ -313,8 +320,9 @@ def bootstrap(
         The same seed gives the same replicates, whatever the number of threads.
     wanted
         Parameters to keep where there is no statistic.
-    oldnames
-        Name parameters as lme4 does by default (".sig01").
+    names
+        "canonical" ("sd_Subject__Intercept"), or as lme4 has them by default (".sig01": "lme4") or
+        at length ("sd_(Intercept)|Subject": "lme4-long").
 
     Returns
     -------
@@ -323,16 +331,17 @@ def bootstrap(
     if not isinstance(fit, MixedFit):
         raise ArgumentError(f"pp.bootstrap is for fits of pp.lmer, not {type(fit).__name__}")
     nsim, seed = check_nsim(nsim), check_seed(seed)
+    names = check_choice(names, "names", PARAMETER_NAMES)
     if statistic is not None:
         return _bootstrap_statistic(fit, statistic, nsim, seed)
-    wanted = parameters(fit) if wanted is None else wanted
+    wanted = listed(fit) if wanted is None else wanted
     (refits,) = refit_simulated(fit, [fit], nsim, seed, "Bootstrap")
     replicates = refits.parameters(fit, wanted)
     replicates[refits.outcomes != 0] = np.nan
-    names = tuple(p.old_name if oldnames else p.name for p in wanted)
+    called = tuple(p.called(names) for p in wanted)
     estimate, done = estimates(fit, wanted), len(replicates)
     said = refits.interrupted
-    return Bootstrap(names, estimate, replicates, done, seed, refits.failures, interrupted=said)
+    return Bootstrap(called, estimate, replicates, done, seed, refits.failures, interrupted=said)
 
 
 def _bootstrap_statistic(fit: M, statistic: Callable[[M], Any], nsim: int, seed: int) -> Bootstrap:

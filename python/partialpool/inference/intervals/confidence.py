@@ -10,8 +10,10 @@ import numpy as np
 from partialpool.arguments import (
     BOOTSTRAP_INTERVALS,
     CONFINT_METHODS,
+    PARAMETER_NAMES,
     BootstrapInterval,
     ConfintMethod,
+    ParameterNames,
     check_choice,
     check_level,
     check_nsim,
@@ -20,10 +22,10 @@ from partialpool.errors import ArgumentError, warn
 from partialpool.inference.intervals.bootstrap import (
     bootstrap,
     interval_frame,
-    maximum_likelihood,
 )
-from partialpool.inference.intervals.parameters import Parameter, parameters, select, undetermined
+from partialpool.inference.intervals.parameters import select, undetermined
 from partialpool.inference.intervals.profile import profile_intervals
+from partialpool.models.parameters import Parameter, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +41,7 @@ def confint(
     seed: int | None = None,
     parm: str | int | Sequence[str | int] | None = None,
     boot_type: BootstrapInterval = "percentile",
-    oldnames: bool = True,
+    names: ParameterNames = "canonical",
 ) -> pd.DataFrame:
     """See `LinearMixedModel.confint`."""
     level = check_level(level)
@@ -47,14 +49,15 @@ def confint(
     boot_type = check_choice(boot_type, "boot_type", BOOTSTRAP_INTERVALS)
     if method == "boot" and check_nsim(nsim) < 2:
         raise ArgumentError("an interval needs more than one simulation; nsim of 1000 is usual")
-    wanted = select(parameters(fit), parm)
+    names = check_choice(names, "names", PARAMETER_NAMES)
+    wanted = select(listed(fit), parm, names)
     if method == "profile":
-        table = profile_intervals(maximum_likelihood(fit), wanted, level, oldnames)
+        table = profile_intervals(fit.by_criterion(reml=False), wanted, level, names)
         _warn_if_interrupted(table)
         return table
     if method == "wald":
-        return _wald(fit, wanted, level, oldnames)
-    result = bootstrap(fit, nsim=nsim, seed=seed, wanted=wanted, oldnames=oldnames)
+        return _wald(fit, wanted, level, names)
+    result = bootstrap(fit, nsim=nsim, seed=seed, wanted=wanted, names=names)
     table = result.confint(boot_type, level)
     table.loc[[undetermined(fit, p) for p in wanted]] = np.nan
     table.attrs |= {"nsim": result.nsim, "seed": result.seed, "failures": dict(result.failures)}
@@ -69,7 +72,9 @@ def _warn_if_interrupted(table: pd.DataFrame) -> None:
         warn(f"the intervals were {said}")
 
 
-def _wald(fit: MixedFit, wanted: Sequence[Parameter], level: float, oldnames: bool) -> pd.DataFrame:
+def _wald(
+    fit: MixedFit, wanted: Sequence[Parameter], level: float, names: ParameterNames
+) -> pd.DataFrame:
     """Normal intervals of the fixed effects; NaN for variances, whose estimates are not normal."""
     from scipy.stats import norm
 
@@ -82,4 +87,4 @@ def _wald(fit: MixedFit, wanted: Sequence[Parameter], level: float, oldnames: bo
             (j,) = p.at
             low, high = fit.beta[j] - half[j], fit.beta[j] + half[j]
         ends.append((low, high))
-    return interval_frame([p.old_name if oldnames else p.name for p in wanted], ends, level)
+    return interval_frame([p.called(names) for p in wanted], ends, level)

@@ -14,18 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialpool import _core
-from partialpool.arguments import check_level
+from partialpool.arguments import PARAMETER_NAMES, ParameterNames, check_choice, check_level
 from partialpool.errors import ArgumentError, ConvergenceError
-from partialpool.inference.intervals.bootstrap import interval_frame, maximum_likelihood
-from partialpool.inference.intervals.parameters import (
-    Parameter,
-    estimates,
-    parameters,
-    select,
-    undetermined,
-)
+from partialpool.inference.intervals.bootstrap import interval_frame
+from partialpool.inference.intervals.parameters import estimates, select, undetermined
 from partialpool.inference.intervals.parameters import values as parameter_values
-from partialpool.models.random_effects import told_apart
+from partialpool.models.parameters import Parameter, listed
 from partialpool.progress.bar import progress
 from partialpool.progress.interruption import interruption, marked
 from partialpool.tables.printed import Printed
@@ -43,8 +37,6 @@ POINT_TOLERANCE = 0.02
 #: lme4's: the profile goes to the square root of this χ² quantile, in eight steps.
 ALPHA_MAX = 0.01
 STEPS = 8
-#: Of a profile's points, beside the parameters.
-OTHER_COLUMNS = ("parameter", "zeta")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,8 +51,8 @@ class Profile(Printed):
         Those profiled.
     points
         A row a constrained optimum: parameter, zeta, and the value there of every parameter.
-    oldnames
-        Whether parameters have lme4's short names.
+    style
+        How the parameters are named: "canonical", "lme4" or "lme4-long".
     interrupted
         "interrupted after 2 of 6 parameters" where Ctrl-C ended it; else empty.
     """
@@ -68,24 +60,21 @@ class Profile(Printed):
     fit: MixedFit
     parameters: tuple[Parameter, ...]
     points: pd.DataFrame
-    oldnames: bool = False
+    style: ParameterNames = "canonical"
     interrupted: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters profiled."""
-        columns = _columns(parameters(self.fit), self.oldnames)
-        return tuple(columns[p] for p in self.parameters)
+        return tuple(p.called(self.style) for p in self.parameters)
 
     def parameter(self, name: str) -> Parameter:
-        """The parameter that is shown by a name, or else known by it."""
-        shown = dict(zip(self.names, self.parameters, strict=True))
-        return shown[name] if name in shown else select(self.parameters, [name])[0]
+        """The parameter of a name."""
+        return select(self.parameters, [name], self.style)[0]
 
     def zeta(self, name: str) -> tuple[Vector, Vector]:
         """Values of a parameter, ascending, and ζ at each: a line where normal theory holds."""
-        chosen = self.parameter(name)
-        label = _columns(parameters(self.fit), self.oldnames)[chosen]
+        label = self.parameter(name).called(self.style)
         own = (self.points["parameter"] == label).to_numpy()
         values = self.points[label].to_numpy(dtype=float)
         return values[own], self.points["zeta"].to_numpy(dtype=float)[own]
@@ -94,9 +83,8 @@ class Profile(Printed):
         self, level: float = 0.95, parm: str | int | Sequence[str | int] | None = None
     ) -> pd.DataFrame:
         """Where ζ is the normal quantile on either side (or the parameter's range ends)."""
-        return profile_intervals(
-            self.fit, select(self.parameters, parm), check_level(level), self.oldnames
-        )
+        wanted = select(self.parameters, parm, self.style)
+        return profile_intervals(self.fit, wanted, check_level(level), self.style)
 
     def to_frame(self) -> pd.DataFrame:
         """The points."""
@@ -107,16 +95,25 @@ class Profile(Printed):
         return f"Profile of {', '.join(self.names)}{said}\n{self.confint()}"
 
     def _repr_html_(self) -> str:
-        from partialpool.inference.results_html import profile_html
+        from partialpool.tables.html import tables_html
+        from partialpool.tables.rformat import CellTable
 
-        return profile_html(self)
+        table = self.confint()
+        columns = [
+            tuple("–" if np.isnan(v) else f"{v:.6g}" for v in table[name].tolist())
+            for name in table
+        ]
+        cells = CellTable(tuple(map(str, table.index)), tuple(map(str, table)), tuple(columns))
+        lines = [("Formula:", self.fit.formula)]
+        notes = [self.interrupted] if self.interrupted else []
+        return tables_html("Profile likelihood intervals", [("", cells)], lines=lines, notes=notes)
 
 
 def profile(
     fit: MixedFit,
     parm: str | int | Sequence[str | int] | None = None,
     *,
-    oldnames: bool = True,
+    names: ParameterNames = "canonical",
 ) -> Profile:
     """Profile the deviance along each parameter.
 
@@ -126,8 +123,9 @@ def profile(
         Refitted by ML if it is a REML fit.
     parm
         Names, positions, "theta_" or "beta_"; None for all.
-    oldnames
-        Use lme4's short names (".sig01", ".sigma").
+    names
+        "canonical" ("sd_Subject__Intercept"), or as lme4 has them by default (".sig01": "lme4") or
+        at length ("sd_(Intercept)|Subject": "lme4-long").
 
     Returns
     -------
@@ -137,9 +135,10 @@ def profile(
     """
     from scipy.stats import chi2
 
-    fit = maximum_likelihood(fit)
-    known = parameters(fit)
-    wanted = [p for p in select(known, parm) if not undetermined(fit, p)]
+    fit = fit.by_criterion(reml=False)
+    names = check_choice(names, "names", PARAMETER_NAMES)
+    known = listed(fit)
+    wanted = [p for p in select(known, parm, names) if not undetermined(fit, p)]
     if not wanted:
         raise ArgumentError(f"there is nothing to profile: {'; '.join(fit.undetermined_sentences)}")
     cutoff = float(np.sqrt(chi2.ppf(1 - ALPHA_MAX, len(known))))
@@ -154,14 +153,14 @@ def profile(
                 if not done:
                     raise
                 break
-            tables.append(_points(fit, known, p, lower, upper, oldnames))
+            tables.append(_points(fit, known, p, lower, upper, names))
             done.append(p)
             advance(1)
     import pandas as pd
 
     points = pd.concat(tables, ignore_index=True)
     said = interruption(len(done), len(wanted), "parameters")
-    return Profile(fit, tuple(done), points, oldnames, said)
+    return Profile(fit, tuple(done), points, names, said)
 
 
 def sides(
@@ -188,7 +187,7 @@ def sides(
 
 
 def profile_intervals(
-    fit: MixedFit, wanted: Sequence[Parameter], level: float, oldnames: bool
+    fit: MixedFit, wanted: Sequence[Parameter], level: float, names: ParameterNames
 ) -> pd.DataFrame:
     """Profile intervals of an ML fit's parameters; NaN for those that Ctrl-C left undone."""
     from scipy.stats import norm
@@ -212,7 +211,7 @@ def profile_intervals(
             advance(1)
     said = interruption(len(ends), len(wanted), "parameters")
     ends += [(np.nan, np.nan)] * (len(wanted) - len(ends))
-    return marked(interval_frame([_name(p, oldnames) for p in wanted], ends, level), said)
+    return marked(interval_frame([p.called(names) for p in wanted], ends, level), said)
 
 
 def _end(side: _core.ProfileSide) -> float:
@@ -221,23 +220,13 @@ def _end(side: _core.ProfileSide) -> float:
     return np.nan if side.bound is None else side.bound.value
 
 
-def _name(parameter: Parameter, oldnames: bool) -> str:
-    return parameter.old_name if oldnames else parameter.name
-
-
-def _columns(known: Sequence[Parameter], oldnames: bool) -> dict[Parameter, str]:
-    """Each parameter's column of `Profile.points`, told from the other columns."""
-    names = told_apart([_name(p, oldnames) for p in known], OTHER_COLUMNS)
-    return dict(zip(known, names, strict=True))
-
-
 def _points(
     fit: MixedFit,
     known: Sequence[Parameter],
     parameter: Parameter,
     lower: _core.ProfileSide,
     upper: _core.ProfileSide,
-    oldnames: bool,
+    names: ParameterNames,
 ) -> pd.DataFrame:
     """One parameter's optima in ascending order, the estimate among them."""
     import pandas as pd
@@ -257,10 +246,9 @@ def _points(
     table[:, known.index(parameter)] = [h.value for h in held]
     table = np.insert(table, len(below), estimates(fit, known), axis=0)
     zeta = np.insert([h.zeta for h in held], len(below), 0.0)
-    names = _columns(known, oldnames)
-    label = names[parameter]
-    columns = dict(zip(OTHER_COLUMNS, (label, zeta), strict=True))
-    columns |= {names[p]: table[:, i] for i, p in enumerate(known)}
+    label = parameter.called(names)
+    columns = {"parameter": label, "zeta": zeta}
+    columns |= {p.called(names): table[:, i] for i, p in enumerate(known)}
     frame = pd.DataFrame(columns)
     # An estimate on its bound is there twice.
     return frame.drop_duplicates(subset=[label], ignore_index=True)

@@ -25,7 +25,7 @@ class ContrastSet:
     Attributes
     ----------
     names
-        Of the c contrasts.
+        Names of the c contrasts.
     coefficients
         (c, k)
     adjust

@@ -58,7 +58,7 @@ def emmeans(
         Values of predictors, {name: value or values}. Default: every level of a factor, the mean
         of a covariate in the rows used; a covariate with two values only counts as a factor.
     level
-        Of the confidence intervals.
+        Level of the confidence intervals.
     adjust
         For several intervals: "bonferroni", "sidak", … (default "none").
 

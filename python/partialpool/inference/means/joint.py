@@ -34,7 +34,7 @@ DEPENDENT = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class JointTests:
-    """F tests, a row for each term (and each combination of `by`).
+    """F tests, one row for each term (and each combination of `by`).
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ class MarginalMeans:
     name
         What is estimated: "emmean", "x.trend" or "estimate".
     level
-        Of the intervals.
+        Level of the intervals.
     adjust, family, pairwise
         Adjustment for several comparisons, the number of means compared in each family, and
         whether the rows are all their pairwise differences.
@@ -281,11 +281,13 @@ class MarginalMeans:
             raise ArgumentError(f"there is no column {column!r}; there are {', '.join(names)}")
         return frame[column]
 
-    def plot(self, *, ax: Axes | None = None) -> Figure | Axes:
+    def plot(
+        self, *, figsize: tuple[float, float] | None = None, ax: Axes | None = None
+    ) -> Figure | Axes:
         """Estimates with their intervals (see `partialpool.figures.means.plot_means`)."""
         from partialpool.figures.means import plot_means
 
-        return plot_means(self, ax=ax)
+        return plot_means(self, figsize=figsize, ax=ax)
 
     def __str__(self) -> str:
         from partialpool.inference.means.text import means_text

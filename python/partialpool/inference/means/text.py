@@ -48,7 +48,7 @@ def family_name(means: MarginalMeans, labels: dict[str, list[str]], row: int) ->
 
 
 def means_text(means: MarginalMeans) -> str:
-    """The table, a block for each combination of the `by` columns, and what it rests on."""
+    """The table, one block for each combination of the `by` columns, and what it rests on."""
     labels, cells = means_cells(means)
     shown = [n for n in labels if n not in means.by]
     lines: list[str] = []
