@@ -127,9 +127,9 @@ def test_prints_each_row_and_the_joint_test(fit_of):
     ("asked", "words"),
     [
         ([1, 0], "2 numbers per row, but there are 4 fixed effects: Intercept, x1, x2, x3"),
-        (np.zeros((2, 5)), "5 numbers a row"),
+        (np.zeros((2, 5)), "5 numbers per row"),
         (np.zeros((2, 2, 4)), "ndarray of shape"),
-        (np.empty((0, 4)), "numbers a row"),
+        (np.empty((0, 4)), "numbers per row"),
         ([0, np.nan, 0, 0], "not finite"),
         ([0, 0, 0, 0], "does not involve any coefficient"),
         ("x1 - x1 = 0", "does not involve any coefficient"),
