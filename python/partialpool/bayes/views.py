@@ -68,10 +68,10 @@ class PosteriorViews:
 
         Returns
         -------
-        frame: effect, group, (level,) term and what follows: estimate, std_error,
-            statistic, df, p_value, (conf_low, conf_high,) parameter, the last the one name
-            of each fixed effect, standard
-        deviation and correlation, missing of random effects.
+        frame
+            With columns effect, group, (level,) term, estimate, std_error, statistic, df, p_value,
+            (conf_low, conf_high,) parameter. The last is the one name of each fixed effect,
+            standard deviation and correlation, missing for random effects.
             A posterior has no statistic, df and p_value: they are missing.
         """
         from partialpool.frames.posterior import tidy

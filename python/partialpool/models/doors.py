@@ -289,10 +289,10 @@ class ViewDoors:
 
         Returns
         -------
-        frame: effect, group, (level,) term and what follows: estimate, std_error,
-            statistic, df, p_value, (conf_low, conf_high,) parameter, the last the one name
-            of each fixed effect, standard
-        deviation and correlation, missing of random effects.
+        frame
+            With columns effect, group, (level,) term, estimate, std_error, statistic, df, p_value,
+            (conf_low, conf_high,) parameter. The last is the one name of each fixed effect,
+            standard deviation and correlation, missing for random effects.
         """
         from partialpool.frames.tidy import tidy
 
