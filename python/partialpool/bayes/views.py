@@ -68,9 +68,9 @@ class PosteriorViews:
 
         Returns
         -------
-        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value,
-        (conf_low, conf_high,) parameter``, the last the one name of each fixed effect, standard
-        deviation and correlation, missing of random effects.
+        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
+            With ``conf_low, conf_high`` if asked for, and ``parameter``: the one name of a fixed
+            effect, standard deviation or correlation, missing for random effects.
             A posterior has no statistic, df and p_value: they are missing.
         """
         from partialpool.frames.posterior import tidy

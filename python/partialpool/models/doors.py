@@ -289,9 +289,9 @@ class ViewDoors:
 
         Returns
         -------
-        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value,
-        (conf_low, conf_high,) parameter``, the last the one name of each fixed effect, standard
-        deviation and correlation, missing of random effects.
+        frame: ``effect, group, (level,) term, estimate, std_error, statistic, df, p_value``
+            With ``conf_low, conf_high`` if asked for, and ``parameter``: the one name of a fixed
+            effect, standard deviation or correlation, missing for random effects.
         """
         from partialpool.frames.tidy import tidy
 
